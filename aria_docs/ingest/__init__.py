@@ -1,0 +1,1 @@
+"""FILES → PAGES, FRAMES. Knows no model, no tiling, no store."""

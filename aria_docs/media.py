@@ -1,0 +1,213 @@
+"""What flows between the rooms: pages, words, tables, frames, shots. Frozen; knows no library but numpy.
+
+Boxes are (x0, y0, x1, y1) in PDF points from the top left of the page as it is displayed (rotation applied). Times are
+seconds from the first displayed frame. Pages count from 1, rows and columns from 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Box = tuple[float, float, float, float]
+Transition = Literal["start", "cut", "dissolve", "fade"]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A run of characters between blanks, as it stands in the text layer or as OCR read it."""
+
+    text: str
+    box: Box
+    block: int = 0
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TableCell:
+    """One cell; a spanning cell is named once, at its top left.
+
+    number:    the value where the whole cell is one number, else None.
+    box:       None where the engine cannot say where the text stands.
+    grounded:  whether the text was found among the page's own words.
+    """
+
+    row: int
+    col: int
+    text: str
+    row_span: int = 1
+    col_span: int = 1
+    is_header: bool = False
+    number: float | None = None
+    box: Box | None = None
+    grounded: bool = True
+
+    def __post_init__(self) -> None:
+        assert self.row >= 0 and self.col >= 0 and self.row_span >= 1 and self.col_span >= 1, self
+
+
+@dataclass(frozen=True, slots=True)
+class TableCandidate:
+    """A table as the parser of the page sees it: geometry and text, nothing interpreted yet."""
+
+    box: Box
+    n_rows: int
+    n_cols: int
+    n_header_rows: int
+    cells: tuple[TableCell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as an engine answers it."""
+
+    box: Box
+    n_rows: int
+    n_cols: int
+    n_header_rows: int
+    cells: tuple[TableCell, ...]
+    caption: str | None = None
+
+    @property
+    def grounded(self) -> float | None:
+        """The share of non-empty cells whose text was found on the page; None for a table without text."""
+        filled = [cell.grounded for cell in self.cells if cell.text]
+        return sum(filled) / len(filled) if filled else None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a PDF.
+
+    text:        reading order, headings marked as in Markdown.
+    candidates:  empty unless tables were asked for.
+    note:        why the page is only partly read, else None.
+    """
+
+    number: int
+    width_pt: float
+    height_pt: float
+    text: str
+    words: tuple[Word, ...] = ()
+    candidates: tuple[TableCandidate, ...] = ()
+    from_ocr: bool = False
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentInfo:
+    """What a PDF says of itself before a page of it is read; `note` says why it is only partly readable."""
+
+    n_pages: int
+    title: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What a video says of itself.
+
+    width, height:  as displayed: rotation and pixel aspect ratio applied.
+    fps:            mean frames per second.
+    n_frames:       counted by demuxing, not the header's promise.
+    start_s:        the container's time of the first displayed frame; all other times are counted from it.
+    """
+
+    duration_s: float
+    width: int
+    height: int
+    fps: float
+    n_frames: int
+    start_s: float
+    codec: str
+    rotation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One displayed frame: RGB uint8 of shape (height, width, 3), upright."""
+
+    time_s: float
+    pixels: NDArray[np.uint8]
+
+    def __repr__(self) -> str:
+        return f"Frame(time_s={self.time_s:.3f}, {self.pixels.shape[1]}×{self.pixels.shape[0]})"
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """One subtitle."""
+
+    start_s: float
+    end_s: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A run of frames from one camera. A cut takes no time; a dissolve or fade lasts from transition_start_s to _end_s
+    and the shot starts in its middle."""
+
+    start_s: float
+    end_s: float
+    transition: Transition
+    transition_start_s: float
+    transition_end_s: float
+
+    def __post_init__(self) -> None:
+        assert self.start_s <= self.end_s and self.transition_start_s <= self.transition_end_s, self
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """A video after one pass over its frames.
+
+    shots:       gapless, the first starts at 0, the last ends at info.duration_s; never empty.
+    thumbnails:  a JPEG of a frame near the middle of each shot, None where no frame could be decoded.
+    cues:        the subtitle track or sidecar file, in order; empty where there is none.
+    note:        why the video is only partly read (names the second where it broke), else None.
+    """
+
+    info: VideoInfo
+    shots: tuple[Shot, ...]
+    thumbnails: tuple[bytes | None, ...]
+    cues: tuple[Cue, ...] = ()
+    note: str | None = None
+
+    def __post_init__(self) -> None:
+        assert self.shots and len(self.shots) == len(self.thumbnails), (len(self.shots), len(self.thumbnails))
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A stretch of a video that an engine names; description is None where nothing is known."""
+
+    start_s: float
+    end_s: float
+    transition: Transition
+    title: str | None = None
+    description: str | None = None
+    thumbnail: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPoint:
+    """One sentence that carries the content, and where it stands: a page, or a second of a video."""
+
+    text: str
+    page: int | None = None
+    start_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a document or a video is about; language is an ISO 639-1 code."""
+
+    title: str | None
+    language: str | None
+    text: str
+    key_points: tuple[KeyPoint, ...] = ()

@@ -1,0 +1,1 @@
+"""TILES AND QUESTIONS, OR PAGES AND FRAMES → ANSWERS. Knows no file and no store."""

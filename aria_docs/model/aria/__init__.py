@@ -1,0 +1,1 @@
+"""Aria on this machine. torch is imported only below this folder."""

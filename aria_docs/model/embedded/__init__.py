@@ -1,0 +1,1 @@
+"""The engine that needs no weights: layout, ruling lines, shots, extractive summaries."""
