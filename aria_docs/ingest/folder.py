@@ -1,0 +1,156 @@
+"""Paths → the PDFs and videos below them, and what is wrong with the rest. Looks at the first bytes, parses nothing."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from aria_docs.errors import FileError, Unreachable, UsageError, WrongKind
+
+Kind = Literal["pdf", "video"]
+
+# Names that promise a video. Not .ts, which is TypeScript's too: a transport stream is known by its content.
+VIDEO_SUFFIXES = frozenset(
+    f".{name}"
+    for name in (
+        "3g2 3gp 264 265 asf avi divx dv f4v flv h264 h265 hevc ivf m2ts m2v m4v mkv mov mp4 mpeg mpg mts mxf ogm ogv "
+        "vob webm wmv y4m"
+    ).split()
+)
+# ISO base media files that are pictures, raw photographs or sound.
+_STILL_OR_SOUND_BRANDS = frozenset((b"heic", b"heix", b"mif1", b"avif", b"crx ", b"M4A ", b"M4B "))
+_VIDEO_MAGIC = re.compile(
+    rb"\x1a\x45\xdf\xa3"  # Matroska, WebM
+    rb"|RIFF....AVI |FLV\x01|OggS|DKIF|YUV4MPEG2 "
+    rb"|\x00\x00\x01[\xba\xb3]"  # MPEG program and video streams
+    rb"|\x30\x26\xb2\x75\x8e\x66\xcf\x11"  # ASF, WMV
+    rb"|\x06\x0e\x2b\x34\x02\x05\x01\x01"  # MXF
+    rb"|....(?:ftyp|moov|mdat|wide)"  # MP4, QuickTime
+    rb"|\x47(?:.{187}\x47){3}|.{4}\x47(?:.{191}\x47){3}",  # MPEG transport streams of 188- and 192-byte packets
+    re.DOTALL,
+)
+_PDF_HEADER_WITHIN = 1024  # bytes of junk that Acrobat accepts ahead of %PDF- (ISO 32000-1, annex H.3.4.1)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file that holds a PDF or a video, by its content or by its name's promise.
+
+    promised:  the name says so; without a promise, a container that turns out to hold sound alone is no failure.
+    """
+
+    path: str
+    kind: Kind
+    promised: bool
+    size_bytes: int
+    modified_at: datetime
+
+    @property
+    def name(self) -> str:
+        """The last component of the path."""
+        return Path(self.path).name
+
+
+@dataclass(slots=True)
+class Findings:
+    """What lies below the paths. ignored counts files that neither are nor claim to be a PDF or a video."""
+
+    files: list[FoundFile] = field(default_factory=list)
+    unreadable: list[tuple[str, FileError]] = field(default_factory=list)
+    ignored: int = 0
+
+
+def kind_of(head: bytes, suffix: str) -> Kind | None:
+    """The kind of a file by its first bytes (4 KiB are enough), then by its suffix (lower case, with the dot)."""
+    if b"%PDF-" in head[: _PDF_HEADER_WITHIN + 5]:
+        return "pdf"
+    is_video = _VIDEO_MAGIC.match(head) and not (head[4:8] == b"ftyp" and head[8:12] in _STILL_OR_SOUND_BRANDS)
+    if is_video or (head.startswith(b"GIF8") and b"NETSCAPE2.0" in head):  # an animation, not a picture
+        return "video"
+    return "pdf" if suffix == ".pdf" else "video" if suffix in VIDEO_SUFFIXES else None
+
+
+def find(paths: Iterable[Path]) -> Findings:
+    """Walks files and folders, deep and in order; links are followed, no folder is entered twice.
+
+    Raises UsageError for a path that does not exist.
+    """
+    findings = Findings()
+    seen: set[str | tuple[int, int]] = set()
+    for path in paths:
+        absolute = os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links: the user's own names are kept
+        if not os.path.lexists(absolute):
+            raise UsageError(f"{path}: no such file or folder")
+        _visit(absolute, findings, seen)
+    findings.files.sort(key=lambda file: file.path)
+    return findings
+
+
+def _visit(start: str, findings: Findings, seen: set[str | tuple[int, int]]) -> None:
+    waiting = [start]  # not recursion: folders nest deeper than Python's stack
+    while waiting:
+        path = waiting.pop()
+        try:
+            facts = os.stat(path)  # noqa: PTH116 - a million files: no Path for each
+            key = (facts.st_dev, facts.st_ino) if stat.S_ISDIR(facts.st_mode) else path
+            if key in seen:
+                continue
+            seen.add(key)
+            if stat.S_ISDIR(facts.st_mode):
+                with os.scandir(path) as entries:
+                    waiting.extend(entry.path for entry in entries)
+            else:
+                _inspect(path, facts, findings)
+        except OSError as error:
+            is_folder = error.errno == errno.ENAMETOOLONG or os.path.isdir(path)  # noqa: PTH112 - Path's may raise here
+            _refuse(path, Unreachable(f"{path} cannot be read: {error.strerror}"), findings, named=is_folder)
+
+
+def _inspect(path: str, facts: os.stat_result, findings: Findings) -> None:
+    name, suffix = Path(path).name, Path(path).suffix.lower()
+    if name.startswith("._"):  # what macOS writes beside a file on foreign disks: its name, but none of its content
+        findings.ignored += 1
+        return
+    if not stat.S_ISREG(facts.st_mode):
+        _refuse(path, Unreachable(f"{path} is no plain file"), findings)
+        return
+    with open(path, "rb") as file:  # noqa: PTH123
+        head = file.read(4096)
+    kind = kind_of(head, suffix)
+    if kind is None:
+        findings.ignored += 1
+    elif not head:
+        _refuse(path, WrongKind(f"{path} is empty"), findings)
+    else:
+        modified_at = datetime.fromtimestamp(facts.st_mtime, UTC).replace(tzinfo=None)
+        findings.files.append(FoundFile(path, kind, _promises(path), facts.st_size, modified_at))
+
+
+def _refuse(path: str, error: FileError, findings: Findings, *, named: bool = False) -> None:
+    """A failure where the name promised something or `named`; otherwise nobody asked for the file."""
+    if named or _promises(path):
+        findings.unreadable.append((path, error))
+    else:
+        findings.ignored += 1
+
+
+def _promises(path: str) -> bool:
+    suffix = Path(path).suffix.lower()
+    return suffix == ".pdf" or suffix in VIDEO_SUFFIXES
+
+
+def sha256_of(path: str) -> str:
+    """The content's SHA-256 in hex, read as a stream. Raises Unreachable."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise Unreachable(f"{path} cannot be read: {error.strerror}") from error

@@ -1,0 +1,40 @@
+"""Shots and scenes; times in seconds from the first displayed frame."""
+
+from base64 import b64encode
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import PlainSerializer
+
+from schemas import Row
+
+Transition = Literal["start", "cut", "dissolve", "fade"]
+# The store's inserts go through JSON; DuckDB's from_base64 wants the standard alphabet.
+Blob = Annotated[bytes, PlainSerializer(lambda value: b64encode(value).decode(), when_used="json-unless-none")]
+
+
+class ShotRow(Row):
+    """A run of frames from one camera, and the transition that leads into it."""
+
+    table: ClassVar[str] = "shots"
+    source_id: str
+    shot_no: int
+    start_s: float
+    end_s: float
+    transition: Transition
+    transition_start_s: float
+    transition_end_s: float
+
+
+class SceneRow(Row):
+    """A stretch of a video; the thumbnail is a JPEG."""
+
+    table: ClassVar[str] = "scenes"
+    reading_id: str
+    source_id: str
+    scene_no: int
+    start_s: float
+    end_s: float
+    transition: Transition
+    title: str | None = None
+    description: str | None = None
+    thumbnail: Blob | None = None

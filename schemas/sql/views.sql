@@ -1,0 +1,108 @@
+-- Views and macros over the tables; laid anew whenever a run opens the database.
+
+-- The newest reading of each part, of sources that still have a file.
+CREATE OR REPLACE VIEW latest_readings AS
+SELECT * FROM readings
+WHERE source_id IN (SELECT source_id FROM files WHERE present)
+QUALIFY row_number() OVER (PARTITION BY source_id, task, part ORDER BY read_at DESC) = 1;
+
+-- One row per table and present file.
+CREATE OR REPLACE VIEW document_tables AS
+SELECT f.path, t.page, t.table_no, t.caption, t.n_rows, t.n_cols, t.n_header_rows, t.table_id, t.continues, t.grounded,
+       t.source_id, t.reading_id, t.x0, t.y0, t.x1, t.y1
+FROM tables t
+JOIN latest_readings USING (reading_id)
+JOIN files f ON f.source_id = t.source_id AND f.present;
+
+-- One row per cell of those tables.
+CREATE OR REPLACE VIEW document_cells AS
+SELECT t.path, t.page, t.table_no, t.caption, c.row_no, c.col_no, c.row_span, c.col_span, c.is_header, c.text, c.number,
+       c.grounded, c.table_id, t.source_id
+FROM cells c JOIN document_tables t USING (table_id);
+
+-- One row per scene and present file, with clock times as people write them.
+CREATE OR REPLACE VIEW video_scenes AS
+SELECT f.path, s.scene_no, s.start_s, s.end_s,
+       strftime(make_timestamp(CAST(s.start_s * 1e6 AS BIGINT)), '%H:%M:%S.%g') AS start_clock,
+       strftime(make_timestamp(CAST(s.end_s * 1e6 AS BIGINT)), '%H:%M:%S.%g') AS end_clock,
+       s.transition, s.title, s.description, s.thumbnail, s.source_id, s.reading_id
+FROM scenes s
+JOIN latest_readings USING (reading_id)
+JOIN files f ON f.source_id = s.source_id AND f.present;
+
+-- One row per summary and present file.
+CREATE OR REPLACE VIEW file_summaries AS
+SELECT f.path, s.title, s.language, s.text, s.key_points, s.source_id, s.reading_id
+FROM summaries s
+JOIN latest_readings USING (reading_id)
+JOIN files f ON f.source_id = s.source_id AND f.present;
+
+-- One table as rows and columns: SELECT * FROM extracted_table('0123456789abcdef'). Columns past the table's
+-- width are NULL; a table of more than 64 columns is in `cells` whole.
+CREATE OR REPLACE MACRO extracted_table(id) AS TABLE
+SELECT row_no,
+       max(text) FILTER (col_no = 0) AS c0,
+       max(text) FILTER (col_no = 1) AS c1,
+       max(text) FILTER (col_no = 2) AS c2,
+       max(text) FILTER (col_no = 3) AS c3,
+       max(text) FILTER (col_no = 4) AS c4,
+       max(text) FILTER (col_no = 5) AS c5,
+       max(text) FILTER (col_no = 6) AS c6,
+       max(text) FILTER (col_no = 7) AS c7,
+       max(text) FILTER (col_no = 8) AS c8,
+       max(text) FILTER (col_no = 9) AS c9,
+       max(text) FILTER (col_no = 10) AS c10,
+       max(text) FILTER (col_no = 11) AS c11,
+       max(text) FILTER (col_no = 12) AS c12,
+       max(text) FILTER (col_no = 13) AS c13,
+       max(text) FILTER (col_no = 14) AS c14,
+       max(text) FILTER (col_no = 15) AS c15,
+       max(text) FILTER (col_no = 16) AS c16,
+       max(text) FILTER (col_no = 17) AS c17,
+       max(text) FILTER (col_no = 18) AS c18,
+       max(text) FILTER (col_no = 19) AS c19,
+       max(text) FILTER (col_no = 20) AS c20,
+       max(text) FILTER (col_no = 21) AS c21,
+       max(text) FILTER (col_no = 22) AS c22,
+       max(text) FILTER (col_no = 23) AS c23,
+       max(text) FILTER (col_no = 24) AS c24,
+       max(text) FILTER (col_no = 25) AS c25,
+       max(text) FILTER (col_no = 26) AS c26,
+       max(text) FILTER (col_no = 27) AS c27,
+       max(text) FILTER (col_no = 28) AS c28,
+       max(text) FILTER (col_no = 29) AS c29,
+       max(text) FILTER (col_no = 30) AS c30,
+       max(text) FILTER (col_no = 31) AS c31,
+       max(text) FILTER (col_no = 32) AS c32,
+       max(text) FILTER (col_no = 33) AS c33,
+       max(text) FILTER (col_no = 34) AS c34,
+       max(text) FILTER (col_no = 35) AS c35,
+       max(text) FILTER (col_no = 36) AS c36,
+       max(text) FILTER (col_no = 37) AS c37,
+       max(text) FILTER (col_no = 38) AS c38,
+       max(text) FILTER (col_no = 39) AS c39,
+       max(text) FILTER (col_no = 40) AS c40,
+       max(text) FILTER (col_no = 41) AS c41,
+       max(text) FILTER (col_no = 42) AS c42,
+       max(text) FILTER (col_no = 43) AS c43,
+       max(text) FILTER (col_no = 44) AS c44,
+       max(text) FILTER (col_no = 45) AS c45,
+       max(text) FILTER (col_no = 46) AS c46,
+       max(text) FILTER (col_no = 47) AS c47,
+       max(text) FILTER (col_no = 48) AS c48,
+       max(text) FILTER (col_no = 49) AS c49,
+       max(text) FILTER (col_no = 50) AS c50,
+       max(text) FILTER (col_no = 51) AS c51,
+       max(text) FILTER (col_no = 52) AS c52,
+       max(text) FILTER (col_no = 53) AS c53,
+       max(text) FILTER (col_no = 54) AS c54,
+       max(text) FILTER (col_no = 55) AS c55,
+       max(text) FILTER (col_no = 56) AS c56,
+       max(text) FILTER (col_no = 57) AS c57,
+       max(text) FILTER (col_no = 58) AS c58,
+       max(text) FILTER (col_no = 59) AS c59,
+       max(text) FILTER (col_no = 60) AS c60,
+       max(text) FILTER (col_no = 61) AS c61,
+       max(text) FILTER (col_no = 62) AS c62,
+       max(text) FILTER (col_no = 63) AS c63
+FROM cells WHERE table_id = id GROUP BY row_no ORDER BY row_no;
