@@ -1,0 +1,357 @@
+"""PAGES OF TEXT → SENTENCES. Lines, paragraphs and sentences of any script; knows nothing of ranking.
+
+Most of what stands on a page is no sentence: running heads, page numbers, tables, contents, code, the labels of a form.
+A sentence here begins like one, ends like one, and is mostly words; what fails is left out rather than repaired. Every
+sentence is verbatim but for two things: runs of white space are one blank, and a word hyphenated at a line's end is
+whole again. A sentence cut by the end of a page is left out, so that the page named beside it shows all of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from aria_docs.media import Cue
+
+# The scripts that write no blanks between words: Thai to Myanmar, Khmer, kana, Han, and the half-width forms.
+UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f"
+
+# Full stops that end a sentence wherever they stand: CJK, Devanagari, Urdu, Arabic, Armenian, Ethiopic, Khmer, Burmese.
+_STRONG_STOPS = "。！？｡।॥۔؟։።។။"
+_STOPS = _STRONG_STOPS + ".!?…"
+_CLOSERS = "\"'”’»›)]）」』】》〉"
+_OPENERS = "\"'“‘„«‹([¿¡（「『【《〈"
+_END = re.compile(rf"[{_STRONG_STOPS}]+[{re.escape(_CLOSERS)}]*\s*|[.!?…]+[{re.escape(_CLOSERS)}]*(?:\s+|$)")
+
+# After these a full stop goes on, whatever follows. Only words that rarely end a sentence of their own.
+_ABBREVIATIONS = frozenset(
+    """
+    mr mrs ms dr prof sr jr st gen col sen rep gov hon fig figs eq eqs sec sect ch chap vol vols no nos nr pp p par art
+    ed eds trans approx ca cf vs viz al e.g i.e eg ie resp incl excl inc ltd co corp dept est tel ext ref refs tab
+    jan feb mar apr jun jul aug sep sept oct nov dec mio mrd bzw ca vgl usw evtl ggf inkl zzgl bspw str abb kap hrsg
+    av env cie mme mlle m sra srta dña núm pág págs art sig dott ing ecc pag rif
+    им г гг рис табл стр тыс млн млрд др см т.е т.д
+    """.split()
+)
+_INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")  # J.  U.S.  z. B.
+_LAST_TOKEN = re.compile(r"[^\s(\[“\"'‘«]+$")
+
+_HEADING = re.compile(r"(#{1,6})\s+(.*\S)")
+_BULLET = re.compile(
+    r"(?:[•‣◦▪▫●○■□►▶✓✔–—*·\uf0b7\uf0a7-]|\(?(?:\d{1,3}|[a-z]|[ivx]{2,5})[.)]|\([A-Z]\)|[①-⑳]|\d+(?:\.\d+)+\.?)\s+"
+)
+_LEADERS = re.compile(r"(?:\.\s?){4,}|…{2,}|·{4,}|_{4,}")
+_CODE = re.compile(r"[{}<>=\\|~^_`;$@#]|\w\(|::|->|--\w|\.\w+\(")
+_TAG = re.compile(r"<[^<>]{1,40}>|\{\\[^{}]*\}")
+_SOUND = re.compile(r"\[[^\[\]]*\]|♪[^♪]*(?:♪|$)|^\([^()]*\)$")
+_PAUSE_S = 2.0
+# What follows an ordinal in the languages that write it with a full stop and nouns with a capital: "am 3. Mai".
+_ORDINAL_OF = re.compile(r"(?:Jan|Feb|Mär|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez|Jahrhundert|Kapitel|Auflage|Quartal)")
+_WORD = re.compile(r"\w+")
+_FOOTNOTE = re.compile(r"\d{1,3}\s[\"'“‘]?[A-ZÀ-ÞΑ-ΩА-Я]")
+# Digits, and the punctuation and symbols of ASCII, Latin-1 and U+2000–2BFF. Said this way round because the vowel signs
+# of Indic and Arabic scripts are letters to a reader and not to str.isalpha.
+_NO_LETTER = re.compile(r"[\d!-@\[-`{-\xa9\xab-\xb4\xb6-\xb9\xbb-\xbf×÷\u2000-\u2bff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence and where it stands.
+
+    page:      the page it is on, from 1.
+    opens:     whether it is the first of its paragraph.
+    heading:   the heading it stands under, on any page before it.
+    heading_distance:  sentences between that heading and this one; 0 is the first below it.
+    """
+
+    text: str
+    page: int
+    opens: bool
+    heading: str | None
+    heading_distance: int
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Lines that read on, joined; `heading` says whether the page marks it as one."""
+
+    text: str
+    heading: bool
+
+
+def heading_text(line: str) -> str | None:
+    """The words of a Markdown heading, None where the line is none."""
+    match = _HEADING.fullmatch(line.strip())
+    return match[2] if match else None
+
+
+def fold(line: str) -> str:
+    """What two lines share that differ only in numbers, case and blanks: "Page 3 of 9" and "PAGE 4 OF 9"."""
+    return " ".join(re.sub(r"\d+", "#", re.sub(r"^#+\s", "", line)).casefold().split())
+
+
+def running_heads(pages: Sequence[Sequence[str]]) -> frozenset[str]:
+    """Folded lines that stand among the first or last three of at least three pages."""
+    seen: Counter[str] = Counter()
+    for lines in pages:
+        seen.update({fold(line) for line in (*lines[:3], *lines[-3:])})
+    return frozenset(line for line, n_pages in seen.items() if n_pages >= 3)
+
+
+def is_prose_line(line: str) -> bool:
+    """False for rows of a table, contents lines, rules, and lines with more digits and marks than letters."""
+    if line.startswith("|") or _LEADERS.search(line) or len(re.findall(r"\S\s{3,}(?=\S)", line)) >= 2:
+        return False
+    return _letter_share(line) >= 0.6
+
+
+def paragraphs(lines: Sequence[str], words: frozenset[str]) -> Iterator[Paragraph]:
+    """Join the lines of one page into paragraphs; lines that are no prose end a paragraph and are left out.
+
+    words: the document's words, which decide whether "well-" and "known" are one word or two with a hyphen.
+    """
+    # A line that is clearly shorter than the others ends something: a paragraph, a heading, a label.
+    lengths = sorted(len(line) for line in lines if len(line) >= 20)
+    usual = lengths[len(lengths) * 4 // 5] if lengths else 0
+    gathered: list[str] = []
+    for line in (*lines, ""):
+        heading = heading_text(line)
+        prose = heading is None and bool(line.strip()) and is_prose_line(line)
+        if gathered and not (prose and _reads_on(gathered[-1], line, usual=usual)):
+            yield Paragraph(_join(gathered, words), heading=False)
+            gathered = []
+        if heading is not None:
+            yield Paragraph(" ".join(heading.split()), heading=True)
+        elif prose:
+            gathered.append(line)
+
+
+def split(text: str, words: frozenset[str] = frozenset()) -> list[str]:
+    """The sentences of a paragraph, in order; the last may lack its full stop.
+
+    words:  the document's words as they are written, which tell a name from the start of a sentence after an initial.
+
+        "See Fig. 3 for the U.S. share. It rose." → ["See Fig. 3 for the U.S. share.", "It rose."]
+    """
+    text = " ".join(text.split())
+    sentences, start = [], 0
+    for match in _END.finditer(text):
+        if match.end() < len(text) and not _ends_here(text, match, words):
+            continue
+        sentences.append(text[start : match.end()].strip())
+        start = match.end()
+    if start < len(text):
+        sentences.append(text[start:].strip())
+    return sentences
+
+
+def is_sentence(text: str) -> bool:
+    """Whether a reader would take these words, alone, for a sentence of prose."""
+    if not 20 <= len(text) <= 450 and not (is_unspaced(text) and 8 <= len(text) <= 200):
+        return False
+    first = text.lstrip(_OPENERS)[:1]
+    if not ends_sentence(text) or not first.isalnum() or first.islower():
+        return False
+    if not _balanced(text) or len(_CODE.findall(text)) > 2 + len(text) // 150:
+        return False
+    if _letter_share(text) < 0.75 or _FOOTNOTE.match(text):
+        return False
+    if is_unspaced(text):
+        return True
+    words = [word for word in text.split() if any(c.isalpha() for c in word)]
+    # Names and labels strung together ("Total Assets Current Year Prior Year.") start every word with a capital; prose
+    # of a cased script doesn't, not even German.
+    capitals = sum(word.lstrip(_OPENERS)[:1].isupper() for word in words)
+    return len(words) >= 5 and capitals <= 0.55 * len(words)
+
+
+def is_label(text: str, *, words: int = 3) -> bool:
+    """Whether this is at least a line of some words, or their like where words aren't parted by blanks."""
+    found = sum(any(c.isalpha() for c in word) for word in text.split())
+    enough = found >= words or (is_unspaced(text) and len(text) >= 2 * words)
+    return enough and _letter_share(text) >= 0.75 and len(text) <= 450
+
+
+def ends_sentence(text: str) -> bool:
+    """Whether the last mark is a full stop, a closing quote or bracket aside."""
+    return text.rstrip(_CLOSERS)[-1:] in tuple(_STOPS)
+
+
+def is_unspaced(text: str) -> bool:
+    """Whether most letters belong to scripts that write no blanks between words."""
+    return len(re.findall(f"[{UNSPACED}]", text)) * 2 > sum(c.isalpha() for c in text)
+
+
+def lines_of(text: str) -> list[str]:
+    """Lines with soft hyphens and control characters gone and outer blanks stripped; empty ones kept in place."""
+    return [re.sub(r"[\x00-\x08\x0e-\x1f\u200b\ufeff]", "", line).strip() for line in text.splitlines()]
+
+
+def document_sentences(pages: Sequence[tuple[int, str]]) -> list[Sentence]:
+    """Every sentence of a document in reading order, each once; those on three pages or more are boilerplate.
+
+    Slides and forms have lines instead of sentences: where those are most of the text, they are taken as they stand.
+    """
+    every = list(_units(pages))
+    prose = [unit for unit in every if is_sentence(unit.text)]
+    labels = [unit for unit in every if is_label(unit.text)] or [unit for unit in every if is_label(unit.text, words=2)]
+    sparse = sum(len(unit.text) for unit in prose) < 0.1 * sum(len(unit.text) for unit in labels)
+    return _once(labels if sparse else prose)
+
+
+def cue_sentences(cues: Sequence[Cue]) -> list[tuple[str, float]]:
+    """What subtitles say: sentences, and the second at which the first subtitle of each appears.
+
+    Sound notes ("[Music]", "♪ … ♪"), tags and the dashes of a dialogue are left out, and so is a line that the subtitle
+    before ended on (captions that roll up say everything twice). Captions without full stops, as speech recognition
+    writes them, come in stretches of some eighty characters that end at a pause where there is one.
+    """
+    spoken = list(_spoken(cues))
+    stops = sum(ends_sentence(text) for text, _, _ in spoken)
+    punctuated = stops * 8 >= len(spoken)
+    found: list[tuple[str, float]] = []
+    stretch: list[tuple[str, float]] = []
+    for i, (text, start_s, end_s) in enumerate(spoken):
+        stretch.append((text, start_s))
+        following = spoken[i + 1] if i + 1 < len(spoken) else None
+        pause = following is None or (following[1] - end_s > _PAUSE_S and not following[0][:1].islower())
+        if pause or (not punctuated and sum(len(text) for text, _ in stretch) >= 80):
+            found += _timed(stretch) if punctuated else [(" ".join(text for text, _ in stretch), stretch[0][1])]
+            stretch = []
+    whole = [(text, start_s) for text, start_s in found if len(text) >= (6 if is_unspaced(text) else 12)]
+    return whole or found
+
+
+def _spoken(cues: Sequence[Cue]) -> Iterator[tuple[str, float, float]]:
+    """The words of each subtitle that has some, with its times."""
+    before = ""
+    for cue in cues:
+        plain = _TAG.sub("", cue.text)
+        lines = [" ".join(_SOUND.sub(" ", line).split()) for line in lines_of(plain)]
+        kept = [line.removeprefix("- ").removeprefix(">> ") for line in lines if any(c.isalnum() for c in line)]
+        fresh = kept[1:] if kept and kept[0] == before else kept
+        before = kept[-1] if kept else before
+        if fresh:
+            yield " ".join(fresh), cue.start_s, cue.end_s
+
+
+def _timed(stretch: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+    """The sentences of subtitles that read on, each with the start of the subtitle that its first character is in."""
+    starts, length = [], 0
+    for text, start_s in stretch:
+        starts.append((length, start_s))
+        length += len(text) + 1
+    timed, at = [], 0
+    whole = " ".join(text for text, _ in stretch)
+    for sentence in split(whole):
+        at = whole.index(sentence, at)
+        timed.append((sentence, max(start_s for offset, start_s in starts if offset <= at)))
+        at += len(sentence)
+    return timed
+
+
+def _units(pages: Sequence[tuple[int, str]]) -> Iterator[Sentence]:
+    """Whatever stands between two full stops or two breaks, sentence or not."""
+    split_pages = [lines_of(text) for _, text in pages]
+    heads = running_heads([[line for line in lines if line] for lines in split_pages])
+    words = frozenset(word for lines in split_pages for line in lines for word in line.split())
+    heading, distance, unfinished = None, 0, False
+    for (number, _), lines in zip(pages, split_pages, strict=True):
+        top = True
+        for paragraph in paragraphs(_without_heads(lines, heads), words):
+            if paragraph.heading:
+                heading, distance, top = paragraph.text, 0, False
+                continue
+            bullet = _BULLET.match(paragraph.text)
+            parts = split(paragraph.text[bullet.end() :] if bullet else paragraph.text, words)
+            for position, text in enumerate(parts):
+                # Where a script has no capitals, only the page before tells that this is the tail of a sentence.
+                if not (top and position == 0 and unfinished):
+                    yield Sentence(text, number, position == 0, heading, distance)
+                    distance += is_sentence(text)
+            top = False
+            unfinished = bool(parts) and not ends_sentence(parts[-1])
+
+
+def _without_heads(lines: Sequence[str], heads: frozenset[str]) -> list[str]:
+    filled = [i for i, line in enumerate(lines) if line]
+    edge = {*filled[:3], *filled[-3:]}
+    return [line for i, line in enumerate(lines) if not (i in edge and fold(line) in heads)]
+
+
+def _once(sentences: Iterable[Sentence]) -> list[Sentence]:
+    kept = list(sentences)
+    n_pages = Counter(key for key, _ in {(fold(s.text), s.page) for s in kept})
+    seen: set[str] = set()
+    once = []
+    for sentence in kept:
+        key = fold(sentence.text)
+        if n_pages[key] < 3 and key not in seen:
+            once.append(sentence)
+        seen.add(key)
+    return once
+
+
+def _reads_on(line: str, following: str, *, usual: int) -> bool:
+    """Whether a paragraph goes on from one line to the next."""
+    if _BULLET.match(following) and not following[:1].isalpha():
+        return False
+    short = len(line) < 0.7 * usual
+    ended = ends_sentence(line) or line.endswith(":")
+    begins = not following.lstrip(_OPENERS)[:1].islower()
+    return not (begins and short) and not (ended and begins and len(line) < 0.85 * usual)
+
+
+def _join(lines: Sequence[str], words: frozenset[str]) -> str:
+    joined = lines[0]
+    for line, following in pairwise(lines):
+        head, tail = (line.split() or [""])[-1], (following.split() or [""])[0]
+        if line.endswith("\u00ad"):
+            joined = joined[:-1] + following
+        elif re.search(r"[^\W\d_][-‐]$", line) and following[:1].islower():
+            hyphenated = head + tail in words and head[:-1] + tail not in words
+            joined = (joined if hyphenated else joined[:-1]) + following
+        elif re.search(f"[{UNSPACED}{_STRONG_STOPS}、，]$", line) and re.match(f"[{UNSPACED}{_OPENERS}]", following):
+            joined += following
+        else:
+            joined += " " + following
+    return joined.replace("\u00ad", "")
+
+
+def _ends_here(text: str, match: re.Match[str], words: frozenset[str]) -> bool:
+    """Whether the full stop at `match`, which is not the last, ends a sentence."""
+    stop, following = text[match.start()], text[match.end() :].lstrip(_OPENERS)[:1]
+    if stop in _STRONG_STOPS:
+        return True
+    if following.islower() or not following.isalnum():
+        return False
+    if stop != "." or match[0].strip()[-1] in _CLOSERS:
+        return True
+    before = _LAST_TOKEN.search(text, 0, match.start())
+    token = before[0].casefold() if before else ""
+    if token in _ABBREVIATIONS:
+        return False
+    if _INITIALS.fullmatch(token):
+        # "David M. Smith", but "was built in R. We did": the orthographic heuristic of Kiss & Strunk (Unsupervised
+        # Multilingual Sentence Boundary Detection, 2006, §4.1.1): a name is never seen in small letters.
+        word = _WORD.match(text, match.end())
+        return word is not None and len(word[0]) > 1 and word[0].lower() in words
+    return not (token.isdigit() and _ORDINAL_OF.match(text, match.end()))
+
+
+def _balanced(text: str) -> bool:
+    openers, closers = "([“«（「", ")]”»）」"
+    return (
+        all(text.count(a) == text.count(b) for a, b in zip(openers, closers, strict=True)) and not text.count('"') % 2
+    )
+
+
+def _letter_share(text: str) -> float:
+    solid = len(text) - text.count(" ")
+    return 1 - len(_NO_LETTER.findall(text)) / solid if solid else 0.0
