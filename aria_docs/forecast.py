@@ -1,0 +1,188 @@
+"""What reading a file with Aria would take: crops, tokens, windows, memory. From page sizes or a video's facts alone;
+opens no file, loads no model, needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Literal
+
+from aria_docs.errors import BudgetError
+from aria_docs.tiling.budget import frame_part, page_part
+from aria_docs.tiling.resolution import MEDIUM, ULTRA
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aria_docs.media import VideoInfo
+    from aria_docs.tiling.budget import Budget, Part, Window
+    from aria_docs.tiling.resolution import Mode
+
+GIB = 2**30
+
+# Keys and values of 28 layers of 20 heads of 128 numbers; Aria shares no heads.
+KV_BYTES_PER_TOKEN = {"bf16": 2 * 28 * 20 * 128 * 2, "fp8": 2 * 28 * 20 * 128}
+# All 25.3 billion weights; in int8 and int4 (groups of 128) the routed experts alone are quantised, 22.9 of them.
+WEIGHT_BYTES = {"bf16": 47.1 * GIB, "int8": 25.8 * GIB, "int4": 15.8 * GIB}
+# Prefill in chunks of 4-8 thousand tokens, vision in chunks of 16 crops, the CUDA context.
+WORK_BYTES = 3 * GIB
+CARDS_GB = (24, 48, 80)  # counted as 10⁹ bytes: the driver keeps the rest of what is sold as that
+
+
+@dataclass(frozen=True, slots=True)
+class PartForecast:
+    """A page, or a whole video.
+
+    part:           page:12 | video.
+    width, height:  as displayed; points of a page, pixels of a video.
+    grid:           (columns, rows) of tiles of the page or of each frame; (1, 1) where the mode does not split.
+    crops, tokens:  of the images alone, of all frames together.
+    """
+
+    part: str
+    width: float
+    height: float
+    grid: tuple[int, int]
+    crops: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """One file.
+
+    frames:   how many of a video are shown.
+    windows:  the contexts that hold it; each counts labels, markers, question and answer too.
+    whole:    the sharpest mode in which one window holds it all, None where there is none.
+    """
+
+    path: str
+    kind: Literal["pdf", "video"]
+    mode: Mode
+    parts: tuple[PartForecast, ...]
+    windows: tuple[Window, ...]
+    limit: int
+    whole: Mode | None
+    duration_s: float = 0.0
+    frames: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """What all windows take together, parts that two of them share counted twice."""
+        return sum(window.tokens for window in self.windows)
+
+    @property
+    def fullest(self) -> int:
+        """Tokens of the largest window: what the cache must hold at a time."""
+        return max((window.tokens for window in self.windows), default=0)
+
+    def kv_bytes(self, dtype: str = "bf16") -> int:
+        """Size of full Aria's cache for the largest window, in bf16 or fp8."""
+        return self.fullest * KV_BYTES_PER_TOKEN[dtype]
+
+    def on_card(self, card_gb: int) -> tuple[str, str] | None:
+        """The finest (weights, cache) with which a card of so many GB reads the largest window, None if none does."""
+        finest = ((weights, cache) for weights in WEIGHT_BYTES for cache in KV_BYTES_PER_TOKEN)
+        room = card_gb * 10**9 - WORK_BYTES
+        return next(((w, c) for w, c in finest if WEIGHT_BYTES[w] + self.kv_bytes(c) <= room), None)
+
+    def as_json(self) -> dict[str, Any]:
+        """The shape that `aria-docs budget --json` prints; kv_bytes in bf16."""
+        parts = [
+            {
+                "part": part.part,
+                "width": round(part.width, 3),
+                "height": round(part.height, 3),
+                "grid": list(part.grid),
+                "crops": part.crops,
+                "tokens": part.tokens,
+            }
+            for part in self.parts
+        ]
+        return {
+            "path": self.path,
+            "kind": self.kind,
+            "mode": self.mode.name,
+            "parts": parts,
+            "tokens": self.tokens,
+            "windows": len(self.windows),
+            "kv_bytes": self.kv_bytes(),
+        }
+
+    def as_text(self) -> str:
+        """A few lines for a terminal; pages in a row that cost the same share one."""
+        if self.kind == "video":
+            extent = f"{self.duration_s:,.1f} s, {_plural(self.frames, 'frame')}"
+        else:
+            extent = _plural(len(self.parts), "page")
+        lines = [f"{self.path}: {extent}, {self.mode} resolution", *self._part_lines()]
+        if not self.windows:
+            return "\n".join(lines)
+        held = f"{self.tokens:,} tokens in {_plural(len(self.windows), 'window')} of at most {self.limit:,}"
+        if len(self.windows) > 1 and self.whole:
+            held += f"; one window holds it at {self.whole} resolution"
+        cache = f"{self.kv_bytes() / 1e9:.1f} GB in bf16, {self.kv_bytes('fp8') / 1e9:.1f} GB in fp8"
+        return "\n".join([*lines, f"  {held}", f"  KV cache {cache}", *map(self._card_line, CARDS_GB)])
+
+    def _part_lines(self) -> list[str]:
+        lines, first = [], 1
+        for _, alike in groupby(self.parts, key=lambda part: (part.width, part.height)):
+            group = list(alike)
+            last, part = first + len(group) - 1, group[0]
+            if self.kind == "video":
+                where, unit = "frames", "px"
+            else:
+                where, unit = f"page {first}" if first == last else f"pages {first}-{last}", "pt"
+            grid = "{}×{} tiles and overview, ".format(*part.grid) if self.mode.splits else ""
+            cost = f"{grid}{_plural(part.crops, 'crop')}, {part.tokens:,} image tokens"
+            lines.append(f"  {where}: {part.width:g} × {part.height:g} {unit}, {cost}{' each' * (first < last)}")
+            first = last + 1
+        return lines
+
+    def _card_line(self, card_gb: int) -> str:
+        if found := self.on_card(card_gb):
+            return "  {} GB card: fits with {} weights, {} cache".format(card_gb, *found)
+        room = card_gb * 10**9 - WORK_BYTES - min(WEIGHT_BYTES.values())
+        held = int(room // min(KV_BYTES_PER_TOKEN.values()))
+        return f"  {card_gb} GB card: does not fit; it holds windows of {held:,} tokens (int4 weights, fp8 cache)"
+
+
+def document(
+    path: str, sizes_pt: Sequence[tuple[float, float]], *, budget: Budget, mode: Mode = ULTRA, overlap: int = 1
+) -> Forecast:
+    """A PDF, from the (width, height) of each page as displayed. Without a page it takes no window."""
+    parts = [page_part(number, width, height, mode) for number, (width, height) in enumerate(sizes_pt, start=1)]
+    costs = [
+        PartForecast(f"page:{number}", *size, part.layout.grid, part.layout.crops, part.layout.tokens)
+        for number, (size, part) in enumerate(zip(sizes_pt, parts, strict=True), start=1)
+    ]
+    windows = budget.windows(parts, overlap=overlap) if parts else ()
+    return Forecast(path, "pdf", mode, tuple(costs), windows, budget.limit, _whole(budget, parts))
+
+
+def video(path: str, info: VideoInfo, *, budget: Budget, mode: Mode = MEDIUM, frames: int | None = None) -> Forecast:
+    """A video at so many frames, or as many as it has and the window holds, at most 256.
+
+    BudgetError where the frames asked for do not fit.
+    """
+    last = frame_part(info.duration_s, info.width, info.height, mode)
+    n = min(frames or max(budget.how_many(last), 1), max(info.n_frames, 1))
+    times = [info.duration_s * (i + 0.5) / n for i in range(n)]
+    shown = [frame_part(time_s, info.width, info.height, mode) for time_s in times]
+    window = budget.one_window(shown)
+    layout = last.layout
+    cost = PartForecast("video", info.width, info.height, layout.grid, n * layout.crops, n * layout.tokens)
+    return Forecast(path, "video", mode, (cost,), (window,), budget.limit, _whole(budget, shown), info.duration_s, n)
+
+
+def _whole(budget: Budget, parts: Sequence[Part]) -> Mode | None:
+    if not parts:
+        return None
+    try:
+        return budget.best_mode(parts)
+    except BudgetError:  # too long for one window in any mode: an answer here, not a failure
+        return None
+
+
+def _plural(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'s' * (n != 1)}"
