@@ -1,0 +1,273 @@
+"""PDF files → pages as data: text, words, table candidates, pixels. Knows no model, no tiling, no store.
+
+MuPDF is not thread-safe and its parsers meet hostile bytes: everything here is meant to run in a forked child with
+limits on time and memory. It raises or returns; it never prints, starts a thread or starts a process.
+
+All boxes are in points from the top left of the page as displayed (rotation and crop box applied).
+"""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from aria_docs.errors import Damaged, Encrypted, Unreachable, WrongKind
+from aria_docs.ingest.pdf_text import Line, clean, page_text
+from aria_docs.media import Box, DocumentInfo, Page, Word
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+# A page may draw a form 2^18 times: what one page yields is bounded, and its note says so.
+MAX_CHARS = 500_000
+MAX_WORDS = 50_000
+
+# The longest side of a rendered picture: 8192 px are 200 MB in RGB, more than any reader here asks for.
+MAX_EDGE_PX = 8192
+
+_HEADER_BYTES = 1024  # Acrobat looks for %PDF- no further, and so do we (ISO 32000-1, Annex H, note 13)
+_CACHE_BYTES = 64 << 20  # MuPDF's store of fonts and images, cut back to this after each page
+
+NO_TEXT = "no text layer"
+
+
+def warm() -> None:
+    """Load PyMuPDF and its networks, once; a process that has done so can fork children that use them at once."""
+    import aria_docs.ingest.mupdf  # noqa: F401
+
+
+def open_document(path: Path, *, passwords: Sequence[str] = ()) -> Document:
+    """Open a PDF whatever its name; each of `passwords` is tried where it asks for one.
+
+    Raises Unreachable, WrongKind, Encrypted, or Damaged where no page can be reached.
+    """
+    from aria_docs.ingest.mupdf import ERRORS, pymupdf
+
+    head = _head(path)
+    try:
+        handle = pymupdf.open(path, filetype="pdf")
+    except ERRORS as e:
+        if b"%PDF-" in head:
+            raise Damaged(f"{path} begins like a PDF, but nothing in it can be read: fetch or export it again") from e
+        raise WrongKind(f"{path} is no PDF: it begins with {head[:8]!r}") from e
+    try:
+        if not handle.is_pdf:
+            raise WrongKind(f"{path} is no PDF: it begins with {head[:8]!r}")
+        if handle.needs_pass and not any(handle.authenticate(password) for password in passwords):
+            tried = f"none of {len(passwords)} passwords opens it" if passwords else "it asks for a password"
+            raise Encrypted(f"{path} is encrypted and {tried}: add its password to a file given with --password-file")
+        return Document(path, handle)
+    except BaseException:
+        handle.close()
+        raise
+
+
+def _head(path: Path) -> bytes:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise Unreachable(f"{path} is no plain file: name a file or a folder of files")
+        with path.open("rb") as file:
+            head = file.read(_HEADER_BYTES)
+    except OSError as e:
+        raise Unreachable(f"{path} cannot be opened: {e.strerror}") from e
+    if not head:
+        raise WrongKind(f"{path} is empty: fetch or export it again")
+    return head
+
+
+class Document:
+    """An open PDF. Pages are loaded one at a time and nothing of them is kept."""
+
+    def __init__(self, path: Path, handle: Any) -> None:
+        self.path = path
+        self._handle = handle
+        self.info = _info(path, handle)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._handle.close()
+
+    def page(self, number: int) -> Page:
+        """Text and words of a page, from 1; a few milliseconds.
+
+        A page that shows something but has no usable text has the note NO_TEXT and no words. Raises Damaged.
+        """
+        from aria_docs.ingest.mupdf import ERRORS
+
+        with self._open(number) as page:
+            try:
+                return _read(page, number)
+            except ERRORS as e:
+                raise self._damaged(number, e) from e
+
+    def with_tables(self, page: Page) -> Page:
+        """The page with its table candidates, and with a note where it was too crowded for the full search."""
+        from aria_docs.ingest.mupdf import ERRORS
+        from aria_docs.ingest.pdf_tables import find
+
+        with self._open(page.number) as handle:
+            try:
+                candidates, note = find(handle, page)
+            except ERRORS as e:
+                raise self._damaged(page.number, e) from e
+        notes = "; ".join(filter(None, (page.note, note)))
+        return replace(page, candidates=candidates, note=notes or None)
+
+    def render(self, number: int, *, long_edge_px: int) -> NDArray[np.uint8]:
+        """The page as displayed: RGB, shape (height, width, 3), its longer side `long_edge_px` long. Raises Damaged."""
+        from aria_docs.ingest.mupdf import ERRORS, pymupdf
+
+        assert 1 <= long_edge_px <= MAX_EDGE_PX, long_edge_px
+        with self._open(number) as page:
+            # By matrix and not by dpi: a page may be 144,000 points wide.
+            scale = long_edge_px / max(page.rect.width, page.rect.height)
+            try:
+                pixmap = page.get_pixmap(matrix=pymupdf.Matrix(scale, scale), colorspace=pymupdf.csRGB, alpha=False)
+            except ERRORS as e:
+                raise self._damaged(number, e) from e
+            pixels = np.frombuffer(pixmap.samples_mv, dtype=np.uint8).reshape(pixmap.h, pixmap.stride)
+            # A copy: the pixmap's memory goes with it.
+            return pixels[:, : 3 * pixmap.w].reshape(pixmap.h, pixmap.w, 3).copy()
+
+    def _open(self, number: int) -> _OpenPage:
+        return _OpenPage(self, number)
+
+    def _damaged(self, number: int, error: Exception) -> Damaged:
+        return Damaged(f"{self.path}: page {number} cannot be read ({clean(str(error)) or type(error).__name__})")
+
+
+class _OpenPage:
+    """A loaded page, and MuPDF's caches cut back behind it: a manual of 1,158 pages stays in bounded memory."""
+
+    def __init__(self, document: Document, number: int) -> None:
+        self._document, self._number = document, number
+
+    def __enter__(self) -> Any:
+        from aria_docs.ingest.mupdf import ERRORS
+
+        assert 1 <= self._number <= self._document.info.n_pages, self._number
+        try:
+            page = self._document._handle.load_page(self._number - 1)
+            rect = page.rect
+        except ERRORS as e:
+            raise self._document._damaged(self._number, e) from e
+        if not (0 < rect.width < float("inf") and 0 < rect.height < float("inf")):
+            raise Damaged(f"{self._document.path}: page {self._number} has no area, there is nothing to read on it")
+        return page
+
+    def __exit__(self, *_: object) -> None:
+        from aria_docs.ingest.mupdf import pymupdf
+
+        pymupdf.TOOLS.store_shrink(50)
+
+
+def _info(path: Path, handle: Any) -> DocumentInfo:
+    """Pages, title and what is wrong with the file; mends a page count that cannot be true."""
+    from aria_docs.ingest.mupdf import ERRORS
+
+    notes = []
+    if handle.is_repaired:
+        notes.append("repaired: the file was damaged and was rebuilt from the objects found in it")
+    try:
+        n_pages = handle.page_count
+    except ERRORS as e:
+        n_pages = _count_pages(handle)
+        try:
+            kind, root = handle.xref_get_key(handle.pdf_catalog(), "Pages")
+            if not n_pages or kind != "xref":
+                raise Damaged(f"{path} has no readable page tree: fetch or export it again") from e
+            handle.xref_set_key(int(root.split()[0]), "Count", str(n_pages))
+            handle.load_page(0)
+        except ERRORS:
+            raise Damaged(f"{path} has no readable page tree: fetch or export it again") from e
+        notes.append(f"the page tree promises a number of pages that cannot be; {n_pages} found")
+    else:
+        try:
+            if n_pages:
+                handle.load_page(n_pages - 1)
+        except ERRORS:
+            found = min(n_pages, _count_pages(handle))
+            if found < n_pages:
+                notes.append(f"the page tree promises {n_pages} pages; {found} found")
+                n_pages = found
+    title = clean((handle.metadata or {}).get("title") or "").strip()
+    return DocumentInfo(n_pages=n_pages, title=title or None, note="; ".join(notes) or None)
+
+
+def _count_pages(handle: Any) -> int:
+    """The page objects in the file, whatever its page tree says."""
+    return sum(handle.xref_get_key(xref, "Type") == ("name", "/Page") for xref in range(1, handle.xref_length()))
+
+
+def _read(page: Any, number: int) -> Page:
+    from aria_docs.ingest.mupdf import pymupdf
+
+    flags = pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_MEDIABOX_CLIP | pymupdf.TEXT_CID_FOR_UNKNOWN_UNICODE
+    textpage = page.get_textpage(flags=flags)
+    matrix = page.rotation_matrix if page.rotation else None
+    notes = []
+
+    raw_words = textpage.extractWORDS()
+    if len(raw_words) > MAX_WORDS:
+        notes.append(f"cut: only the first {MAX_WORDS:,} of {len(raw_words):,} words are kept")
+        raw_words = raw_words[:MAX_WORDS]
+    words = tuple(
+        Word(text, _box(raw[:4], matrix), raw[5], raw[6]) for raw in raw_words if (text := clean(raw[4]).strip())
+    )
+    lines = []
+    n_chars = 0
+    for block in textpage.extractDICT()["blocks"]:
+        for raw_line in block.get("lines", ()):
+            line = _line(raw_line, block["number"], matrix)
+            n_chars += len(line.text)
+            if n_chars > MAX_CHARS:
+                break
+            lines.append(line)
+    if n_chars > MAX_CHARS:
+        notes.append(f"cut: only the first {MAX_CHARS:,} characters of the text are kept")
+    text = page_text(lines)
+    if not words and _shows_something(page):
+        notes.append(NO_TEXT)
+    rect = page.rect
+    return Page(
+        number=number,
+        width_pt=rect.width,
+        height_pt=rect.height,
+        text=text,
+        words=words,
+        note="; ".join(notes) or None,
+    )
+
+
+def _line(raw: dict[str, Any], block: int, matrix: Any) -> Line:
+    spans = raw["spans"]
+    text = clean("".join(span["text"] for span in spans))
+    main = max(spans, key=lambda span: len(span["text"].strip()))
+    bold = bool(main["flags"] & 16) or "bold" in main["font"].lower()
+    return Line(text, _box(raw["bbox"], matrix), main["size"], bold, block)
+
+
+def _box(box: Any, matrix: Any) -> Box:
+    if matrix is not None:
+        from aria_docs.ingest.mupdf import pymupdf
+
+        box = (pymupdf.Rect(box) * matrix).normalize()
+    x0, y0, x1, y1 = box
+    return (x0, y0, x1, y1)
+
+
+def _shows_something(page: Any) -> bool:
+    """Whether there is an image or any ink on a page without words."""
+    return any(kind.startswith(("fill", "stroke")) for kind, _ in page.get_bboxlog())
