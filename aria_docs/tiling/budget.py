@@ -112,7 +112,8 @@ class Budget:
 
     def how_many(self, part: Part) -> int:
         """How many parts like this one fit a context; of frames never more than 256."""
-        held = max((self.limit - self._fixed) // max(self._first(part), self._next(part)), 0)
+        left = self.limit - self.tokens([part])
+        held = 1 + left // self._next(part) if left >= 0 else 0
         return min(held, MAX_FRAMES) if part.kind == "frame" else held
 
     def one_window(self, parts: Sequence[Part]) -> Window:

@@ -114,9 +114,10 @@ def _vertical_first(pixels: torch.Tensor, size: Size) -> bool:
 
 
 def _batch(pixels: torch.Tensor, layout: Layout) -> CropBatch:
-    """Filled up with 0 to whole patches, right and below."""
+    """Filled up with 0 to whole patches, right and below; copied where the tiles are still strided over their page."""
     height, width = pixels.shape[2:]
     rows, columns = patch_grid((width, height))
     if (height, width) != (rows * PATCH_PX, columns * PATCH_PX):
         pixels = functional.pad(pixels, (0, columns * PATCH_PX - width, 0, rows * PATCH_PX - height))
+    pixels = pixels.contiguous(memory_format=torch.channels_last)
     return CropBatch(pixels, (rows, columns), layout.mode.tokens_per_crop)
