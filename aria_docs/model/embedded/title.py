@@ -7,13 +7,15 @@ which this one was copied from. It is taken as it is only where the first pages 
 from __future__ import annotations
 
 import re
-from itertools import groupby, islice
+from itertools import groupby, islice, takewhile
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from aria_docs.model.embedded.sentences import (
     ends_sentence,
     heading_text,
     is_label,
+    is_sentence,
     is_unspaced,
     lines_of,
     paragraphs,
@@ -38,10 +40,10 @@ _PLACEHOLDER = re.compile(
 )
 # Words that say which part of a document follows or what a line is for, not what the document is.
 _PART = re.compile(
-    r"(?:table of )?contents|index|(?:executive )?summary(?: [A-Z]-\d+)?|abstract|introduction|background|foreword"
-    r"|preface|references|(?:notes?|sources?|quelle)\b:?.*"
+    r"(?:\d+(?:\.\d+)*\.?\s+)?(?:(?:table of )?contents|index|(?:executive )?summary(?: [A-Z]-\d+)?|abstract"
+    r"|introduction|background|foreword|preface|references|(?:notes?|sources?|quelle)\b:?.*"
     r"|(?:appendix|annex|chapter|section|part|page|table|figure|exhibit)\s*[A-Z]?[-\d.]*(?: of \d+)?"
-    r"|inhalt(?:sverzeichnis)?|einleitung|zusammenfassung|sommaire|résumé|índice|sommario|目次|目录",
+    r"|inhalt(?:sverzeichnis)?|einleitung|zusammenfassung|sommaire|résumé|índice|sommario|目次|目录)",
     re.IGNORECASE,
 )
 _CAPTION = re.compile(
@@ -53,19 +55,22 @@ _CAPTION = re.compile(
 def document_title(pages: Sequence[tuple[int, str]], *, metadata: str | None) -> str | None:
     """The best-founded title, None where neither the metadata nor the first page offers one.
 
-    In this order: metadata whose words stand on the first pages; the first heading of the first page; metadata that
-    merely looks like a title; the first line that does; the caption of a table, where a page holds nothing else.
+    In this order: metadata whose words stand on the first pages; the first of the largest headings of the first page;
+    metadata that merely looks like a title; a line above the first sentence that does. The caption of a table is the
+    title only of a page that offers nothing else.
     """
     claimed = " ".join(_PROGRAM.sub("", metadata or "").split())
     believable = looks_like_title(claimed)
     if believable and _supported(claimed, " ".join(text for _, text in pages[:3])):
         return claimed
     lines = lines_of(pages[0][1]) if pages else []
-    heads = [head for head in _headings(lines) if looks_like_title(head)]
-    openings = [paragraph.text for paragraph in islice(paragraphs(lines, frozenset()), 8) if not paragraph.heading]
-    openings = [text for text in openings if looks_like_title(text) and _heads_a_page(text)]
-    found = [*heads, *([claimed] if believable else []), *openings]
-    return next((text for text in found if not _CAPTION.match(text)), next(iter(found), None))
+    found = [head for _, head in sorted(_headings(lines), key=itemgetter(0)) if looks_like_title(head)]
+    found += [claimed] if believable else []
+    body = (paragraph.text for paragraph in paragraphs(lines, frozenset()) if not paragraph.heading)
+    above = takewhile(lambda text: not any(map(is_sentence, split(text))), body)
+    found += [text for text in islice(above, 8) if looks_like_title(text) and _heads_a_page(text)]
+    best = (text for text in found if not _CAPTION.match(text) and not is_sentence(text) and len(split(text)) == 1)
+    return next(best, next(iter(found), None))
 
 
 def looks_like_title(text: str) -> bool:
@@ -84,7 +89,7 @@ def looks_like_title(text: str) -> bool:
 def _heads_a_page(text: str) -> bool:
     """Whether a paragraph that isn't marked as a heading could be one in small type: a line of words, no sentence."""
     short = len(text) <= (40 if is_unspaced(text) else 120)
-    return short and is_label(text, words=2) and not ends_sentence(text) and len(split(text)) == 1
+    return short and is_label(text, words=2) and not ends_sentence(text)
 
 
 def _supported(title: str, text: str) -> bool:
@@ -93,10 +98,10 @@ def _supported(title: str, text: str) -> bool:
     return len(words & set(re.findall(r"\w+", text.casefold()))) * 3 >= len(words) * 2
 
 
-def _headings(lines: Sequence[str]) -> Iterator[str]:
-    """Headings; those of one level on lines that follow each other are one, broken in two, if that isn't too long."""
-    for marks, run in groupby(lines, key=lambda line: heading_text(line) and line.split(" ", 1)[0]):
-        if marks is not None:
-            parts = [heading_text(line) or "" for line in run]
-            joined = " ".join(" ".join(parts).split())
-            yield from [joined] if len(joined) <= 120 else parts
+def _headings(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Level and words of headings; those of one level on lines that follow each other are one, broken in two."""
+    for level, run in groupby(lines, key=lambda line: heading_text(line) and len(line.split(" ", 1)[0])):
+        if level:
+            parts = [" ".join((heading_text(line) or "").split()) for line in run]
+            joined = " ".join(parts)
+            yield from [(int(level), text) for text in ([joined] if len(joined) <= 120 else parts)]
