@@ -1,36 +1,339 @@
-"""Small frames → shots. numpy only, no I/O."""
+"""Small frames → shots: hard cuts, dissolves and fades; not flashes, swells of light, pans, or things that pass by.
+
+numpy only, no I/O. Frames come as a stream and are held for some seconds, so that hours of video need no more memory
+than a minute does. Frames are compared with each other by root mean square over 16 × 9 points; as every such question
+comes down to inner products, a stretch of frames computes all of these at once. Only the few places that look like a
+boundary are then looked at closely, at 32 × 18 pixels and with an eye for motion.
+
+What makes a boundary:
+  cut       one step changes most of the picture, far more than the steps around it do and even after each block has
+            looked around for its content (motion); and what was there is not back within moments (flash).
+  dissolve  the frames between two are mixtures of them, in proportion to time (Lienhart 1999, "Comparison of automatic
+            shot boundary detection algorithms"), and are explained better so than by motion from either end.
+  fade      contrast falls to nothing and rises again to another picture.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
-from aria_docs.media import Shot
+from aria_docs.media import Shot, Transition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
-WIDTH_PX, HEIGHT_PX = 64, 36
+    Pixels = NDArray[np.uint8]  # (HEIGHT_PX, WIDTH_PX, 3), RGB
+    Floats = NDArray[np.float32]
+    Planes = NDArray[np.float32]  # (3, HEIGHT_PX, WIDTH_PX): luma, blue and red difference
+    Index = Any  # an int or an array of them, as numpy broadcasts them
+
+WIDTH_PX, HEIGHT_PX = 32, 18
+
+STRETCH = 1024  # frames looked at together
+MARGIN_S = 3.2  # what a decision may have to see on either side: half of the longest dissolve, and what is around it
+HALF_LENGTHS_S = (0.06, 0.09, 0.13, 0.18, 0.25, 0.35, 0.48, 0.64, 0.85, 1.2)  # of dissolves, in steps of about 1.4
+MOST = 0.375  # share of the picture's blocks that is "most of the picture": a caption or a passer-by changes less
 
 
-def detect(frames: Iterable[tuple[float, NDArray[np.uint8]]], *, duration_s: float) -> Iterator[Shot]:
-    """FIRST VERSION, hard cuts only: (time, RGB of shape (HEIGHT_PX, WIDTH_PX, 3)) in order → shots as they end."""
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """Numbers of frames: the transition's first, middle and last. The middle one begins the next shot."""
+
+    first: int
+    middle: int
+    last: int
+    kind: Transition
+
+
+def detect(frames: Iterable[tuple[float, Pixels]], *, duration_s: float) -> Iterator[Shot]:
+    """(time, frame) in order → shots without gaps, each as soon as its end is known.
+
+    The first starts at 0, the last ends at `duration_s`; without any boundary there is one.
+    """
+    kind: Transition = "start"
+    start_s, extent_s = 0.0, (0.0, 0.0)
+    for first_s, middle_s, last_s, next_kind in _boundaries(frames):
+        yield Shot(start_s, middle_s, kind, *extent_s)
+        start_s, extent_s, kind = middle_s, (first_s, last_s), next_kind
+    yield Shot(start_s, max(start_s, duration_s), kind, *extent_s)
+
+
+def _boundaries(frames: Iterable[tuple[float, Pixels]]) -> Iterator[tuple[float, float, float, Transition]]:
+    """(first, middle, last second, kind) in order; none begins before the one before it is over.
+
+    Stretches overlap by two margins, and each decides what lies in its middle:
+        |---------------|MM|
+                     |MM|---------------|MM|
+    """
     times: list[float] = []
-    change: list[float] = []
-    before = None
-    for time_s, frame in frames:
-        now = frame.astype(np.int16)
-        change.append(0.0 if before is None else float(np.abs(now - before).mean()))
-        times.append(time_s)
-        before = now
-    start = 0.0
-    kind = "start"
-    for i in range(1, len(times)):
-        around = change[max(1, i - 5) : i] + change[i + 1 : i + 6]
-        if change[i] > 12 and change[i] > 4 * (np.median(around) if around else 0):
-            yield Shot(start, times[i], kind, start, start)
-            start, kind = times[i], "cut"
-    yield Shot(start, max(duration_s, start), kind, start, start)
+    pixels: list[Pixels] = []
+    undecided, over_s = 0, -1.0
+    stream = iter(frames)
+    at_end = False
+    while not at_end:
+        for time_s, frame in stream:
+            times.append(time_s)
+            pixels.append(frame)
+            if len(times) == STRETCH:
+                break
+        else:
+            at_end = True
+        if len(times) < 2:
+            return
+        stretch = Stretch(np.array(times), np.stack(pixels))
+        margin = 0 if at_end else min(stretch.count(MARGIN_S), STRETCH // 3)
+        for found in stretch.boundaries():
+            if undecided <= found.middle < len(times) - margin and times[found.first] > over_s:
+                over_s = times[found.last]
+                yield times[found.first], times[found.middle], over_s, found.kind
+        undecided = margin
+        del times[: -2 * margin], pixels[: -2 * margin]
+
+
+class Stretch:
+    """Some seconds of frames, and the questions asked of them.
+
+    vectors:   (n, 432) the frames at 16 × 9 points.
+    inner:     (n, n) their inner products.
+    contrast:  (n,) how much the points of a frame differ among each other; 0 for a blank.
+    """
+
+    def __init__(self, times_s: NDArray[np.float64], pixels: NDArray[np.uint8]) -> None:
+        self.n = len(times_s)
+        self.pixels = pixels
+        steps = np.diff(times_s)
+        self.period_s = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.04
+        points = _opponent(pixels.reshape(self.n, 9, 2, 16, 2, 3).mean((2, 4), dtype=np.float32))
+        self.contrast = np.sqrt(points.var((1, 2)).sum(1))
+        points[..., 0] -= 128  # small numbers make small rounding errors in the differences of large products
+        self.vectors = points.reshape(self.n, -1)
+        self.inner = self.vectors @ self.vectors.T
+        self.square = self.inner.diagonal()
+
+    def count(self, seconds: float) -> int:
+        """How many frames last that long; at least 1."""
+        return max(1, round(seconds / self.period_s))
+
+    def distance(self, i: Index, j: Index) -> Floats:
+        """Root mean square difference of frames, in grey levels."""
+        squares = self.square[i] + self.square[j] - 2 * self.inner[i, j]
+        distances: Floats = np.sqrt(np.maximum(squares, 0) / self.vectors.shape[1])
+        return distances
+
+    def planes(self, i: int) -> Planes:
+        """One frame at full size."""
+        return np.moveaxis(_opponent(self.pixels[i].astype(np.float32)), -1, 0)
+
+    def boundaries(self) -> list[Boundary]:
+        """In order of time. Cuts inside fades and dissolves over either of them are parts of these."""
+        cuts, fades = self.cuts(), self.fades()
+        sharp = [*fades, *(c for c in cuts if not any(f.first < c.middle <= f.last for f in fades))]
+        slow = [d for d in self.dissolves() if not any(d.first <= s.last and s.first <= d.last for s in sharp)]
+        return sorted((*sharp, *slow), key=lambda found: found.middle)
+
+    # ------------------------------------------------------------------------------------------------------------ cuts
+
+    def cuts(self) -> list[Boundary]:
+        """Steps that stand out among the six on either side: of these the second largest counts, for the largest may
+        be another cut. Of cuts within 0.2 s of each other the last begins a shot."""
+        around = 6
+        step = np.zeros(self.n, np.float32)
+        step[1:] = self.distance(np.arange(1, self.n), np.arange(self.n - 1))
+        windows = sliding_window_view(np.pad(step, around), 2 * around + 1).copy()
+        windows[:, around] = 0
+        order = np.argsort(windows, axis=1)[:, -2]
+        rival = np.arange(self.n) + order - around
+        second = np.take_along_axis(windows, order[:, None], 1)[:, 0]
+        outstanding = np.flatnonzero((step > 3) & (step > 1.4 * (second + 1)))
+        found = [int(i) for i in outstanding if self._is_cut(int(i), min(max(1, int(rival[i])), self.n - 1))]
+        soon = self.count(0.2)
+        return [Boundary(i, i, i, "cut") for i in found if not any(i < later < i + soon for later in found)]
+
+    def _is_cut(self, i: int, rival: int) -> bool:
+        change = moved(self.planes(i - 1), self.planes(i))
+        motion = moved(self.planes(rival - 1), self.planes(rival))
+        if (change > 2 * motion + 2).mean() < MOST or change.mean() < 1.8 * (motion.mean() + 1):
+            return False
+        # A flash, a dropped frame, something right before the lens: the old picture is back, or the new one was there.
+        reach = self.count(0.4)
+        later = np.arange(i + 1, min(self.n, i + 1 + reach))
+        earlier = np.arange(max(0, i - 1 - reach), i - 1)
+        pairs = []
+        if len(later):
+            pairs.append((i - 1, int(later[self.distance(i - 1, later).argmin()])))
+        if len(earlier):
+            pairs.append((int(earlier[self.distance(earlier, i).argmin()]), i))
+        return all(moved(self.planes(a), self.planes(b)).mean() >= 0.5 * change.mean() for a, b in pairs)
+
+    # ----------------------------------------------------------------------------------------------------------- fades
+
+    def fades(self) -> list[Boundary]:
+        """Runs of blank frames with pictures around them. A blank of more than 1.5 s is a shot of its own, so there are
+        two boundaries, unless they are cuts."""
+        contrast, reach = self.contrast, self.count(1.2)
+        padded = np.pad(contrast, reach)
+        before = sliding_window_view(padded, reach + 1).max(1)[: self.n]
+        after = sliding_window_view(padded, reach + 1).max(1)[reach:]
+        blank = (contrast < 1.5) | (contrast < 0.12 * np.minimum(before, after))
+        edges = np.flatnonzero(np.diff(np.concatenate(([False], blank, [False])).astype(np.int8)))
+        found = []
+        for begin, end in edges.reshape(-1, 2).tolist():  # the blank is [begin, end)
+            first, last = self._foot(begin, -1), self._foot(end - 1, +1)
+            left, right = (first < begin and contrast[first] > 6), (last > end - 1 and contrast[last] > 6)
+            if end - begin > self.count(1.5):
+                if left and begin - first > 1:
+                    found.append(Boundary(first, begin, begin, "fade"))
+                if right and last - end > 0:
+                    found.append(Boundary(end - 1, end, last, "fade"))
+            elif left and right and not self._same(first, last):
+                found.append(Boundary(first, (begin + end) // 2, last, "fade"))
+        return found
+
+    def _foot(self, i: int, direction: int) -> int:
+        """Where the rise of contrast from frame i ends, at most 1.5 s away."""
+        limit = self.count(1.5)
+        j = i
+        while 0 <= j + direction < self.n and abs(j - i) < limit and self.contrast[j + direction] > self.contrast[j]:
+            j += direction
+        return j
+
+    def _same(self, i: int, j: int) -> bool:
+        """Whether two frames show the same scene, in motion or in other light. Holds for 92 % of pairs 0.7 s apart in one
+        shot, and for 0.1 % of pairs from two."""
+        a, b = self.planes(i), self.planes(j)
+        return bool(moved(a, b).mean() < 0.18 * min(a[0].std(), b[0].std()) or _likeness(a[0], b[0]) > 0.7)
+
+    # ------------------------------------------------------------------------------------------------------- dissolves
+
+    def dissolves(self) -> list[Boundary]:
+        """The best candidates, none overlapping a better one, that have the evidence for them."""
+        score = np.full(self.n, -np.inf, np.float32)
+        half = np.zeros(self.n, np.int64)
+        error, jump = np.zeros(self.n, np.float32), np.zeros(self.n, np.float32)
+        for h in sorted({max(2, self.count(seconds)) for seconds in HALF_LENGTHS_S}):
+            if 2 * h >= self.n:
+                break
+            middle = np.arange(h, self.n - h)
+            span, its_error, its_jump = self._mixture(middle - h, 2 * h)
+            its_score = np.where(its_jump < 0.5, span * (1 - 2 * its_error), -np.inf)
+            better = its_score > score[middle]
+            at = middle[better]
+            score[at], half[at] = its_score[better], h
+            error[at], jump[at] = its_error[better], its_jump[better]
+        near = self.count(0.3)
+        peaks = score >= sliding_window_view(np.pad(score, near, constant_values=-np.inf), 2 * near + 1).max(1)
+        candidates = np.flatnonzero(peaks & (score > 4))
+        found: list[Boundary] = []
+        for i in candidates[np.argsort(-score[candidates])].tolist():
+            first, last = i - int(half[i]), i + int(half[i])
+            if any(first <= other.last and other.first <= last for other in found):
+                continue
+            if self._evidence(first, i, last, float(error[i]), float(jump[i])) > 0:
+                found.append(Boundary(first, i, last, "dissolve"))
+        return found
+
+    def _mixture(self, first: NDArray[np.int64], length: int) -> tuple[Floats, Floats, Floats]:
+        """How well frames between `first` and `first + length` are linear mixtures of these two, A and B.
+
+        Returns |B - A| in grey levels; the root mean square of X - ((1 - t) A + t B) over seven frames X between,
+        relative to |B - A|; and the largest step among them in direction of B - A, likewise (1 for a cut).
+        """
+        last = first + length
+        aa, bb, ab = self.square[first], self.square[last], self.inner[first, last]
+        squared = np.maximum(aa + bb - 2 * ab, 1)
+        error = np.zeros(len(first), np.float32)
+        shares = [np.zeros(len(first), np.float32)]
+        for eighth in range(1, 8):
+            x = first + round(length * eighth / 8)
+            t = round(length * eighth / 8) / length
+            xa, xb, xx = self.inner[x, first], self.inner[x, last], self.square[x]
+            mixed = (1 - t) ** 2 * aa + t**2 * bb + 2 * t * (1 - t) * ab
+            error += np.maximum(xx + mixed - 2 * ((1 - t) * xa + t * xb), 0) / squared
+            shares.append((xb - xa - ab + aa) / squared)
+        shares.append(np.ones(len(first), np.float32))
+        return np.sqrt(squared / self.vectors.shape[1]), np.sqrt(error / 7), np.diff(shares, axis=0).max(0)
+
+    def _evidence(self, first: int, middle: int, last: int, error: float, jump: float) -> float:
+        """Log odds that this is a dissolve: a logistic regression (see EVIDENCE) on six measures of it."""
+        reach = self.count(0.9)
+        back = min(
+            self.distance(first, np.arange(last, min(self.n, last + reach + 1))).min(),
+            self.distance(np.arange(max(0, first - reach), first + 1), last).min(),
+        ) / max(1e-3, float(self.distance(first, last)))
+        if back < 0.5:
+            return -np.inf  # what follows is what was before: light swelled, or something passed by
+        a, x, b = self.planes(first), self.planes(middle), self.planes(last)
+        change = moved(a, b)
+        motion = np.maximum(moved(self.planes(max(0, first - 1)), a), moved(b, self.planes(min(self.n - 1, last + 1))))
+        if (change > 2 * motion + 2).mean() < MOST:
+            return -np.inf
+        by_motion = np.minimum(moved(a, x), moved(b, x)).mean()
+        measures = {
+            "mixture": np.log(_mixture_error(a, x, b) / (by_motion + 1) + 0.05),
+            "error": error,
+            "jump": jump,
+            "back": back,
+            "change": np.log(change.mean() + 1),
+            "likeness": _likeness(a[0], b[0]),
+        }
+        return EVIDENCE["bias"] + float(sum(EVIDENCE[name] * value for name, value in measures.items()))
+
+
+# Fitted to 42 dissolves and 702 other candidates in 14 composed videos, and to 407 and 1,015 in clips blended from
+# pairs of their shots (with swells of light and occlusions; some made dark or grey). With the videos left out by turns,
+# 1 of the 42 was missed and 1 of the 702 taken.
+EVIDENCE = {
+    "bias": -5.1,
+    "mixture": -2.9,  # log of (what a mixture leaves unexplained of the middle frame / what motion leaves)
+    "error": -13.7,  # of a linear mixture, over all frames between
+    "jump": -10.8,  # the largest step from eighth to eighth: an eighth in a dissolve, all in a cut
+    "back": 5.9,  # how near the pictures before and after come to each other, relative to those at the two ends
+    "change": 2.3,  # log of what motion leaves unexplained from end to end
+    "likeness": -6.0,  # correlation of luma from end to end: the same picture in other light
+}
+
+
+def moved(a: Planes, b: Planes) -> Floats:
+    """(3, 8): for each block of b of 6 × 4 pixels, its mean difference from the most similar place nearby in a.
+
+    Block matching, full search within 3 rows and 5 columns (a tenth to a sixth of the picture).
+    """
+    differences = np.abs(_shifts(a, 3, 5) - b[:, None]).sum(0)
+    blocks = differences.reshape(-1, 3, 6, 8, 4).mean((2, 4)) / 3
+    least: Floats = blocks.min(0)
+    return least
+
+
+def _mixture_error(a: Planes, x: Planes, b: Planes) -> float:
+    """Mean difference of x from the even mixture of a and b, each shifted as a whole for the best fit, in turns."""
+    moved_a, moved_b = _shifts(a, 2, 3), _shifts(b, 2, 3)
+    best_a = a
+    for _ in range(2):
+        best_b = moved_b[:, np.abs(x[:, None] - (best_a[:, None] + moved_b) / 2).mean((0, 2, 3)).argmin()]
+        errors = np.abs(x[:, None] - (moved_a + best_b[:, None]) / 2).mean((0, 2, 3))
+        best_a = moved_a[:, errors.argmin()]
+    return float(errors.min())
+
+
+def _shifts(planes: Planes, rows: int, columns: int) -> Floats:
+    """(3, n, HEIGHT_PX, WIDTH_PX): the picture moved by up to so many pixels each way, its edges repeated."""
+    padded = np.pad(planes, ((0, 0), (rows, rows), (columns, columns)), mode="edge")
+    return sliding_window_view(padded, (HEIGHT_PX, WIDTH_PX), (1, 2)).reshape(3, -1, HEIGHT_PX, WIDTH_PX)
+
+
+def _likeness(a: Floats, b: Floats) -> float:
+    """Correlation of two pictures, which light and contrast do not change; 0 with a blank."""
+    a, b = a - a.mean(), b - b.mean()
+    return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum() + 1))
+
+
+def _opponent(rgb: Floats) -> Floats:
+    """(…, 3) → luma (BT.601) and half the difference of blue and of red from it: light apart from colour."""
+    luma = rgb @ np.array([0.299, 0.587, 0.114], np.float32)
+    return np.stack([luma, (rgb[..., 2] - luma) / 2, (rgb[..., 0] - luma) / 2], -1)
