@@ -1,0 +1,691 @@
+"""THE RUN: files → what is pending → children → the store. The one place where any failure becomes a row.
+
+    paths ── find ──> files ── hash, compare with the store ──> sources with something pending
+    free worker ──> a child on the next source, or one more child on the source with the most pages left
+    child ──> finished parts, gathered into batches ──> store
+
+Every part is in work under a clock. A child that dies or overruns costs the part it was at; another child reads on.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Protocol, Self
+
+from aria_docs import pipeline
+from aria_docs.errors import AriaDocsError, Damaged, NoVideoStream, TimedOut
+from aria_docs.ingest.folder import Findings, FoundFile, find, sha256_of
+from aria_docs.ingest.sandbox import Child, Sandbox
+from aria_docs.media import DocumentInfo, VideoInfo
+from aria_docs.model.engine import Task
+from aria_docs.pipeline import Begun, Job, ReadPages, Summarise
+from aria_docs.recipes import Options
+from aria_docs.store import Batch, Known, Store
+from schemas.readings import FailureRow, Finished, RunRow
+from schemas.sources import FileRow, SourceRow, source_id
+
+BATCH_S = 2.0
+BATCH_PARTS = 256
+"""A batch is written when this much time has passed since the last one, or this many parts have gathered."""
+
+GIVE_UP_AFTER = 3
+"""A file whose first parts, this many, all time out is given up."""
+
+STARTING_PATIENCE_S = 60.0
+"""How long a run waits for the database before it has read anything; later it waits as long as it takes."""
+
+_BLOCK_S = 1.0  # what a child is given to do at once: small enough to share out, large enough never to leave it idle
+_BLOCK_PAGES = 64
+_HASHED_AHEAD = 8
+_TASKS_OF: dict[str, frozenset[Task]] = {
+    "pdf": frozenset(("tables", "summary")),
+    "video": frozenset(("scenes", "summary")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failure as it is told to people: the file, the part ('' for the whole file), what went wrong."""
+
+    path: str
+    part: str
+    error: str
+    message: str
+    retryable: bool = False
+
+
+class Progress(Protocol):
+    """Who is told how a run goes."""
+
+    def opened(self, path: str, n_parts: int) -> None:
+        """A file is read now, in so many parts."""
+
+    def part(self, path: str) -> None:
+        """A part of it is finished, or has failed."""
+
+    def file_over(self, path: str) -> None:
+        """No more of this file will be read in this run."""
+
+    def failed(self, failure: Failure) -> None:
+        """Something could not be read."""
+
+    def say(self, sentence: str) -> None:
+        """Anything else that a person should know."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How it went, in files; n_parts counts parts. `failures` has the standing ones of earlier runs too."""
+
+    run_id: str
+    n_files: int = 0
+    n_read: int = 0
+    n_failed: int = 0
+    n_skipped: int = 0
+    n_ignored: int = 0
+    n_parts: int = 0
+    seconds: float = 0.0
+    interrupted: bool = False
+    failures: list[Failure] = field(default_factory=list)
+
+    def file_over(self, failures: Sequence[Failure], *, read: bool) -> None:
+        """Counts a file: with failures new or standing, read now, or skipped because nothing was pending."""
+        self.n_files += 1
+        self.n_failed += bool(failures)
+        self.n_read += read and not failures
+        self.n_skipped += not read and not failures
+        self.failures += failures
+
+    def add(self, other: Outcome) -> None:
+        """Counts in what another call of `read` did."""
+        for name in ("n_files", "n_read", "n_failed", "n_skipped", "n_ignored", "n_parts"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.interrupted |= other.interrupted
+        self.failures += other.failures
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do, by path."""
+
+    pending: list[str]
+    done: list[str]
+    failures: list[Failure]
+    n_ignored: int
+
+
+@dataclass(slots=True)
+class _Source:
+    """One content while it is read.
+
+    files:         who hold it; the first is the one that is opened.
+    tasks:         what is pending, with recipes; a task of one part is struck out when that part is over.
+    pages_left:    not handed out to a child yet.
+    missing:       pages without text, and why: what the summary says of itself.
+    failures:      new and standing ones; their path is replaced for every other file.
+    """
+
+    id: str
+    files: list[FoundFile]
+    tasks: dict[Task, str]
+    row: SourceRow
+    failures: list[FailureRow]
+    info: DocumentInfo | VideoInfo | None = None
+    pages_left: deque[int] = field(default_factory=deque)
+    missing: dict[int, str] = field(default_factory=dict)
+    n_sessions: int = 0
+    n_parts_over: int = 0
+    n_timed_out: int = 0
+    read: bool = False
+    over: bool = False
+
+    @property
+    def wants_summary(self) -> bool:
+        """Documents are summarised when all their pages are in; a video's child does it unasked."""
+        return self.row.kind == "pdf" and "summary" in self.tasks
+
+
+@dataclass(slots=True)
+class _Session:
+    """A child at work on a source, and the clock of the part it is at.
+
+    pages:  handed out and not answered yet, in order.
+    """
+
+    child: Child
+    source: _Source
+    pages: deque[int] = field(default_factory=deque)
+    begun: Begun = field(default_factory=lambda: Begun("", "", "open"))
+    since: float = field(default_factory=time.monotonic)
+    busy: bool = True
+    opened: bool = False
+    summarising: bool = False
+    finishing: bool = False
+    page_s: float = _BLOCK_S
+
+    def limit_s(self, timeout_s: float) -> float:
+        """Wall seconds for the part in work."""
+        if self.begun.part == "document" and isinstance(self.source.info, DocumentInfo):
+            return pipeline.document_limit_s(timeout_s, self.source.info.n_pages)
+        if self.begun.part == "video" and isinstance(self.source.info, VideoInfo):
+            return pipeline.video_limit_s(timeout_s, self.source.info.duration_s)
+        return timeout_s
+
+
+def plan(paths: Sequence[Path], store: Store, options: Options) -> Plan:
+    """Which files a run would read, without reading any. Raises UsageError."""
+    findings = find(paths)
+    pending = _Pending(options, _known(store, options))
+    failures = [
+        Failure(path, "", type(error).__name__, str(error), error.retryable) for path, error in findings.unreadable
+    ]
+    todo: list[str] = []
+    done: list[str] = []
+    for file in findings.files:
+        try:
+            content = pending.content_of(file)
+        except AriaDocsError as error:
+            failures.append(Failure(file.path, "", type(error).__name__, str(error), error.retryable))
+            continue
+        (todo if pending.tasks(content, file.kind) else done).append(file.path)
+        failures += [_told(row, file.path) for row in pending.standing(content)]
+    return Plan(todo, done, failures, findings.ignored)
+
+
+def _known(store: Store, options: Options) -> Known:
+    if not store.path.exists():
+        return Known({}, {}, set(), [])
+    return store.known([row.recipe for row in options.recipes().values()])
+
+
+class _Pending:
+    """What earlier runs left to do, by the rules of resuming: what was read is not read again, and what failed is tried
+    again only where that may help."""
+
+    def __init__(self, options: Options, known: Known) -> None:
+        self._options, self.known = options, known
+        self.recipes = {task: row.recipe for task, row in options.recipes().items()}
+        # Parts that failed for good under these recipes, by source; '' stands for the whole file.
+        self._hopeless: dict[str, dict[tuple[str, str], FailureRow]] = {}
+        for row in known.failures:
+            if row.source_id and not self._worth_trying(row):
+                self._hopeless.setdefault(row.source_id, {})[row.task, row.part] = row
+
+    def _worth_trying(self, row: FailureRow) -> bool:
+        another_password = row.error == "Encrypted" and bool(self._options.passwords)
+        return row.retryable or self._options.retry_failed or self._options.force or another_password
+
+    def content_of(self, file: FoundFile) -> str:
+        """The source id, from the store where size and time of change are as they were. Raises Unreachable."""
+        known = self.known.files.get(file.path)
+        if known and (known.size_bytes, known.modified_at) == (file.size_bytes, file.modified_at):
+            return known.source_id
+        return source_id(sha256_of(file.path))
+
+    def standing(self, content: str) -> list[FailureRow]:
+        """What failed before and will not be tried again, once per part."""
+        return list(self._hopeless.get(content, {}).values())
+
+    def tasks(self, content: str, kind: str) -> dict[Task, str]:
+        """The tasks of which something is pending, with their recipes; of a source never opened, all."""
+        if ("", "") in self._hopeless.get(content, {}):
+            return {}
+        # A kind that has none of the tasks asked for is opened all the same, and says so.
+        of_kind = {task: recipe for task, recipe in self.recipes.items() if task in _TASKS_OF[kind]} or self.recipes
+        if self._options.force:
+            return of_kind
+        return {task: recipe for task, recipe in of_kind.items() if self._is_pending(content, kind, task)}
+
+    def _is_pending(self, content: str, kind: str, task: Task) -> bool:
+        source = self.known.sources.get(content)
+        if kind == "pdf" and task == "tables" and source and source.n_pages:
+            return bool(self.pages(content, source.n_pages))
+        return not self._is_over(content, task, "video" if kind == "video" else "document")
+
+    def pages(self, content: str, n_pages: int) -> list[int]:
+        """The pages whose tables are pending."""
+        return [page for page in self.selected(n_pages) if not self._is_over(content, "tables", f"page:{page}")]
+
+    def selected(self, n_pages: int) -> list[int]:
+        """The pages that the run is about."""
+        chosen = self._options.pages
+        return [page for page in range(1, n_pages + 1) if chosen is None or any(page in part for part in chosen)]
+
+    def _is_over(self, content: str, task: Task, part: str) -> bool:
+        if self._options.force:
+            return False
+        return (content, task, part) in self.known.read or (task, part) in self._hopeless.get(content, {})
+
+
+class Run:
+    """One run over a database; a context manager. `read` may be called several times, and from several threads."""
+
+    def __init__(self, store: Store, options: Options, *, command: str, progress: Progress) -> None:
+        self.store, self.options, self.progress = store, options, progress
+        self.outcome = Outcome(secrets.token_hex(8))
+        self._command = command
+        self._lock = threading.Lock()
+        self._sandbox: Sandbox | None = None
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self.store.prepare(patience_s=STARTING_PATIENCE_S)
+        recipes = self.options.recipes()
+        run = RunRow(
+            run_id=self.outcome.run_id,
+            started_at=_now(),
+            command=self._command,
+            engine=self.options.engine,
+            recipe=self.options.recipe_of_run().recipe,
+        )
+        self.store.begin_run(run, [*recipes.values(), self.options.recipe_of_run()])
+        self.pending = _Pending(self.options, _known(self.store, self.options))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._sandbox:
+            self._sandbox.close()
+        totals = self.outcome
+        totals.seconds = time.monotonic() - self._began
+        self.store.end_run(totals.run_id, n_read=totals.n_read, n_failed=totals.n_failed, n_skipped=totals.n_skipped)
+
+    def find(self, paths: Sequence[Path]) -> list[FoundFile]:
+        """The PDFs and videos under the paths. What cannot be reached becomes a failure, what is gone is marked absent.
+
+        Raises UsageError for a path that does not exist.
+        """
+        findings = find(paths)
+        self.outcome.n_ignored += findings.ignored
+        self._note_unreadable(findings)
+        if gone := self._gone(paths, findings):
+            self.store.forget(gone)
+        return findings.files
+
+    def _note_unreadable(self, findings: Findings) -> None:
+        batch = Batch()
+        for path, error in findings.unreadable:
+            known = self.pending.known.files.get(path)
+            row = _failure_row(path, known.source_id if known else None, Begun("", "", "find"), "", error)
+            batch.failures.append(row)
+            self.outcome.file_over([_told(row, path)], read=False)
+            self.progress.failed(_told(row, path))
+        if batch:
+            self.store.write(batch)
+
+    def _gone(self, paths: Sequence[Path], findings: Findings) -> list[str]:
+        roots = [os.path.abspath(path) for path in paths]  # noqa: PTH100 - as `find` names them
+        there = {file.path for file in findings.files} | {path for path, _ in findings.unreadable}
+        unlisted = [path for path, _ in findings.unreadable]
+        known = self.pending.known
+        named = {path for path, row in known.files.items() if row.present} | {row.path for row in known.failures}
+        return [
+            path
+            for path in named - there
+            if any(_is_under(path, root) for root in roots) and not any(_is_under(path, folder) for folder in unlisted)
+        ]
+
+    def read(self, files: Iterable[FoundFile]) -> Outcome:
+        """Reads what is pending of these files and stores it. What a ^C finds finished is stored too.
+
+        Returns how it went with these files; `outcome` has the totals.
+        """
+        crew = _Crew(self, files)
+        try:
+            crew.work()
+        except KeyboardInterrupt:
+            crew.outcome.interrupted = True
+        finally:
+            crew.stop()
+        crew.write()
+        with self._lock:
+            self.outcome.add(crew.outcome)
+        return crew.outcome
+
+    def sandbox(self, kinds: Iterable[str]) -> Sandbox:
+        """The warm process that children are forked from, made when first needed."""
+        with self._lock:
+            if self._sandbox is None:
+                warm = {"pdf": "aria_docs.pipeline:warm_documents", "video": "aria_docs.pipeline:warm_videos"}
+                self._sandbox = Sandbox(warm=[warm[kind] for kind in sorted(set(kinds))], debug=self.options.debug)
+            return self._sandbox
+
+
+class _Crew:
+    """The workers of one call of `read`: sessions with children, what is left for them, and what they finished."""
+
+    def __init__(self, run: Run, files: Iterable[FoundFile]) -> None:
+        self._run, self._options, self._pending = run, run.options, run.pending
+        self._files = list(files)
+        self._sessions: dict[Connection, _Session] = {}
+        self._sources: dict[str, _Source] = {}
+        self._batch, self._n_parts, self._written = Batch(), 0, time.monotonic()
+        self._hasher = ThreadPoolExecutor(1, "hash")
+        self._coming = self._contents()
+        self.outcome = Outcome(run.outcome.run_id)
+
+    def work(self) -> None:
+        """Until nothing is left to read."""
+        while True:
+            while len(self._sessions) < self._options.workers and (source := self._next_source()):
+                self._start(source)
+            if not self._sessions:
+                break
+            due = [session.since + session.limit_s(self._options.timeout_s) for session in self._sessions.values()]
+            for connection in wait(
+                self._sessions, timeout=max(0.0, min(*due, self._written + BATCH_S) - time.monotonic())
+            ):
+                assert isinstance(connection, Connection)
+                self._hear(self._sessions[connection])
+            self._end_overdue()
+            if self._n_parts >= BATCH_PARTS or time.monotonic() - self._written >= BATCH_S:
+                self.write()
+
+    def stop(self) -> None:
+        """Ends all children."""
+        self._hasher.shutdown(cancel_futures=True)
+        for session in self._sessions.values():
+            session.child.kill()
+        self._sessions.clear()
+
+    def write(self) -> None:
+        """Stores what is finished."""
+        if self._batch:
+            self._run.store.write(self._batch)
+        self._batch, self._n_parts, self._written = Batch(), 0, time.monotonic()
+
+    # What to read next
+
+    def _contents(self) -> Iterator[tuple[FoundFile, Future[str]]]:
+        """The files with their source ids, hashed a few files ahead of the reading."""
+        ahead: deque[tuple[FoundFile, Future[str]]] = deque()
+        for file in self._files:
+            ahead.append((file, self._hasher.submit(self._pending.content_of, file)))
+            if len(ahead) > _HASHED_AHEAD:
+                yield ahead.popleft()
+        yield from ahead
+
+    def _next_source(self) -> _Source | None:
+        """A source that no child works on yet, else the one with the most pages to share out, else None."""
+        for orphan in self._sources.values():
+            if orphan.info and not orphan.over and orphan.n_sessions == 0:  # its last child died
+                return orphan
+        for file, future in self._coming:
+            try:
+                content = future.result()
+            except AriaDocsError as error:
+                row = _failure_row(file.path, None, Begun("", "", "hash"), "", error)
+                self._batch.failures.append(row)
+                self._file_over(file, [row], read=False)
+                continue
+            if source := self._admit(file, content):
+                return source
+        # Opening a PDF once more must not cost more than it saves.
+        shared = [source for source in self._sources.values() if len(source.pages_left) > 2 * source.n_sessions]
+        return max(shared, key=lambda source: len(source.pages_left), default=None)
+
+    def _admit(self, file: FoundFile, content: str) -> _Source | None:
+        """The source to read for this file, or None where there is nothing to read."""
+        if earlier := self._sources.get(content):  # another path with the same content
+            earlier.files.append(file)
+            if earlier.over:
+                self._record(earlier, file)
+                self._file_over(file, earlier.failures, read=earlier.read)
+            return None
+        row = self._pending.known.sources.get(content) or SourceRow(
+            source_id=content, path=file.path, kind=file.kind, size_bytes=file.size_bytes, first_seen_at=_now()
+        )
+        tasks = self._pending.tasks(content, file.kind)
+        source = self._sources[content] = _Source(content, [file], tasks, row, self._pending.standing(content))
+        if tasks:
+            return source
+        self._record(source, file)
+        self._source_over(source)
+        return None
+
+    def _record(self, source: _Source, file: FoundFile) -> None:
+        """The file's row, where it is news."""
+        row = FileRow(path=file.path, source_id=source.id, size_bytes=file.size_bytes, modified_at=file.modified_at)
+        if self._pending.known.files.get(file.path) != row:
+            self._pending.known.files[file.path] = row
+            self._batch.files.append(row)
+
+    # Children
+
+    def _start(self, source: _Source) -> None:
+        options = self._options
+        job = Job(
+            path=source.files[0].path,
+            source_id=source.id,
+            run_id=self.outcome.run_id,
+            engine=options.engine,
+            recipes=dict(source.tasks),
+            timeout_s=options.timeout_s,
+            passwords=options.passwords,
+            group=options.group,
+        )
+        worker = "aria_docs.pipeline:" + ("read_document" if source.row.kind == "pdf" else "read_video")
+        child = self._run.sandbox(file.kind for file in self._files).start(worker, job)
+        source.n_sessions += 1
+        self._sessions[child.connection] = _Session(child, source)
+
+    def _hear(self, session: _Session) -> None:
+        """One answer of a child, or its end."""
+        try:
+            answer = session.child.receive()
+        except StopIteration:
+            self._leave(session)
+            return
+        except AriaDocsError as error:
+            self._lose(session, error)
+            return
+        if isinstance(answer, Begun):
+            if answer.part != session.begun.part or answer.task != session.begun.task:
+                session.since = time.monotonic()
+            session.begun, session.busy = answer, True
+        elif isinstance(answer, Finished):
+            self._keep(session, answer)
+        else:
+            session.opened, session.busy = True, False
+            if session.source.info is None:
+                self._opened(session.source, answer)
+        if session.opened:
+            self._feed(session)
+
+    def _opened(self, source: _Source, info: DocumentInfo | VideoInfo) -> None:
+        """The first child on a source has opened it: now it is known what there is to do."""
+        source.info = info
+        if isinstance(info, DocumentInfo):
+            source.row = source.row.model_copy(update={"n_pages": info.n_pages})
+            if "tables" in source.tasks:
+                source.pages_left.extend(self._pending.pages(source.id, info.n_pages))
+                if source.pages_left and "summary" in self._pending.recipes:  # a summary of fewer pages is out of date
+                    source.tasks["summary"] = self._pending.recipes["summary"]
+            else:
+                source.pages_left.extend(self._pending.selected(info.n_pages))
+            n_parts = len(source.pages_left) + source.wants_summary
+        else:
+            facts = {name: getattr(info, name) for name in ("duration_s", "width", "height", "fps")}
+            source.row = source.row.model_copy(update=facts)
+            n_parts = len(source.tasks)
+        self._pending.known.sources[source.id] = source.row
+        self._batch.sources.append(source.row)
+        self._batch.opened.append(source.id)
+        for file in source.files:
+            self._record(source, file)
+        self._run.progress.opened(source.files[0].path, n_parts)
+
+    def _feed(self, session: _Session) -> None:
+        """Keeps a child in work: pages while there are any; then a document's last child is asked for the summary."""
+        source = session.source
+        if session.finishing or session.summarising:
+            return
+        block = max(1, min(_BLOCK_PAGES, int(_BLOCK_S / max(session.page_s, 1e-3))))
+        if source.pages_left and len(session.pages) <= block // 2:
+            fair = -(-len(source.pages_left) // (2 * source.n_sessions))  # smaller and smaller towards the end
+            numbers = [source.pages_left.popleft() for _ in range(min(block, fair))]
+            session.pages.extend(numbers)
+            session.child.send(ReadPages(tuple(numbers)))
+        if session.pages:
+            return
+        if source.n_sessions == 1 and source.wants_summary and (request := self._summary_request(source)):
+            session.summarising = True
+            session.child.send(request)
+        else:
+            session.finishing = True
+            session.child.finish()
+
+    def _summary_request(self, source: _Source) -> Summarise | None:
+        """The texts of all pages the run is about, those of earlier runs too; None where not one could be read."""
+        assert isinstance(source.info, DocumentInfo)
+        self.write()
+        pages = self._run.store.page_texts(source.id, self._pending.selected(source.info.n_pages))
+        if source.missing and not pages:
+            error = TimedOut if source.n_timed_out else Damaged
+            self._fail(source, Begun("summary", "document", "text"), error(next(iter(source.missing.values()))))
+            return None
+        numbers = ", ".join(str(page) for page in sorted(source.missing)[:20]) + (
+            ", …" if len(source.missing) > 20 else ""
+        )
+        return Summarise(tuple(pages), f"pages that could not be read: {numbers}" if source.missing else None)
+
+    # What becomes of parts
+
+    def _keep(self, session: _Session, part: Finished) -> None:
+        source = session.source
+        self._batch.finished.append(part)
+        if part.reading:
+            self._pending.known.read.add((source.id, part.reading.task, part.reading.part))
+            if not part.reading.part.startswith("page:"):
+                source.tasks = {task: recipe for task, recipe in source.tasks.items() if task != part.reading.task}
+                session.summarising = False
+        elif "tables" in source.tasks:
+            return  # only the text of a page so far
+        if session.pages and session.begun.part == f"page:{session.pages[0]}":
+            session.pages.popleft()
+            session.page_s = (session.page_s + time.monotonic() - session.since) / 2
+        session.busy = False
+        source.read = True
+        self._part_over(source)
+
+    def _part_over(self, source: _Source) -> None:
+        source.n_parts_over += 1
+        self._n_parts += 1
+        self.outcome.n_parts += 1
+        self._run.progress.part(source.files[0].path)
+
+    def _end_overdue(self) -> None:
+        for session in list(self._sessions.values()):
+            limit_s = session.limit_s(self._options.timeout_s)
+            if time.monotonic() - session.since > limit_s and not session.child.connection.poll():
+                session.child.kill()
+                self._lose(session, TimedOut(f"took longer than {limit_s:g} s: a longer --timeout may do"))
+
+    def _leave(self, session: _Session) -> None:
+        """A child has done all it was asked to."""
+        self._forget(session)
+        if session.source.n_sessions == 0 and not session.source.over:
+            self._source_over(session.source)
+
+    def _lose(self, session: _Session, error: AriaDocsError) -> None:
+        """A child has died: the part in work has failed, what it had been given besides goes back."""
+        self._forget(session)
+        source, begun = session.source, session.begun
+        if source.over:
+            return
+        if not session.opened or not session.busy:  # no part is to blame
+            source.pages_left.extendleft(reversed(session.pages))
+            if source.n_sessions == 0:
+                self._cannot_open(source, Begun("", "", begun.stage), error)
+            return
+        if session.pages and begun.part == f"page:{session.pages[0]}":
+            source.missing[session.pages.popleft()] = str(error)
+        elif begun.task:
+            source.tasks.pop(begun.task, None)
+        source.pages_left.extendleft(reversed(session.pages))
+        if not (begun.task == "summary" and begun.part.startswith("page:")):  # then the summary's note says it
+            self._fail(source, begun, error)
+        self._part_over(source)
+        source.n_timed_out += isinstance(error, TimedOut)
+        if source.n_timed_out == source.n_parts_over == GIVE_UP_AFTER and (source.pages_left or source.tasks):
+            reason = f"its first {GIVE_UP_AFTER} parts took too long: a longer --timeout with --retry-failed may do"
+            self._cannot_open(source, Begun("", "", begun.stage), TimedOut(f"given up: {reason}"))
+        elif source.n_sessions == 0 and not source.pages_left and not source.tasks.keys() - {"tables"}:
+            self._source_over(source)
+
+    def _cannot_open(self, source: _Source, begun: Begun, error: AriaDocsError) -> None:
+        """The whole file has failed, unless nobody said that it was a video."""
+        for session in [session for session in self._sessions.values() if session.source is source]:
+            self._forget(session)
+            session.child.kill()
+        if isinstance(error, NoVideoStream) and not any(file.promised for file in source.files):
+            self.outcome.n_ignored += len(source.files)
+            source.files = []
+        else:
+            if source.id not in self._pending.known.sources:
+                self._batch.sources.append(source.row)
+            for file in source.files:
+                self._record(source, file)
+            self._fail(source, begun, error)
+        self._source_over(source)
+
+    def _fail(self, source: _Source, begun: Begun, error: AriaDocsError) -> None:
+        recipe = self._pending.recipes[begun.task] if begun.task else ""
+        row = _failure_row(source.files[0].path, source.id, begun, recipe, error)
+        source.failures = [old for old in source.failures if (old.task, old.part) != (row.task, row.part)] + [row]
+        self._batch.failures.append(row)
+        self._run.progress.failed(_told(row, row.path))
+
+    def _forget(self, session: _Session) -> None:
+        self._sessions.pop(session.child.connection)
+        session.source.n_sessions -= 1
+
+    def _source_over(self, source: _Source) -> None:
+        source.over = True
+        source.pages_left.clear()
+        for file in source.files:
+            self._file_over(file, source.failures, read=source.read)
+
+    def _file_over(self, file: FoundFile, failures: Sequence[FailureRow], *, read: bool) -> None:
+        """Every path with a failed content has its own failure rows."""
+        self._batch.failures += [
+            row.model_copy(update={"path": file.path}) for row in failures if row.path != file.path
+        ]
+        self.outcome.file_over([_told(row, file.path) for row in failures], read=read)
+        self._run.progress.file_over(file.path)
+
+
+def _failure_row(path: str, content: str | None, begun: Begun, recipe: str, error: AriaDocsError) -> FailureRow:
+    return FailureRow(
+        path=path,
+        source_id=content,
+        task=begun.task,
+        part=begun.part,
+        recipe=recipe,
+        stage=begun.stage,
+        error=type(error).__name__,
+        message=str(error),
+        retryable=error.retryable,
+        failed_at=_now(),
+    )
+
+
+def _told(row: FailureRow, path: str) -> Failure:
+    return Failure(path, row.part, row.error, row.message, row.retryable)
+
+
+def _is_under(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)

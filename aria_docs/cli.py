@@ -1,0 +1,217 @@
+"""The command line: flags in, calls out, no logic. Every error that people can meet is one line and an exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import sys
+import traceback
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from aria_docs.errors import AriaDocsError, UsageError
+
+if TYPE_CHECKING:
+    from aria_docs.batch import Outcome, Plan
+    from aria_docs.recipes import Options
+
+app = typer.Typer(
+    name="aria-docs",
+    help="Folders of PDFs and long videos in, one DuckDB file of tables, scenes and summaries out, queried with SQL.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files and folders; folders are walked deeply.")]
+Db = Annotated[Path, typer.Option("--db", metavar="FILE", help="The database; made where it does not exist.")]
+Engine = Annotated[
+    Literal["auto", "embedded"], typer.Option(help="Who reads. auto takes the best that this machine can run.")
+]
+Tasks = Annotated[str, typer.Option(metavar="LIST", help="What to read: tables,scenes,summary or some of these.")]
+Group = Annotated[bool, typer.Option("--group", help="Join shots that belong together to one scene.")]
+Pages = Annotated[str | None, typer.Option(metavar="LIST", help="Only these pages of each PDF, as in 1-5,9,20-.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Files and pages read at once. [default: the number of cores]")
+]
+PasswordFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Passwords for encrypted PDFs, one a line; each is tried.")
+]
+Timeout = Annotated[
+    float, typer.Option(min=0.1, metavar="SECONDS", help="The longest for a page, or for each begun minute of video.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Results on standard output as JSON.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks, and what the parsers' libraries print.")]
+
+
+@app.command()
+def run(
+    paths: Paths,
+    db: Db,
+    engine: Engine = "auto",
+    tasks: Tasks = "tables,scenes,summary",
+    group: Group = False,
+    pages: Pages = None,
+    workers: Workers = None,
+    password_file: PasswordFile = None,
+    timeout: Timeout = 60.0,
+    force: Annotated[bool, typer.Option("--force", help="Read everything again.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try everything again that has failed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be read, and read nothing.")] = False,
+    as_json: Json = False,
+    debug: Debug = False,
+    prefect: Annotated[
+        bool, typer.Option("--prefect", help="The same as a Prefect flow run: retries, artifacts, the Prefect UI.")
+    ] = False,
+) -> None:
+    """Read what is new, changed, or failed for a reason that may pass, and store it."""
+    from aria_docs import progress
+    from aria_docs.batch import Run, plan
+    from aria_docs.store import Store
+
+    options = _options(
+        engine=engine, tasks=tasks, group=group, pages=pages, workers=workers, password_file=password_file,
+        timeout=timeout, force=force, retry_failed=retry_failed, debug=debug,
+    )  # fmt: skip
+    if dry_run:
+        _print_plan(plan(paths, Store(db), options), as_json=as_json)
+        return
+    if prefect:
+        from flows import run_as_flow
+
+        _end(run_as_flow(paths, db, options, command=_command()), db, as_json=as_json)
+    shown: progress.Bars | progress.Lines = progress.Bars() if sys.stderr.isatty() else progress.Lines()
+    with shown:
+        from aria_docs.model.engine import choose
+
+        shown.say("engine: {} ({})".format(*choose(engine)))
+        with Run(Store(db, on_wait=shown.say), options, command=_command(), progress=shown) as current:
+            files = current.find(paths)
+            shown.files(len(files))
+            current.read(files)
+    _end(current.outcome, db, as_json=as_json)
+
+
+@app.command()
+def sql(
+    query: Annotated[
+        str, typer.Argument(metavar="QUERY", help="One statement that reads; - takes it from standard input.")
+    ],
+    db: Db,
+    form: Annotated[
+        Literal["table", "csv", "json", "parquet"], typer.Option("--format", help="How the answer is written.")
+    ] = "table",
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where it is written.")] = None,
+    debug: Debug = False,  # noqa: ARG001 - read by main
+) -> None:
+    """Query the database, read-only."""
+    from aria_docs.store import Store
+
+    if query == "-":
+        query = sys.stdin.read()
+    if form == "table" and output and output.suffix[1:] in ("csv", "json", "parquet"):
+        form = output.suffix[1:]  # type: ignore[assignment]
+    Store(db).answer(query, form=form, target=output)
+
+
+@app.command()
+def status(db: Db, as_json: Json = False, debug: Debug = False) -> None:  # noqa: ARG001 - read by main
+    """What is done, what has failed and why."""
+    from aria_docs.status import read_status
+    from aria_docs.store import Store
+
+    current = read_status(Store(db))
+    typer.echo(json.dumps(current.as_json(), indent=2, default=str) if as_json else current.as_text())
+
+
+def _options(
+    *,
+    engine: str,
+    tasks: str,
+    group: bool,
+    pages: str | None,
+    workers: int | None,
+    password_file: Path | None,
+    timeout: float,
+    force: bool,
+    retry_failed: bool,
+    debug: bool,
+) -> Options:
+    from aria_docs.model.engine import choose
+    from aria_docs.recipes import Options, parse_pages, parse_tasks, read_passwords
+
+    return Options(
+        engine=choose(engine)[0],
+        tasks=parse_tasks(tasks),
+        group=group,
+        pages=parse_pages(pages) if pages else None,
+        workers=workers or os.cpu_count() or 1,
+        passwords=read_passwords(password_file) if password_file else (),
+        timeout_s=timeout,
+        force=force,
+        retry_failed=retry_failed,
+        debug=debug,
+    )
+
+
+def _print_plan(plan: Plan, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(asdict(plan), indent=2))
+        return
+    from aria_docs.progress import failure_line, printable
+
+    for path in plan.pending:
+        typer.echo(f"would read: {printable(path)}")
+    for failure in plan.failures:
+        typer.echo(printable(failure_line(failure)))
+    typer.echo(f"{len(plan.pending)} to read, {len(plan.done)} done before, {plan.n_ignored} of other kinds ignored")
+
+
+def _end(outcome: Outcome, db: Path, *, as_json: bool) -> None:
+    """Says how the run ended, and exits with the status of that."""
+    if as_json:
+        typer.echo(json.dumps(asdict(outcome) | {"db": str(db)}, indent=2))
+    else:
+        counts = f"{outcome.n_read} files read, {outcome.n_skipped} done before, {outcome.n_failed} failed"
+        ignored = f", {outcome.n_ignored} of other kinds ignored" if outcome.n_ignored else ""
+        typer.echo(f"{counts}{ignored}; {outcome.n_parts} parts in {outcome.seconds:.1f} s → {db}", err=True)
+        if outcome.n_failed:
+            typer.echo(f"why: aria-docs status --db {shlex.quote(str(db))}", err=True)
+    if outcome.interrupted:
+        typer.echo("interrupted: what was finished is kept, and the same command reads the rest", err=True)
+        raise typer.Exit(130)
+    if outcome.n_files == 0:
+        raise UsageError("no PDF and no video was found there: name a file or folder that holds some")
+    raise typer.Exit(1 if outcome.n_failed else 0)
+
+
+def _command() -> str:
+    return shlex.join(["aria-docs", *sys.argv[1:]])
+
+
+def main() -> None:
+    """Entry of the `aria-docs` command."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's stop keeps what is finished too
+    if "--debug" not in sys.argv:
+        sys.excepthook = lambda kind, error, _: typer.echo(
+            f"aria-docs: {kind.__name__}: {error} (a defect: --debug says where)", err=True
+        )
+    try:
+        sys.exit(app(standalone_mode=False))
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(130)
+    except typer.TyperException as error:
+        typer.echo(f"aria-docs: {error.format_message()} (see aria-docs --help)", err=True)
+        sys.exit(2)
+    except AriaDocsError as error:
+        if "--debug" in sys.argv:
+            traceback.print_exception(error)
+        typer.echo(f"aria-docs: {error}", err=True)
+        sys.exit(2 if isinstance(error, UsageError) else 1)

@@ -1,0 +1,62 @@
+"""The seam between what was ingested and who answers: an engine turns pages and videos into tables, scenes, summaries.
+
+To add an engine, write a class with these members and name it in `load`; `tests/model/test_engine.py` is its contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from aria_docs.errors import EngineError
+from aria_docs.media import Cue, Page, Scene, Summary, Table, Video
+
+Task = Literal["tables", "scenes", "summary"]
+TASKS: tuple[Task, ...] = ("tables", "scenes", "summary")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelId:
+    """Whose answer it is: part of a recipe and of every reading."""
+
+    model: str | None
+    revision: str | None
+    prompt_version: str | None = None
+
+
+class Engine(Protocol):
+    """Answers about what it is shown. Stateless between calls; never invents: what it cannot know is None or absent."""
+
+    name: str
+
+    def model_id(self, task: Task) -> ModelId:
+        """Who answers this task."""
+
+    def tables(self, page: Page) -> tuple[Table, ...]:
+        """The tables of one page, from top to bottom."""
+
+    def summarise_document(self, pages: Sequence[tuple[int, str]], *, title: str | None) -> Summary | None:
+        """What a document says; pages are (number, text) in order, title is what the file claims. None without text."""
+
+    def scenes(self, video: Video, *, group: bool) -> tuple[Scene, ...]:
+        """One scene per shot, or groups of shots; gapless, at least one."""
+
+    def summarise_video(self, cues: Sequence[Cue]) -> Summary | None:
+        """What is said in a video; None without words."""
+
+
+def load(name: str) -> Engine:
+    """The engine of that name. Raises EngineError for a name that is none, or that cannot run here."""
+    if name == "embedded":
+        from aria_docs.model.embedded.engine import EmbeddedEngine
+
+        return EmbeddedEngine()
+    raise EngineError(f"there is no engine {name!r}: this version has 'embedded'")
+
+
+def choose(asked: str) -> tuple[str, str]:
+    """The engine that `--engine asked` means on this machine, and why in a few words."""
+    if asked == "auto":
+        return "embedded", "the engine of this version that needs no weights"
+    return asked, "asked for"

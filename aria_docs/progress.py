@@ -1,0 +1,128 @@
+"""How a run goes, on standard error: bars on a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from aria_docs.batch import Failure
+
+_LINE_EVERY_S = 10.0
+
+
+class Bars:
+    """One bar for all files, one for each file in work."""
+
+    def __init__(self) -> None:
+        self._bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._total: TaskID | None = None
+        self._files: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._bars.stop()
+
+    def files(self, n: int) -> None:
+        """So many files hold a PDF or a video."""
+        self._total = self._bars.add_task("files", total=n)
+
+    def opened(self, path: str, n_parts: int) -> None:
+        """A bar for the file."""
+        self._files[path] = self._bars.add_task("  " + printable(Path(path).name)[:40], total=n_parts)
+
+    def part(self, path: str) -> None:
+        """One step of the file's bar."""
+        if path in self._files:
+            self._bars.advance(self._files[path])
+
+    def file_over(self, path: str) -> None:
+        """The file's bar goes."""
+        if path in self._files:
+            self._bars.remove_task(self._files.pop(path))
+        if self._total is not None:
+            self._bars.advance(self._total)
+
+    def failed(self, failure: Failure) -> None:
+        """A line above the bars."""
+        self.say(failure_line(failure))
+
+    def say(self, sentence: str) -> None:
+        """A line above the bars."""
+        self._bars.console.print(printable(sentence), markup=False, highlight=False, soft_wrap=True)
+
+
+class Lines:
+    """A line now and then, for logs."""
+
+    def __init__(self) -> None:
+        self._n_files = self._n_over = self._n_parts = 0
+        self._said = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        pass
+
+    def files(self, n: int) -> None:
+        """So many files hold a PDF or a video."""
+        self._n_files = n
+
+    def opened(self, path: str, n_parts: int) -> None:
+        """Nothing: a file is told of when it is over."""
+
+    def part(self, path: str) -> None:
+        """A line every ten seconds."""
+        self._n_parts += 1
+        if time.monotonic() - self._said >= _LINE_EVERY_S:
+            self._said = time.monotonic()
+            self.say(f"{self._n_over}/{self._n_files} files, {self._n_parts} parts; at {Path(path).name}")
+
+    def file_over(self, path: str) -> None:  # noqa: ARG002
+        """Counts."""
+        self._n_over += 1
+
+    def failed(self, failure: Failure) -> None:
+        """A line."""
+        self.say(failure_line(failure))
+
+    def say(self, sentence: str) -> None:
+        """A line."""
+        print(printable(sentence), file=sys.stderr, flush=True)  # noqa: T201 - this is what the module is for
+
+
+def failure_line(failure: Failure) -> str:
+    """One line that names the file, the part and the reason."""
+    where = f"{failure.path} {failure.part}".rstrip()
+    message = failure.message.removeprefix(failure.path).lstrip(" :")
+    return f"failed: {where}: {message}"
+
+
+def printable(text: str) -> str:
+    """File names may hold line breaks, escape sequences, bytes that are no text: none of them reaches the terminal."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -1,0 +1,307 @@
+"""The database: one DuckDB file. The only place that imports duckdb; knows rows, not where they come from.
+
+DuckDB lets one process write while nobody else has the file open. So the file is opened late, written in one
+transaction, and closed; who comes too early waits. Between two batches readers get in.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+from pydantic import TypeAdapter
+
+from aria_docs.errors import QueryError, StoreBusy, StoreError
+from schemas import Row
+from schemas.readings import FailureRow, Finished, RecipeRow, RunRow
+from schemas.sources import FileRow, SourceRow
+
+Format = Literal["table", "csv", "json", "parquet"]
+_COPY_OPTIONS = {"csv": "FORMAT csv, HEADER", "json": "FORMAT json, ARRAY", "parquet": "FORMAT parquet"}
+
+# 2.0 writes files that 1.5 cannot read unless told otherwise; many people's clients are older than ours.
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "storage_compatibility_version": "v1.5.0",
+    "autoinstall_known_extensions": False,  # nothing is ever downloaded
+    "autoload_known_extensions": False,
+}
+_RETRY_S = 0.1
+_SAY_EVERY_S = 30.0
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction writes: whole parts, and what became of files.
+
+    opened:  sources that could be opened; what was said against opening them is struck out.
+    """
+
+    files: list[FileRow] = field(default_factory=list)
+    sources: list[SourceRow] = field(default_factory=list)
+    finished: list[Finished] = field(default_factory=list)
+    failures: list[FailureRow] = field(default_factory=list)
+    opened: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return any((self.files, self.sources, self.finished, self.failures, self.opened))
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What earlier runs left: files by path, sources by id, and the (source, task, part) read under given recipes."""
+
+    files: dict[str, FileRow]
+    sources: dict[str, SourceRow]
+    read: set[tuple[str, str, str]]
+    failures: list[FailureRow]
+
+
+class Store:
+    """One database file, opened only while a method runs. Threads may share it.
+
+    on_wait:  told in a sentence, now and then, that another process has the file.
+    """
+
+    def __init__(self, path: Path, *, on_wait: Callable[[str], None] = lambda _: None) -> None:
+        self.path = path
+        self._on_wait = on_wait
+        self._lock = threading.Lock()
+
+    def prepare(self, *, patience_s: float) -> None:
+        """Makes the file or brings an older one up to date. Raises StoreError, StoreBusy after patience_s."""
+        with self._writing(patience_s=patience_s) as db:
+            db.execute("CREATE TABLE IF NOT EXISTS migrations (name VARCHAR, applied_at TIMESTAMP)")
+            applied = {name for (name,) in db.execute("SELECT name FROM migrations").fetchall()}
+            scripts = resources.files("schemas") / "sql"
+            numbered = sorted(file.name for file in scripts.iterdir() if file.name[:4].isdigit())
+            if unknown := applied.difference(numbered):
+                raise StoreError(
+                    f"{self.path} was made by a newer aria-docs (it has {max(unknown)}): upgrade aria-docs"
+                )
+            for name in numbered:
+                if name not in applied:
+                    db.execute((scripts / name).read_text(encoding="utf-8"))
+                    db.execute("INSERT INTO migrations VALUES (?, ?)", [name, datetime.now(UTC).replace(tzinfo=None)])
+            db.execute((scripts / "views.sql").read_text(encoding="utf-8"))
+
+    def begin_run(self, run: RunRow, recipes: Iterable[RecipeRow]) -> None:
+        """Records the run and the recipes it uses."""
+        with self._writing() as db:
+            new = {recipe.recipe: recipe for recipe in recipes}
+            known = {recipe for (recipe,) in db.execute("SELECT recipe FROM recipes").fetchall()}
+            _insert(db, [row for recipe, row in new.items() if recipe not in known])
+            _insert(db, [run])
+
+    def end_run(self, run_id: str, *, n_read: int, n_failed: int, n_skipped: int) -> None:
+        """Records how the run ended."""
+        with self._writing() as db:
+            db.execute(
+                "UPDATE runs SET ended_at = ?, n_read = ?, n_failed = ?, n_skipped = ? WHERE run_id = ?",
+                [datetime.now(UTC).replace(tzinfo=None), n_read, n_failed, n_skipped, run_id],
+            )
+
+    def known(self, recipes: Sequence[str]) -> Known:
+        """What need not be done again, and what failed before, under these recipes (or before any recipe mattered)."""
+        with self._reading(patience_s=float("inf")) as db:
+            done = "SELECT source_id, task, part FROM readings WHERE list_contains(?, recipe)"
+            failed = "SELECT * FROM failures WHERE list_contains(?, recipe) ORDER BY ALL"
+            files = [FileRow(**row) for row in _records(db, "SELECT * FROM files")]
+            sources = [SourceRow(**row) for row in _records(db, "SELECT * FROM sources")]
+            return Known(
+                files={row.path: row for row in files},
+                sources={row.source_id: row for row in sources},
+                read=set(db.execute(done, [list(recipes)]).fetchall()),
+                failures=[FailureRow(**row) for row in _records(db, failed, [[*recipes, ""]])],
+            )
+
+    def write(self, batch: Batch) -> None:
+        """One transaction. A part replaces what it was before under the same recipe; its failure is struck out."""
+        readings = [part.reading for part in batch.finished if part.reading]
+        with self._writing() as db:
+            _upsert(db, batch.files, key=("path",))
+            _upsert(db, batch.sources, key=("source_id",))
+            known = _existing(db, "readings", "reading_id", [reading.reading_id for reading in readings])
+            if known:
+                db.execute(
+                    "DELETE FROM cells WHERE table_id IN "
+                    "(SELECT table_id FROM tables WHERE list_contains(?, reading_id))",
+                    [known],
+                )
+                for table in ("tables", "scenes", "summaries", "readings"):
+                    db.execute(f"DELETE FROM {table} WHERE list_contains(?, reading_id)", [known])
+            _insert(db, readings)
+            _upsert(db, [row for part in batch.finished for row in part.pages], key=("source_id", "page"))
+            shots = [row for part in batch.finished for row in part.shots]
+            _delete(db, "shots", ("source_id",), {(row.source_id,) for row in shots})
+            _insert(db, shots)
+            _insert(db, [row for part in batch.finished for row in part.tables])
+            _insert(db, [row for part in batch.finished for row in part.cells])
+            _insert(db, [row for part in batch.finished for row in part.scenes])
+            _insert(db, [row for part in batch.finished for row in part.summaries])
+            # Struck out: what was said of parts now read, of files now opened, of paths whose content changed.
+            db.execute(
+                "DELETE FROM failures WHERE (source_id, task, part, recipe) IN "
+                "(SELECT (source_id, task, part, recipe) FROM readings WHERE list_contains(?, reading_id))",
+                [[reading.reading_id for reading in readings]],
+            )
+            db.execute("DELETE FROM failures WHERE task = '' AND list_contains(?, source_id)", [batch.opened])
+            db.execute(
+                "DELETE FROM failures USING files WHERE list_contains(?, files.path) AND files.path = failures.path "
+                "AND failures.source_id IS DISTINCT FROM files.source_id",
+                [[file.path for file in batch.files]],
+            )
+            _upsert(db, batch.failures, key=("path", "task", "part", "recipe"))
+
+    def forget(self, paths: Sequence[str]) -> None:
+        """Files that a walk no longer finds are marked absent, and what was said of them is struck out."""
+        with self._writing() as db:
+            db.execute("UPDATE files SET present = false WHERE list_contains(?, path)", [list(paths)])
+            db.execute("DELETE FROM failures WHERE list_contains(?, path)", [list(paths)])
+
+    def page_texts(self, source_id: str, pages: Sequence[int] | None) -> list[tuple[int, str]]:
+        """The stored pages of a document in order, all or the given ones."""
+        with self._writing() as db:
+            query = (
+                "SELECT page, text FROM pages WHERE source_id = ? AND (?::INTEGER[] IS NULL OR list_contains(?, page))"
+            )
+            chosen = None if pages is None else list(pages)
+            return db.execute(query + " ORDER BY page", [source_id, chosen, chosen]).fetchall()
+
+    def records(self, query: str, *, patience_s: float = 10.0) -> list[dict[str, Any]]:
+        """The rows of one of our own queries, read-only."""
+        with self._reading(patience_s=patience_s) as db:
+            return _records(db, query)
+
+    def answer(self, query: str, *, form: Format, target: Path | None, patience_s: float = 10.0) -> None:
+        """A user's query to standard output or a file. One statement that reads this database and nothing else.
+
+        Raises QueryError, StoreBusy.
+        """
+        if form == "parquet" and target is None:
+            raise QueryError("parquet is not for a terminal: name a file with -o")
+        path = "/dev/stdout" if target is None else str(target.absolute())
+        with self._reading(patience_s=patience_s) as db:
+            try:
+                statements = db.extract_statements(query)
+                if len(statements) != 1:
+                    raise QueryError(f"one statement is needed, and {len(statements)} were given")
+                if str(statements[0].type).rpartition(".")[2] not in ("SELECT", "EXPLAIN", "MULTI"):
+                    raise QueryError("the database is open for reading only: a query begins with SELECT, FROM or WITH")
+                text = statements[0].query.strip().rstrip(";")
+                db.execute(f"SET allowed_paths = ['{path.replace(chr(39), chr(39) * 2)}']")
+                db.execute("SET enable_external_access = false")
+                db.execute("SET lock_configuration = true")
+                if form == "table" and target is None:
+                    db.sql(text).show(max_rows=200, max_col_width=120)
+                else:
+                    options = _COPY_OPTIONS["csv" if form == "table" else form]
+                    db.execute(f"COPY ({text}\n) TO '{path.replace(chr(39), chr(39) * 2)}' ({options})")
+            except duckdb.Error as error:
+                raise QueryError(_first_line(error)) from error
+
+    @contextmanager
+    def _writing(self, *, patience_s: float = float("inf")) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._lock, self._connected(read_only=False, patience_s=patience_s) as db:
+            db.execute("BEGIN")
+            try:
+                yield db
+                db.execute("COMMIT")
+            except duckdb.Error as error:
+                raise StoreError(f"{self.path} could not be written: {_first_line(error)}") from error
+
+    @contextmanager
+    def _reading(self, *, patience_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
+        if not self.path.exists():
+            raise StoreError(f"{self.path}: no such database; `aria-docs run FOLDER --db {self.path}` makes it")
+        with self._connected(read_only=True, patience_s=patience_s) as db:
+            yield db
+
+    @contextmanager
+    def _connected(self, *, read_only: bool, patience_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
+        db = self._connect(read_only=read_only, patience_s=patience_s)
+        try:
+            yield db
+        finally:
+            db.close()
+
+    def _connect(self, *, read_only: bool, patience_s: float) -> duckdb.DuckDBPyConnection:
+        began, said = time.monotonic(), 0.0
+        while True:
+            try:
+                return duckdb.connect(str(self.path), read_only=read_only, config=_CONFIG)
+            except duckdb.Error as error:
+                text = " ".join(str(error).split())
+                if "lock" not in text:
+                    raise StoreError(
+                        f"{self.path} cannot be opened as a DuckDB database: {_first_line(error)}"
+                    ) from error
+                waited = time.monotonic() - began
+                holder = text[text.index("PID") :].partition(")")[0] if "PID" in text else "unknown"
+                if waited >= patience_s:
+                    hint = "close it there, or wait until its run has ended"
+                    raise StoreBusy(f"{self.path} is open in another process ({holder}): {hint}") from error
+                if waited - said >= _SAY_EVERY_S or (said == 0.0 and waited >= 2.0):
+                    said = waited
+                    self._on_wait(f"waiting for {self.path}, which is open in another process ({holder})")
+            time.sleep(_RETRY_S)
+
+
+def _insert(db: duckdb.DuckDBPyConnection, rows: Sequence[Row]) -> None:
+    """All rows of one kind at once, through JSON: 70,000 cells a second, with any DuckDB and its own types."""
+    if not rows:
+        return
+    kind = type(rows[0])
+    columns = db.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = 'main' AND table_name = ? "
+        "ORDER BY column_index",
+        [kind.table],
+    ).fetchall()
+    # JSON has no bytes: they come as base64.
+    structure = json.dumps([{name: "VARCHAR" if type_ == "BLOB" else type_ for name, type_ in columns}])
+    values = ", ".join(f"from_base64(r.{name})" if type_ == "BLOB" else f"r.{name}" for name, type_ in columns)
+    text = TypeAdapter(list[kind]).dump_json(list(rows)).decode()  # type: ignore[valid-type]
+    db.execute(
+        f"INSERT INTO {kind.table} SELECT {values} FROM (SELECT unnest(from_json(?, ?)) AS r)", [text, structure]
+    )
+
+
+def _upsert(db: duckdb.DuckDBPyConnection, rows: Sequence[Row], *, key: tuple[str, ...]) -> None:
+    """Inserts rows in place of those with the same key; of several given with one key the last one counts."""
+    unique = {tuple(getattr(row, name) for name in key): row for row in rows}
+    if unique:
+        _delete(db, rows[0].table, key, unique)
+        _insert(db, list(unique.values()))
+
+
+def _delete(db: duckdb.DuckDBPyConnection, table: str, key: tuple[str, ...], keys: Iterable[tuple[Any, ...]]) -> None:
+    listed = json.dumps([dict(zip(key, values, strict=True)) for values in keys])
+    structure = json.dumps([{name: "INTEGER" if name == "page" else "VARCHAR" for name in key}])
+    same = " AND ".join(f"{table}.{name} = k.{name}" for name in key)
+    db.execute(
+        f"DELETE FROM {table} USING (SELECT unnest(from_json(?, ?), recursive := true)) AS k WHERE {same}",
+        [listed, structure],
+    )
+
+
+def _existing(db: duckdb.DuckDBPyConnection, table: str, column: str, values: list[str]) -> list[str]:
+    query = f"SELECT DISTINCT {column} FROM {table} WHERE list_contains(?, {column})"
+    return [value for (value,) in db.execute(query, [values]).fetchall()]
+
+
+def _records(db: duckdb.DuckDBPyConnection, query: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
+    cursor = db.execute(query, parameters)
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+
+
+def _first_line(error: duckdb.Error) -> str:
+    return str(error).strip().partition("\n")[0]
