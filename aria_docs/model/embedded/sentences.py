@@ -11,13 +11,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from aria_docs.media import Cue
+    from collections.abc import Iterator, Sequence
 
 # The scripts that write no blanks between words: Thai to Myanmar, Khmer, kana, Han, and the half-width forms.
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f"
@@ -32,16 +30,21 @@ _END = re.compile(rf"[{_STRONG_STOPS}]+[{re.escape(_CLOSERS)}]*\s*|[.!?…]+[{re
 _UNSPACED_END = re.compile(f"[{UNSPACED}{_STRONG_STOPS}、，]$")
 _UNSPACED_START = re.compile(f"[{UNSPACED}{re.escape(_OPENERS)}]")
 
-# After these a full stop goes on, whatever follows. Only words that rarely end a sentence of their own.
-_ABBREVIATIONS = frozenset(
+# Words with a full stop that is part of them: always, before a number ("No. 5", but "He said no."), or unless the next
+# word is one that the document also writes small ("Acme Inc. of Oslo", "David M. Smith"; but "in the U.S. The").
+_ALWAYS_ABBREVIATED = frozenset(
     """
-    mr mrs ms dr prof sr jr st gen col sen rep gov hon fig figs eq eqs sec sect ch chap vol vols no nos nr pp p par art
-    ed eds trans approx ca cf vs viz al e.g i.e eg ie resp incl excl inc ltd co corp dept est tel ext ref refs tab
-    jan feb mar apr jun jul aug sep sept oct nov dec mio mrd bzw ca vgl usw evtl ggf inkl zzgl bspw str abb kap hrsg
-    av env cie mme mlle m sra srta dña núm pág págs art sig dott ing ecc pag rif
-    им г гг рис табл стр тыс млн млрд др см т.е т.д
+    mr mrs ms dr prof st gen gov hon dept approx cf vs viz e.g i.e eg ie resp incl excl z.b bzw vgl ggf inkl zzgl bspw
+    hrsg mio mrd mme mlle sra srta dña dott ing avv им гг тыс млн млрд др т.е
     """.split()
 )
+_ABBREVIATED_BEFORE_NUMBERS = frozenset(
+    """
+    no nos nr p pp par art fig figs eq eqs sec sect ch chap vol vols ed ref refs tab ca tel ext str abb kap núm pág págs
+    pag г рис табл стр см jan feb mar apr jun jul aug sep sept oct nov dec
+    """.split()
+)
+_ABBREVIATED_BEFORE_NAMES = frozenset("jr sr inc ltd co corp cie etc al ecc usw".split())
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")  # J.  U.S.  z. B.
 _LAST_TOKEN = re.compile(r"[^\s(\[“\"'‘«]+$")
 
@@ -51,10 +54,6 @@ _BULLET = re.compile(
 )
 _LEADERS = re.compile(r"(?:\.\s?){4,}|…{2,}|·{4,}|_{4,}")
 _CODE = re.compile(r"[{}<>=\\|~^_`;$@#]|\w\(|::|->|--\w|\.\w+\(")
-# "[Music]", "(door slams)" alone, "♪ … ♪"; the dashes and arrows that mark who speaks.
-_SOUND = re.compile(r"\[[^\[\]]*\]|♪[^♪]*(?:♪|$)|^\s*\([^()]*\)\s*$")
-_SPEAKER = re.compile(r"^\s*(?:[-–]\s?|>>\s?)|(?<=[.?!…] )(?:[-–]|>>)\s?")
-_PAUSE_S = 2.0
 # What follows an ordinal in the languages that write it with a full stop and nouns with a capital: "am 3. Mai".
 _ORDINAL_OF = re.compile(r"(?:Jan|Feb|Mär|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez|Jahrhundert|Kapitel|Auflage|Quartal)")
 _WORD = re.compile(r"\w+")
@@ -121,13 +120,11 @@ def paragraphs(lines: Sequence[str], words: frozenset[str]) -> Iterator[Paragrap
     words: the document's words, which decide whether "well-" and "known" are one word or two with a hyphen.
     """
     gathered: list[str] = []
-    on_page = _usual_length(lines)
-    ends = (i for i, line in enumerate((*lines, "")) if not line)
-    end = -1
+    on_page = usual = _usual_length(lines)
     for i, line in enumerate((*lines, "")):
-        if i > end:
-            end = next(ends)
-            usual = _usual_length(lines[i:end]) or on_page
+        if i and not lines[i - 1]:
+            # A column may be narrower than the others: what is usual is so between two empty lines.
+            usual = _usual_length(list(takewhile(bool, lines[i:]))) or on_page
         heading = heading_text(line)
         prose = heading is None and bool(line.strip()) and is_prose_line(line)
         if gathered and not (prose and _reads_on(gathered[-1], line, usual=usual)):
@@ -165,20 +162,16 @@ def split(text: str, words: frozenset[str] = frozenset()) -> list[str]:
 
 def is_sentence(text: str) -> bool:
     """Whether a reader would take these words, alone, for a sentence of prose."""
-    if not 20 <= len(text) <= 450 and not (is_unspaced(text) and 8 <= len(text) <= 200):
-        return False
+    unspaced = is_unspaced(text)
+    shortest, longest = (8, 200) if unspaced else (20, 450)
     first = text.lstrip(_OPENERS)[:1]
-    if (
-        not (ends_sentence(text) or _has_no_stops(text))
-        or not (first.isalpha() or first.isdecimal())
-        or first.islower()
-    ):
+    begins = (first.isalpha() or first.isdecimal()) and not first.islower() and not _FOOTNOTE.match(text)
+    ends = ends_sentence(text) or _has_no_stops(text)
+    if not (shortest <= len(text) <= longest and begins and ends and _balanced(text)):
         return False
-    if not _balanced(text) or len(_CODE.findall(text)) > 2 + len(text) // 150:
+    if _letter_share(text) < 0.75 or len(_CODE.findall(text)) > 2 + len(text) // 150:
         return False
-    if _letter_share(text) < 0.75 or _FOOTNOTE.match(text):
-        return False
-    if is_unspaced(text):
+    if unspaced:
         return True
     words = [word for word in text.split() if any(c.isalpha() for c in word)]
     # Names and labels strung together ("Total Assets Current Year Prior Year.") start every word with a capital; prose
@@ -223,57 +216,6 @@ def document_sentences(pages: Sequence[tuple[int, str]]) -> list[Sentence]:
     return _once(labels if sparse else prose)
 
 
-def cue_sentences(cues: Sequence[Cue]) -> list[tuple[str, float]]:
-    """What subtitles say: sentences, and the second at which the first subtitle of each appears.
-
-    Sound notes ("[Music]", "♪ … ♪") and the dashes of a dialogue are left out, and so are words that the subtitle
-    before ended on (captions that roll up say everything twice). Captions without full stops, as speech recognition
-    writes them, come in stretches of some eighty characters that end at a pause where there is one.
-    """
-    spoken = list(_spoken(cues))
-    stops = sum(ends_sentence(text) for text, _, _ in spoken)
-    punctuated = stops * 8 >= len(spoken)
-    found: list[tuple[str, float]] = []
-    stretch: list[tuple[str, float]] = []
-    for i, (text, start_s, end_s) in enumerate(spoken):
-        stretch.append((text, start_s))
-        following = spoken[i + 1] if i + 1 < len(spoken) else None
-        pause = following is None or (following[1] - end_s > _PAUSE_S and not following[0][:1].islower())
-        if pause or (not punctuated and sum(len(text) for text, _ in stretch) >= 80):
-            found += _timed(stretch) if punctuated else [(" ".join(text for text, _ in stretch), stretch[0][1])]
-            stretch = []
-    whole = [(text, start_s) for text, start_s in found if len(text) >= (6 if is_unspaced(text) else 12)]
-    return whole or found
-
-
-def _spoken(cues: Sequence[Cue]) -> Iterator[tuple[str, float, float]]:
-    """The words of each subtitle that has some, with its times."""
-    before: list[str] = []
-    for cue in cues:
-        words = _SPEAKER.sub("", _SOUND.sub(" ", cue.text)).split()
-        # Captions that roll up repeat the line before; three words in a row are no coincidence.
-        longest = range(min(len(before), len(words)), 0, -1)
-        again = next((n for n in longest if before[-n:] == words[:n] and n >= min(3, len(before))), 0)
-        before = words or before
-        if any(c.isalnum() for word in words[again:] for c in word):
-            yield " ".join(words[again:]), cue.start_s, cue.end_s
-
-
-def _timed(stretch: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
-    """The sentences of subtitles that read on, each with the start of the subtitle that its first character is in."""
-    starts, length = [], 0
-    for text, start_s in stretch:
-        starts.append((length, start_s))
-        length += len(text) + 1
-    timed, at = [], 0
-    whole = " ".join(text for text, _ in stretch)
-    for sentence in split(whole):
-        at = whole.index(sentence, at)
-        timed.append((sentence, max(start_s for offset, start_s in starts if offset <= at)))
-        at += len(sentence)
-    return timed
-
-
 def _units(pages: Sequence[tuple[int, str]]) -> Iterator[Sentence]:
     """Whatever stands between two full stops or two breaks, sentence or not."""
     split_pages = [lines_of(text) for _, text in pages]
@@ -290,7 +232,7 @@ def _units(pages: Sequence[tuple[int, str]]) -> Iterator[Sentence]:
             parts = split(paragraph.text[bullet.end() :] if bullet else paragraph.text, words)
             for position, text in enumerate(parts):
                 # Where a script has no capitals, only the page before tells that this is the tail of a sentence.
-                if not (top and position == 0 and unfinished):
+                if not (top and position == 0 and unfinished and not text[:1].isupper()):
                     yield Sentence(text, number, position == 0, heading, distance)
                     distance += is_sentence(text)
             top = False
@@ -304,17 +246,11 @@ def _without_heads(lines: Sequence[str], heads: frozenset[str]) -> list[str]:
     return ["" if i in edge and fold(line) in heads else line for i, line in enumerate(lines)]
 
 
-def _once(sentences: Iterable[Sentence]) -> list[Sentence]:
-    kept = list(sentences)
-    n_pages = Counter(key for key, _ in {(fold(s.text), s.page) for s in kept})
-    seen: set[str] = set()
-    once = []
-    for sentence in kept:
-        key = fold(sentence.text)
-        if n_pages[key] < 3 and key not in seen:
-            once.append(sentence)
-        seen.add(key)
-    return once
+def _once(units: Sequence[Sentence]) -> list[Sentence]:
+    """The units that stand on one page or two, where they stand first."""
+    n_pages = Counter(key for key, _ in {(fold(unit.text), unit.page) for unit in units})
+    first = {fold(unit.text): unit for unit in reversed(units)}
+    return [unit for key, unit in reversed(first.items()) if n_pages[key] < 3]
 
 
 def _usual_length(lines: Sequence[str]) -> int:
@@ -365,21 +301,19 @@ def _ends_here(text: str, match: re.Match[str], words: frozenset[str]) -> bool:
         return True
     before = _LAST_TOKEN.search(text[max(0, match.start() - 20) : match.start()])
     token = before[0].casefold() if before else ""
-    if token in _ABBREVIATIONS:
+    if token in _ALWAYS_ABBREVIATED or (token in _ABBREVIATED_BEFORE_NUMBERS and following.isdigit()):
         return False
-    if _INITIALS.fullmatch(token):
-        # "David M. Smith", but "was built in R. We did": the orthographic heuristic of Kiss & Strunk (Unsupervised
-        # Multilingual Sentence Boundary Detection, 2006, §4.1.1): a name is never seen in small letters.
+    if token in _ABBREVIATED_BEFORE_NAMES or _INITIALS.fullmatch(token):
+        # The orthographic heuristic of Kiss & Strunk (Unsupervised Multilingual Sentence Boundary Detection, 2006,
+        # §4.1.1): a name is never seen in small letters.
         word = _WORD.match(text, match.end())
         return word is not None and len(word[0]) > 1 and word[0].lower() in words
     return not (token.isdigit() and _ORDINAL_OF.match(text, match.end()))
 
 
 def _balanced(text: str) -> bool:
-    openers, closers = "([“«（「", ")]”»）」"
-    return (
-        all(text.count(a) == text.count(b) for a, b in zip(openers, closers, strict=True)) and not text.count('"') % 2
-    )
+    pairs = zip("([“«（「", ")]”»）」", strict=True)
+    return text.count('"') % 2 == 0 and all(text.count(opener) == text.count(closer) for opener, closer in pairs)
 
 
 def _letter_share(text: str) -> float:
