@@ -60,7 +60,7 @@ class Picture:
     """One displayed frame, converted only when asked.
 
     time_s:    from the first displayed frame.
-    damaged:   the decoder filled in what it could not read.
+    damaged:   the decoder filled in what it could not read, here or in a frame that this one was built from.
     scale:     (width, height) → RGB uint8 of shape (height, width, 3), as coded: neither upright nor square pixels.
     rotation:  counter-clockwise quarter turns, in degrees, that make it upright.
     size:      (width, height) in pixels, as displayed.
@@ -240,9 +240,7 @@ class PyAVClip:
         if self._promised_s - read_s > max(0.2, 2 * self._period_s):
             self.note = f"stops at {read_s:.1f} s of {self._promised_s:.1f} s: the rest is missing or cannot be decoded"
         elif n_damaged:
-            self.note = (
-                f"damaged from {first_damage_s:.1f} s on: {n_damaged} of {self.info.n_frames} frames are patched up"
-            )
+            self.note = f"damaged from {first_damage_s:.1f} s on: {n_damaged} of {self.info.n_frames} frames are made up in part"
         elif n_lost > 0:
             self.note = f"{n_lost} of {self.info.n_frames} frames before {read_s:.1f} s cannot be decoded"
 
@@ -278,13 +276,14 @@ class PyAVClip:
 
     def _pictures(self, frames: Iterable[VideoFrame], *, from_s: float = 0.0) -> Iterator[Picture]:
         reformatter = VideoReformatter()  # one for all: a frame's own would set up a new scaler for every frame
-        size, time_s = (self.info.width, self.info.height), 0.0
+        size, time_s, damaged = (self.info.width, self.info.height), 0.0, False
         for number, frame in enumerate(frames):
             at_s = number * self._period_s if frame.pts is None else self._seconds(frame.pts)
             if at_s < from_s - SLACK_S:
                 continue  # displayed before the keyframe but coded after it, from frames that were not read
             time_s = max(time_s, at_s)
-            yield Picture(time_s, _Scaler(reformatter, frame), size, self.info.rotation, frame.is_corrupt)
+            damaged = frame.is_corrupt or (damaged and not frame.key_frame)
+            yield Picture(time_s, _Scaler(reformatter, frame), size, self.info.rotation, damaged)
 
     def _seconds(self, pts: int) -> float:
         return float((pts - self._first_pts) * self._tick)
@@ -342,8 +341,8 @@ def _open(path: Path, threads: int = 1) -> Iterator[tuple[InputContainer, VideoS
     with container:
         streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
         if not streams:
-            held = " and ".join(sorted({s.type for s in container.streams})) or "an empty container"
-            raise NoVideoStream(f"{path.name} has no moving pictures, only {held}: name a video file.")
+            kinds = {"a cover picture" if s.type == "video" else s.type for s in container.streams} or {"a header"}
+            raise NoVideoStream(f"{path.name} has no moving pictures, only {' and '.join(sorted(kinds))}.")
         best = max(streams, key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height, -s.index))
         best.codec_context.thread_count = threads
         best.codec_context.thread_type = "AUTO" if threads > 1 else "NONE"

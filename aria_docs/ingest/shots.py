@@ -204,7 +204,7 @@ class Stretch:
         return j
 
     def _same(self, i: int, j: int) -> bool:
-        """Whether two frames show the same scene, in motion or in other light. Holds for 92 % of pairs 0.7 s apart in one
+        """Whether two frames show the same scene, in motion or in other light. Holds for 92 % of pairs 0.7 s apart in a
         shot, and for 0.1 % of pairs from two."""
         a, b = self.planes(i), self.planes(j)
         return bool(moved(a, b).mean() < 0.18 * min(a[0].std(), b[0].std()) or _likeness(a[0], b[0]) > 0.7)

@@ -45,7 +45,7 @@ def frames_at(path: Path, times_s: Sequence[float], *, size_px: int | None = Non
 
 
 def low_resolution(path: Path, *, threads: int = 1) -> Iterator[tuple[float, NDArray[np.uint8]]]:
-    """Every displayed frame as `shots.detect` wants it. Raises as `probe`."""
+    """Every displayed frame that is whole, as `shots.detect` wants it. Raises as `probe`."""
     return _small(decoders.opened(path, threads=threads).pictures())
 
 
@@ -77,7 +77,8 @@ def cues(path: Path, info: VideoInfo) -> tuple[Cue, ...]:
 
 def _small(pictures: Iterable[Picture]) -> Iterator[tuple[float, NDArray[np.uint8]]]:
     for picture in pictures:
-        yield picture.time_s, picture.scale(shots.WIDTH_PX, shots.HEIGHT_PX)
+        if not picture.damaged:  # where the decoder made things up, there would seem to be cuts
+            yield picture.time_s, picture.scale(shots.WIDTH_PX, shots.HEIGHT_PX)
 
 
 class _Candidates:
@@ -97,7 +98,7 @@ class _Candidates:
     def passing(self, pictures: Iterable[Picture]) -> Iterator[Picture]:
         """The same pictures; some leave their portrait here."""
         for picture in pictures:
-            if not self._kept or picture.time_s - self._kept[-1][0] >= self._interval_s:
+            if not picture.damaged and (not self._kept or picture.time_s - self._kept[-1][0] >= self._interval_s):
                 self._kept.append((picture.time_s, _jpeg(picture, self._longest_px)))
                 if len(self._kept) > self.LIMIT:
                     self._kept = deque(list(self._kept)[::2])
@@ -105,8 +106,8 @@ class _Candidates:
             yield picture
 
     def nearest_middle(self, shot: Shot) -> bytes | None:
-        """The candidate nearest the middle, from the half of the shot around it; forgets all up to the shot's end."""
-        middle_s, reach_s = (shot.start_s + shot.end_s) / 2, (shot.end_s - shot.start_s) / 4
+        """The candidate nearest the middle, if not from the tenths at either end; forgets all up to the shot's end."""
+        middle_s, reach_s = (shot.start_s + shot.end_s) / 2, (shot.end_s - shot.start_s) * 0.4
         near = [(abs(time_s - middle_s), jpeg) for time_s, jpeg in self._kept if abs(time_s - middle_s) <= reach_s]
         while self._kept and self._kept[0][0] < shot.end_s:
             self._kept.popleft()
