@@ -222,6 +222,8 @@ def test_no_word_is_invented(texts: list[str]) -> None:
     assert len(summary.text) <= 1000 and len(summary.key_points) <= 8
     for point in summary.key_points:
         assert point.page is not None and re.sub(r"[\s-]", "", point.text) in said[point.page], point
+    shown = [point.page or 0 for point in summary.key_points]
+    assert shown == sorted(shown)
     everything = "".join(said.values())
     for line in summary.text.split("\n"):
         assert all(re.sub(r"[\s-]", "", part) in everything for part in split(line))

@@ -249,8 +249,10 @@ def _without_heads(lines: Sequence[str], heads: frozenset[str]) -> list[str]:
 def _once(units: Sequence[Sentence]) -> list[Sentence]:
     """The units that stand on one page or two, where they stand first."""
     n_pages = Counter(key for key, _ in {(fold(unit.text), unit.page) for unit in units})
-    first = {fold(unit.text): unit for unit in reversed(units)}
-    return [unit for key, unit in reversed(first.items()) if n_pages[key] < 3]
+    first: dict[str, Sentence] = {}
+    for unit in units:
+        first.setdefault(fold(unit.text), unit)
+    return [unit for key, unit in first.items() if n_pages[key] < 3]
 
 
 def _usual_length(lines: Sequence[str]) -> int:

@@ -59,9 +59,10 @@ _ASIDE = re.compile(
 # First words that hang on the sentence before, which a summary leaves behind.
 _HANGS_ON = re.compile(
     r"(?:this|these|that|those|it|its|they|their|he|she|such|however|thus|therefore|hence|also|moreover|furthermore"
-    r"|in addition|in (?:this|these|such)|note|for (?:example|instance)|similarly|otherwise|but|and|so|here|then|dies(?:e[mnrs]?)?|damit|daher"
-    r"|deshalb|jedoch|außerdem|ferner|zudem|hier(?:bei|durch|für|mit|von|zu)?|cet?|cette|ces|ils?|elles?|cependant"
-    r"|toutefois|ainsi|donc|en outre|de plus|est[aeo]s?|es[aeo]s?|además|sin embargo|por (?:lo )?tanto|así|quest[aeio]"
+    r"|in (?:addition|this|these|such)|note|for (?:example|instance)|similarly|otherwise|but|and|so|here|then"
+    r"|dies(?:e[mnrs]?)?|damit|daher|deshalb|jedoch|außerdem|ferner|zudem|hier(?:bei|durch|für|mit|von|zu)?"
+    r"|cet?|cette|ces|ils?|elles?|cependant|toutefois|ainsi|donc|en outre|de plus"
+    r"|est[aeo]s?|es[aeo]s?|además|sin embargo|por (?:lo )?tanto|así|quest[aeio]"
     r"|tuttavia|inoltre|это|этот|эти|однако|поэтому)\b|しかし|また|そのため|これ|但是|因此|这",
     re.IGNORECASE,
 )
