@@ -17,6 +17,7 @@ import numpy as np
 
 from aria_docs.errors import Damaged, Encrypted, Unreachable, WrongKind
 from aria_docs.ingest.pdf_text import Line, clean, page_text
+from aria_docs.ingest.turns import quarters_upright, turn
 from aria_docs.media import Box, DocumentInfo, Page, Word
 
 if TYPE_CHECKING:
@@ -226,17 +227,20 @@ def _read(page: Any, number: int) -> Page:
     words = tuple(
         Word(text, _box(raw[:4], matrix), raw[5], raw[6]) for raw in raw_words if (text := clean(raw[4]).strip())
     )
+    raw_lines = [
+        (line, block["number"]) for block in textpage.extractDICT()["blocks"] for line in block.get("lines", ())
+    ]
+    quarters = quarters_upright((*line["dir"], len(line["spans"])) for line, _ in raw_lines)
     lines = []
     n_chars = 0
-    for block in textpage.extractDICT()["blocks"]:
-        for raw_line in block.get("lines", ()):
-            line = _line(raw_line, block["number"], matrix)
-            n_chars += len(line.text)
-            if n_chars > MAX_CHARS:
-                break
-            lines.append(line)
-    if n_chars > MAX_CHARS:
-        notes.append(f"cut: only the first {MAX_CHARS:,} characters of the text are kept")
+    for raw_line, block in raw_lines:
+        line = _line(raw_line, block)
+        n_chars += len(line.text)
+        if n_chars > MAX_CHARS:
+            notes.append(f"cut: only the first {MAX_CHARS:,} characters of the text are kept")
+            break
+        box = turn(line.box, quarters, textpage.rect.width, textpage.rect.height)
+        lines.append(replace(line, box=box) if quarters else line)
     text = page_text(lines)
     if not words and _shows_something(page):
         notes.append(NO_TEXT)
@@ -251,12 +255,12 @@ def _read(page: Any, number: int) -> Page:
     )
 
 
-def _line(raw: dict[str, Any], block: int, matrix: Any) -> Line:
+def _line(raw: dict[str, Any], block: int) -> Line:
     spans = raw["spans"]
     text = clean("".join(span["text"] for span in spans))
     main = max(spans, key=lambda span: len(span["text"].strip()))
     bold = bool(main["flags"] & 16) or "bold" in main["font"].lower()
-    return Line(text, _box(raw["bbox"], matrix), main["size"], bold, block)
+    return Line(text, raw["bbox"], main["size"], bold, block)
 
 
 def _box(box: Any, matrix: Any) -> Box:

@@ -6,56 +6,143 @@ linear in drawings; neither is used: cells are made of the page's words.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from aria_docs.ingest.table_grid import Lattice, Rule, lattice_table, lattices, merge_rules, open_table, tells_columns
+from aria_docs.ingest.mupdf import pymupdf
+from aria_docs.ingest.table_grid import (
+    Lattice,
+    Rule,
+    lattice_table,
+    lattices,
+    may_hold_table,
+    merge_rules,
+    open_table,
+    tells_columns,
+)
+from aria_docs.ingest.turns import quarters_upright, turn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aria_docs.media import Box, Page, TableCandidate, Word
 
-MAX_WORDS = 6_000  # the network's graph grows with them
+# The network takes a second for 800 words, 9 for 3,000 and 32 for 6,000; and it collects drawings one by one.
+MAX_WORDS = 3_000
 MAX_DRAWINGS = 20_000
+# It renders the page at one pixel a point: a page of 144,000 points would be 60 GB. Larger pages are shrunk to this.
+MAX_SIDE_PT = 2_000.0
 
-CROWDED = "tables looked for by ruling lines only"
+CROWDED = "tables on this page looked for by ruling lines only: it has {} {}, the limit is {:,}"
 
 
 def find(handle: Any, page: Page) -> tuple[tuple[TableCandidate, ...], str | None]:
     """The candidates of a loaded page, and a note where only the cheap way was open."""
     if len(page.words) < 4:
         return (), None
-    words = list(page.words)
     drawings = handle.get_cdrawings()
-    horizontal, vertical = _rules(drawings)
+    with _upright(handle, page) as (upright, quarters, scale):
+        return _find(upright, page, quarters, scale, n_drawings=len(drawings))
+
+
+@contextmanager
+def _upright(handle: Any, page: Page) -> Iterator[tuple[Any, int, float]]:
+    """The page with its text upright and no larger than MAX_SIDE_PT.
+
+    With it, the clockwise quarter turns and the scale that lead from the page as displayed to it.
+    """
+    rotation = handle.rotation
+    quarters = _quarters(handle, page)
+    scale = min(1.0, MAX_SIDE_PT / max(page.width_pt, page.height_pt))
+    if quarters == 0 and rotation == 0 and scale == 1.0:
+        yield handle, 0, 1.0
+        return
+    with pymupdf.open() as frame:
+        try:
+            handle.set_rotation(0)
+            width, height = handle.rect.width * scale, handle.rect.height * scale
+            if quarters % 2:
+                width, height = height, width
+            shown = frame.new_page(width=width, height=height)
+            shown.show_pdf_page(shown.rect, handle.parent, handle.number, rotate=-90 * quarters % 360)
+        finally:
+            handle.set_rotation(rotation)
+        yield shown, quarters - rotation // 90, scale
+
+
+def _quarters(handle: Any, page: Page) -> int:
+    """Quarter turns from the page's own coordinates, before /Rotate, to upright text."""
+    tall = sum(word.box[3] - word.box[1] > word.box[2] - word.box[0] for word in page.words if len(word.text) > 2)
+    sideways = 2 * tall > sum(len(word.text) > 2 for word in page.words)
+    if not sideways and handle.rotation == 0:
+        return 0
+    lines = [line for block in handle.get_text("dict", flags=0)["blocks"] for line in block.get("lines", ())]
+    return quarters_upright((*line["dir"], len(line["spans"])) for line in lines)
+
+
+def _find(
+    handle: Any, page: Page, quarters: int, scale: float, *, n_drawings: int
+) -> tuple[tuple[TableCandidate, ...], str | None]:
+    def to_frame(word: Word) -> Word:
+        box = turn(word.box, quarters, page.width_pt, page.height_pt)
+        return replace(word, box=(box[0] * scale, box[1] * scale, box[2] * scale, box[3] * scale))
+
+    width, height = (page.width_pt, page.height_pt) if quarters % 2 == 0 else (page.height_pt, page.width_pt)
+
+    def to_page(box: Box) -> Box:
+        return turn((box[0] / scale, box[1] / scale, box[2] / scale, box[3] / scale), -quarters, width, height)
+
+    moved = bool(quarters % 4) or scale != 1.0
+    words = [to_frame(word) for word in page.words] if moved else list(page.words)
+    horizontal, vertical = _rules(handle.get_cdrawings())
     grids = lattices(horizontal, vertical)
-    handle.get_layout(return_raw=True)
-    regions = _regions(handle.layout_information or [])
+    note = None
+    groups: list[dict[str, Any]] = []
+    if len(words) > MAX_WORDS:
+        note = CROWDED.format(f"{len(words):,}", "words", MAX_WORDS)
+    elif n_drawings > MAX_DRAWINGS:
+        note = CROWDED.format(f"{n_drawings:,}", "drawings", MAX_DRAWINGS)
+    elif grids or may_hold_table(words):
+        handle.get_layout(return_raw=True)
+        groups = handle.layout_information or []
+    tables = _tables(groups, grids, words, horizontal)
+    if moved:
+        tables = [
+            replace(
+                table,
+                box=to_page(table.box),
+                cells=tuple(replace(cell, box=to_page(cell.box) if cell.box else None) for cell in table.cells),
+            )
+            for table in tables
+        ]
+    return tuple(tables), note
+
+
+def _tables(
+    groups: list[dict[str, Any]], grids: list[Lattice], words: list[Word], horizontal: list[Rule]
+) -> list[TableCandidate]:
     found: list[TableCandidate | None] = []
     used: list[Lattice] = []
+    regions = _regions(groups)
     for box, edges in regions:
         inside = [lattice for lattice in grids if lattice not in used and _overlap(lattice.box, box) > 0.5]
-        whole = [lattice for lattice in inside if _explains(lattice, box, words)]
-        if whole:
-            used += inside
-            found += [lattice_table(lattice, words) for lattice in whole]
-        elif inside and len(inside) > 1 and _together(inside, box, words):
-            used += inside
-            found += [lattice_table(lattice, words) for lattice in inside]
-        else:
-            used += inside
-            # Lines that do not make the table may still tell some of its columns.
-            ruled = [x for lattice in inside for x in lattice.xs if box[0] + 6 < x < box[2] - 6]
-            edges = [*edges, *(x for x in ruled if all(abs(x - edge) > 8 for edge in edges))]
-            found.append(open_table(box, words, edges, horizontal))
-    pictures = [
-        tuple(group["group_bbox"][:4]) for group in handle.layout_information or [] if group["class_name"] == "picture"
-    ]
+        whole = [lattice for lattice in inside if _explains([lattice], box, words)]
+        used += inside
+        if whole or (len(inside) > 1 and _explains(inside, box, words)):
+            found += [lattice_table(lattice, words) for lattice in whole or inside]
+            continue
+        # Lines that do not make the table may still tell some of its columns.
+        ruled = [x for lattice in inside for x in lattice.xs if box[0] + 6 < x < box[2] - 6]
+        edges += [x for x in ruled if all(abs(x - edge) > 8 for edge in edges)]
+        found.append(open_table(box, words, edges, horizontal))
+    pictures: list[Box] = [tuple(group["group_bbox"][:4]) for group in groups if group["class_name"] == "picture"]
     for lattice in grids:
-        if lattice in used or any(_overlap(lattice.box, box) > 0.25 for box, _ in regions):
-            continue
-        if any(_overlap(lattice.box, box) > 0.8 for box in pictures):
-            continue
-        found.append(lattice_table(lattice, words))
-    return tuple(table for table in found if table is not None), None
+        # Lines where the network sees no table: text in a picture, or a second view of a table above.
+        elsewhere = [*pictures, *(box for box, _ in regions)]
+        if lattice not in used and not any(_overlap(lattice.box, box) > 0.25 for box in elsewhere):
+            found.append(lattice_table(lattice, words))
+    return [table for table in found if table is not None]
 
 
 def _regions(groups: list[dict[str, Any]]) -> list[tuple[Box, list[float]]]:
@@ -68,14 +155,8 @@ def _regions(groups: list[dict[str, Any]]) -> list[tuple[Box, list[float]]]:
     return regions
 
 
-def _explains(lattice: Lattice, box: Box, words: list[Word]) -> bool:
-    """Whether a lattice holds nearly all words of a region, and tells its columns apart."""
-    here = [word for word in words if _inside(word, box)]
-    held = sum(_inside(word, lattice.box) for word in here)
-    return held >= 0.9 * len(here) and len(lattice.xs) > 2 and len(lattice.ys) > 2 and tells_columns(lattice, words)
-
-
-def _together(inside: list[Lattice], box: Box, words: list[Word]) -> bool:
+def _explains(inside: list[Lattice], box: Box, words: list[Word]) -> bool:
+    """Whether lattices hold nearly all words of a region, and tell its columns apart."""
     here = [word for word in words if _inside(word, box)]
     held = sum(any(_inside(word, lattice.box) for lattice in inside) for word in here)
     return held >= 0.9 * len(here) and all(

@@ -46,6 +46,11 @@ _NOTED = re.compile(
     r"|see (?:also |foot)?notes?\b)",
     re.IGNORECASE,
 )
+CAPTION = re.compile(
+    r"(?:table|tab\.|exhibit|appendix|annex|schedule|tabelle|tableau|tabla|tabela|tabella|tabel|tabell)"
+    r"\s*(?:[A-Z]{0,2}[-.]?\d|[IVXLC]+\b|[A-Z]\b)",
+    re.IGNORECASE,
+)
 _MARKED = re.compile(r"[*†‡§#¹²³]+\s*\S|\(?[a-z0-9]\)\s")
 
 
@@ -68,6 +73,7 @@ class Lattice:
 
     @property
     def box(self) -> Box:
+        """The outermost lines."""
         return (self.xs[0], self.ys[0], self.xs[-1], self.ys[-1])
 
 
@@ -97,6 +103,28 @@ class _Cell:
     words: list[Word] = field(default_factory=list)
     row: int = 0
     row_span: int = 1
+
+
+def may_hold_table(words: Sequence[Word]) -> bool:
+    """A cheap look: whether two lines close together have text far apart that stands in one column.
+
+    True of every table without lines, and of pages of several columns, too; false of most pages of prose.
+    """
+    height = _height(words)
+    ends: list[tuple[float, set[int]]] = []
+    for line in _lines(words):
+        starts: set[int] = set()
+        for phrase in _phrases(line.words, 1.4 * height)[1:]:
+            x0, x1 = phrase[0].box[0], phrase[-1].box[2]
+            starts |= {round(x0 / 3), -round(x1 / 3) - 1, 100_000 + round((x0 + x1) / 6)}
+        if starts:
+            for middle, others in ends[-6:]:
+                if line.middle - middle < 6 * height and any(
+                    start + d in others for start in starts for d in (-1, 0, 1)
+                ):
+                    return True
+            ends.append((line.middle, starts))
+    return False
 
 
 # ── ruling lines ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -271,13 +299,18 @@ def _unframed(cells: list[TableCell], n_cols: int) -> list[TableCell]:
         last = [cell for cell in cells if cell.row + cell.row_span - 1 == max(rows)]
         if len(rows) < 3 or n_cols < 2:
             return cells
-        if len(first) == 1 and first[0].col_span == n_cols:
+        if len(first) == 1 and first[0].col_span == n_cols and _is_title(first[0].text):
             shift = min(rows - {first[0].row})
             cells = [replace(cell, row=cell.row - shift) for cell in cells if cell is not first[0]]
-        elif len(last) == 1 and last[0].col_span == n_cols and (not last[0].text or len(last[0].text) > 60):
+        elif len(last) == 1 and last[0].col_span == n_cols and _is_title(last[0].text):
             cells = [cell for cell in cells if cell is not last[0]]
         else:
             return cells
+
+
+def _is_title(text: str) -> bool:
+    """Too long for a heading over all columns, or empty, or begins like a caption or a note."""
+    return not text or len(text) > 60 or bool(CAPTION.match(text) or _NOTED.match(text))
 
 
 def tells_columns(lattice: Lattice, words: Sequence[Word]) -> bool:
@@ -305,7 +338,7 @@ def tells_columns(lattice: Lattice, words: Sequence[Word]) -> bool:
 
 
 def _records(contents: Sequence[list[Word]]) -> list[list[_Line]] | None:
-    """Lines of a ruled band that are records of their own: each has a label, and a number or a fresh start beside it."""
+    """Lines of a ruled band that are records of their own: each a label, and a number or a fresh start beside it."""
     lines = _lines([word for content in contents for word in content])
     if len(lines) < 2 or len(contents) < 2:
         return None
@@ -518,6 +551,8 @@ class _Grid:
         ordered = [cells[column] for column in sorted(cells)]
         for cell, after in pairwise(ordered):
             cell.last = min(cell.last, after.first - 1)
+        if len(ordered) == 1:
+            ordered[0].last = ordered[0].first  # a heading between rows, however far it runs
         return ordered
 
 
@@ -545,24 +580,21 @@ def _header(grid: _Grid, lines: Sequence[_Line], rules: Sequence[Rule]) -> tuple
             for word in words
             if ceiling - 1 < _middle(word)[1] < rule.at and rule.start - 4 <= _middle(word)[0] <= rule.end + 4
         ]
-        if over:
-            words = [word for word in words if not any(word is other for other in over)]
-            spanners.append((_Cell(columns[0], columns[-1], over), rule.at))
-    for line in () if spanners else lines:
-        left = [word for word in line.words if any(word is other for other in words)]
-        for phrase in _phrases(left, grid.height):
-            over_columns = _spanned(grid, phrase, lines, line)
-            if over_columns is not None:
-                words = [word for word in words if not any(word is other for other in phrase)]
-                same = [
-                    cell
-                    for cell, y in spanners
-                    if (cell.first, cell.last) == over_columns and 0 < line.middle - y < 1.5 * grid.height
-                ]
-                if same:
-                    same[0].words += phrase
-                else:
-                    spanners.append((_Cell(*over_columns, list(phrase)), line.middle))
+        for cell in _shared(grid, over, columns):
+            words = [word for word in words if not any(word is other for other in cell.words)]
+            spanners.append((cell, rule.at))
+    for line in () if spanners else lines[:-1]:
+        for cell in _centred(grid, line, lines):
+            words = [word for word in words if not any(word is other for other in cell.words)]
+            above = [
+                other
+                for other, y in spanners
+                if (other.first, other.last) == (cell.first, cell.last) and 0 < line.middle - y < 1.5 * grid.height
+            ]
+            if above:
+                above[0].words += cell.words
+            else:
+                spanners.append((cell, line.middle))
     levels = [
         sum(
             other is not cell and other.first <= cell.first and cell.last <= other.last and other_y < y - 1
@@ -588,32 +620,59 @@ def _header(grid: _Grid, lines: Sequence[_Line], rules: Sequence[Rule]) -> tuple
     return cells + list(leaves.values()), depth
 
 
-def _spanned(grid: _Grid, phrase: list[Word], lines: Sequence[_Line], line: _Line) -> tuple[int, int] | None:
-    """The columns that a phrase of the header stands over, None where it is the head of one column."""
-    x0, x1 = phrase[0].box[0], phrase[-1].box[2]
-    touched = [c for c, (a, b) in enumerate(grid.extents) if min(x1, b) - max(x0, a) > 2]
-    crossed = [edge for edge in grid.edges if x0 + 3 < edge < x1 - 3]
-    if not crossed or len(touched) < 2 or line is lines[-1]:
-        return None
-    below = [word for other in lines if other.middle > line.middle for word in other.words]
-    if len({grid.column(word) for word in below} & set(touched)) < 2:
-        return None
-    # Of the free columns around it, those that it is centred on.
-    others = {grid.column(word) for word in line.words if not any(word is own for own in phrase)}
-    first, last = touched[0], touched[-1]
-    lowest, highest = first, last
-    while lowest - 1 >= 1 and lowest - 1 not in others:
-        lowest -= 1
-    while highest + 1 < grid.n_cols and highest + 1 not in others:
-        highest += 1
-    centre = (x0 + x1) / 2
-    ranges = [(a, b) for a in range(lowest, first + 1) for b in range(last, highest + 1)]
+def _shared(grid: _Grid, words: list[Word], columns: Sequence[int]) -> list[_Cell]:
+    """What stands over one rule: one spanner, or several side by side that share its columns between them."""
+    rows = [_phrases(line.words, 2 * grid.height) for line in _lines(words)]
+    if not rows:
+        return []
+    phrases = rows[0]
+    if len(phrases) < 2 or any(len(row) != len(phrases) for row in rows) or len(columns) < 2 * len(phrases):
+        return [_Cell(columns[0], columns[-1], words)]
+    groups = _nearest(grid, phrases, columns)
+    if any(not group for group in groups):
+        return [_Cell(columns[0], columns[-1], words)]
+    return [
+        _Cell(group[0], group[-1], [word for row in rows for word in row[i]])
+        for i, group in enumerate(groups)
+        if len(group) > 1
+    ]
 
-    def off_centre(columns: tuple[int, int]) -> float:
-        return abs((grid.extents[columns[0]][0] + grid.extents[columns[1]][1]) / 2 - centre)
 
-    best = min(ranges, key=off_centre)
-    return best if off_centre(best) + 3 < off_centre((first, last)) else (first, last)
+def _centred(grid: _Grid, line: _Line, lines: Sequence[_Line]) -> list[_Cell]:
+    """The spanners of a line of the header without rules: phrases set to the middle of several columns, not of one."""
+    below = {grid.column(word) for other in lines if other.middle > line.middle for word in other.words}
+    columns = sorted(column for column in below if column > 0)
+    phrases = [p for p in _phrases(line.words, grid.height) if (p[0].box[0] + p[-1].box[2]) / 2 > grid.edges[0]]
+    if not phrases or len(phrases) >= len(columns) or columns != list(range(columns[0], columns[-1] + 1)):
+        return []
+    groups = _nearest(grid, phrases, columns)
+    own = together = 0.0
+    for phrase, group in zip(phrases, groups, strict=True):
+        if not group:
+            return []
+        a, b = phrase[0].box[0], phrase[-1].box[2]
+        left, right = grid.extents[group[0]][0], grid.extents[group[-1]][1]
+        together += abs((left + right) / 2 - (a + b) / 2)
+        nearest = min(grid.extents[c] for c in group) if len(group) == 1 else None
+        own += min(
+            max(abs((x0 + x1) / 2 - (a + b) / 2) if b - a <= x1 - x0 + 4 else b - a - (x1 - x0), 0.0)
+            if nearest is None
+            else 0.0
+            for x0, x1 in (grid.extents[c] for c in group)
+        )
+    if own <= 2 * together + 3 * len(phrases):
+        return []
+    return [_Cell(g[0], g[-1], list(p)) for p, g in zip(phrases, groups, strict=True) if len(g) > 1]
+
+
+def _nearest(grid: _Grid, phrases: Sequence[list[Word]], columns: Sequence[int]) -> list[list[int]]:
+    """The columns, each with the phrase whose middle is nearest to its own."""
+    middles = [(phrase[0].box[0] + phrase[-1].box[2]) / 2 for phrase in phrases]
+    groups: list[list[int]] = [[] for _ in phrases]
+    for column in columns:
+        middle = sum(grid.extents[column]) / 2
+        groups[min(range(len(phrases)), key=lambda i: abs(middles[i] - middle))].append(column)
+    return groups
 
 
 def _before(line: _Line, previous: _Line) -> str:
@@ -674,18 +733,18 @@ def _without_unit(lines: list[_Line], full: Sequence[float]) -> list[_Line]:
 
 
 def _without_notes(lines: list[_Line], full: Sequence[float], edges: Sequence[float]) -> list[_Line]:
-    """Without the notes below: lines at the end that begin like a note, or prose under the last full rule."""
+    """Without the notes below: what follows a line that begins like a note, or prose under the last full rule."""
     end = len(lines)
+    prose = False
     for i in range(len(lines) - 1, 1, -1):
         line = lines[i]
-        height = line.bottom - line.top
-        phrases = _phrases(line.words, height)
-        crosses = any(p[0].box[0] + 3 < edge < p[-1].box[2] - 3 for p in phrases for edge in edges)
+        phrases = _phrases(line.words, line.bottom - line.top)
+        single = len(phrases) == 1
+        prose = prose or (single and any(phrases[0][0].box[0] + 3 < x < phrases[0][-1].box[2] - 3 for x in edges))
         under_rule = any(lines[i - 1].middle < y < line.middle for y in full)
-        note = _NOTED.match(line.text) or (len(phrases) == 1 and _MARKED.match(line.text))
-        if note or (under_rule and len(phrases) == 1 and (crosses or i + 1 < end)):
+        if _NOTED.match(line.text) or (single and (_MARKED.match(line.text) or (under_rule and prose))):
             end = i
-        elif not (len(phrases) == 1 and crosses):
+        elif not single:
             break
         if under_rule:
             break

@@ -1,0 +1,38 @@
+"""Quarter turns of boxes, and how far a page must be turned for its text to be upright. Pure.
+
+A page says how it is to be displayed (/Rotate), and is not always right: a wide table is often set sideways on an
+upright page. Tables and reading order are looked for in the frame in which most of the text runs from left to right.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aria_docs.media import Box
+
+
+def turn(box: Box, quarters: int, width: float, height: float) -> Box:
+    """The box after `quarters` clockwise quarter turns of the page of `width` by `height` that it lies on."""
+    x0, y0, x1, y1 = box
+    for _ in range(quarters % 4):
+        x0, y0, x1, y1 = height - y1, x0, height - y0, x1
+        width, height = height, width
+    return (x0, y0, x1, y1)
+
+
+def quarters_upright(directions: Iterable[tuple[float, float, int]]) -> int:
+    """How many clockwise quarter turns set most of the text upright.
+
+    `directions` has the direction of writing of each line, (1, 0) from left to right and (0, 1) down, and its length.
+    """
+    votes: Counter[int] = Counter()
+    for dx, dy, length in directions:
+        if abs(dx) >= abs(dy):
+            votes[0 if dx >= 0 else 2] += length
+        else:
+            votes[1 if dy < 0 else 3] += length
+    return max(votes, key=lambda quarters: (votes[quarters], -quarters), default=0)
