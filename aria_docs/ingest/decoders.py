@@ -240,7 +240,9 @@ class PyAVClip:
         if self._promised_s - read_s > max(0.2, 2 * self._period_s):
             self.note = f"stops at {read_s:.1f} s of {self._promised_s:.1f} s: the rest is missing or cannot be decoded"
         elif n_damaged:
-            self.note = f"damaged from {first_damage_s:.1f} s on: {n_damaged} of {self.info.n_frames} frames are made up in part"
+            self.note = (
+                f"damaged from {first_damage_s:.1f} s on: {n_damaged} of {self.info.n_frames} frames are partly made up"
+            )
         elif n_lost > 0:
             self.note = f"{n_lost} of {self.info.n_frames} frames before {read_s:.1f} s cannot be decoded"
 
@@ -340,8 +342,10 @@ def _open(path: Path, threads: int = 1) -> Iterator[tuple[InputContainer, VideoS
         raise WrongKind(f"{path.name} holds no video: {reason}.") from e
     with container:
         streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+        if len(container.streams) == 0:
+            raise Damaged(f"{path.name} is a video without the index of what it holds: fetch it again.")
         if not streams:
-            kinds = {"a cover picture" if s.type == "video" else s.type for s in container.streams} or {"a header"}
+            kinds = {"a cover picture" if s.type == "video" else s.type for s in container.streams}
             raise NoVideoStream(f"{path.name} has no moving pictures, only {' and '.join(sorted(kinds))}.")
         best = max(streams, key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height, -s.index))
         best.codec_context.thread_count = threads
@@ -463,10 +467,12 @@ class DecordClip:
         try:
             self._reader = decord.VideoReader(str(path.resolve()), num_threads=threads)
             stamps = self._reader.get_frame_timestamp(range(len(self._reader)))
-            height, width, _ = self._reader[0].shape
+            height, width, channels = self._reader[0].shape
             fps = self._reader.get_avg_fps()
         except (decord.DECORDError, RuntimeError) as e:
             raise Damaged(f"{path.name} cannot be decoded by decord: fetch it again.") from e
+        if channels != 3:  # some pictures that are to be turned come out as garbage of four
+            raise Damaged(f"{path.name} is turned in a way that decord does not know.")
         self._times_s = [float(t) for t in stamps[:, 0] - stamps[0, 0]]
         self.info = VideoInfo(
             duration_s=float(stamps[-1, 1] - stamps[0, 0]),
