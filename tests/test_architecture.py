@@ -1,0 +1,126 @@
+"""The ladder of CONTRIBUTING.md, executed: a module imports from its own line only itself, and from lower lines."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# From the top of the house down. Rooms on one line do not import each other.
+LADDER = [
+    {"aria_docs.__main__"},
+    {"aria_docs.cli"},
+    {"flows"},
+    {"aria_docs.progress", "aria_docs.status"},
+    {"aria_docs.batch"},
+    {"aria_docs.forecast"},
+    {"aria_docs.recipes"},
+    {"aria_docs.pipeline", "aria_docs.store"},
+    {"aria_docs.model", "aria_docs.ingest"},
+    {"aria_docs.tiling"},
+    {"aria_docs.media", "aria_docs.errors", "schemas"},
+]
+
+# One door per library: who may import it.
+DOORS = {
+    "duckdb": {"aria_docs.store"},
+    "prefect": {"flows"},
+    "torch": {"aria_docs.model.aria"},
+    "pymupdf": {"aria_docs.ingest"},
+    "av": {"aria_docs.ingest"},
+    "decord": {"aria_docs.ingest"},
+    "ffmpeg": {"aria_docs.ingest"},
+    "typer": {"aria_docs.cli"},
+    "rich": {"aria_docs.progress"},
+    "py3langid": {"aria_docs.model.embedded"},
+}
+
+
+def modules() -> dict[str, Path]:
+    files = [path for package in ("aria_docs", "flows", "schemas") for path in (ROOT / package).rglob("*.py")]
+    names = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in files}
+    return {name: path for path, name in names.items()}
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that the file names in an import, at the top or inside a function."""
+    named: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            named.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: write imports in full"
+            named.add(node.module)
+            named.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return named
+
+
+def is_in(name: str, room: str) -> bool:
+    return name == room or name.startswith(room + ".")
+
+
+def line_of(name: str) -> tuple[int, str] | None:
+    places = [(line, room) for line, rooms in enumerate(LADDER) for room in rooms if is_in(name, room)]
+    return min(places) if places else None
+
+
+MODULES = modules()
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_imports_go_down_the_ladder(name: str) -> None:
+    if name == "aria_docs":
+        assert not {other for other in imports(MODULES[name]) if other.startswith("aria_docs.")}, "lazily, if at all"
+        return
+    own = line_of(name)
+    assert own, f"{name} stands on no line of the ladder: give it a room"
+    for other in imports(MODULES[name]):
+        place = line_of(other)
+        if place is None or other == "aria_docs":
+            continue
+        assert place[1] == own[1] or place[0] > own[0], f"{name} imports {other}, which is not below it"
+
+
+@pytest.mark.parametrize("library", sorted(DOORS))
+def test_one_door_per_library(library: str) -> None:
+    users = {name for name, path in MODULES.items() if any(is_in(other, library) for other in imports(path))}
+    assert users, f"nobody uses {library}: then it needs no door and no dependency"
+    strangers = {name for name in users if not any(is_in(name, door) for door in DOORS[library])}
+    assert not strangers
+
+
+def test_schemas_know_pydantic_only() -> None:
+    allowed = set(sys.stdlib_module_names) | {"pydantic", "schemas"}
+    for name, path in MODULES.items():
+        if is_in(name, "schemas"):
+            assert {other.partition(".")[0] for other in imports(path)} <= allowed, name
+
+
+def test_the_command_line_starts_without_the_heavy_libraries() -> None:
+    heavy = "{'duckdb', 'pymupdf', 'torch', 'prefect', 'av', 'numpy', 'pydantic', 'PIL', 'onnxruntime'}"
+    program = f"import sys, aria_docs.cli; print(sorted({heavy} & set(sys.modules)))"
+    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "[]"
+
+
+def test_only_the_run_may_catch_everything() -> None:
+    """A failure becomes a row in one place; `except Exception` anywhere else would hide one."""
+    for name, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ExceptHandler) or is_in(name, "aria_docs.batch"):
+                continue
+            caught = ast.unparse(node.type) if node.type else "everything"
+            re_raised = isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None
+            broad = caught in ("everything", "Exception", "BaseException")
+            assert not broad or re_raised, f"{name}:{node.lineno} catches {caught}"
+
+
+def test_the_ladder_catches_a_trespasser(tmp_path: Path) -> None:
+    trespass = tmp_path / "x.py"
+    trespass.write_text("def f():\n    from aria_docs.store import Store\n    import aria_docs.cli\n")
+    assert {"aria_docs.store.Store", "aria_docs.cli"} <= imports(trespass)
+    assert line_of("aria_docs.store.Store") == (7, "aria_docs.store")
+    assert line_of("aria_docs.ingest.pdf") == (8, "aria_docs.ingest")

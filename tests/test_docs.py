@@ -1,0 +1,89 @@
+"""README and help say what is true: every query runs, every answer shown is the answer, every option exists.
+
+`python tests/test_docs.py` writes the answers of today into README.md.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+COMMANDS = ("run", "sql", "status", "budget", "schedule")
+# A query, and after it what it answers (absent until the first refresh).
+_QUERY = re.compile(r"```sql\n(?P<query>.*?)\n```\n(?:\n```text\n(?P<answer>.*?)\n```\n)?", re.DOTALL)
+
+
+def aria_docs(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "aria_docs", *arguments], capture_output=True, text=True)
+
+
+def read_examples(db: Path) -> None:
+    done = aria_docs("run", str(ROOT / "examples"), "--db", str(db))
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def db(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("docs") / "results.duckdb"
+    read_examples(path)
+    return path
+
+
+def ask(query: str, db: Path) -> str:
+    answer = aria_docs("sql", query, "--db", str(db))
+    assert answer.returncode == 0, f"{query}: {answer.stderr}"
+    return answer.stdout.strip("\n")
+
+
+def values(box: str) -> list[list[str]]:
+    """The cells of a drawn table: how the lines are drawn may change with DuckDB's version."""
+    return [[cell.strip() for cell in line.split("│")[1:-1]] for line in box.splitlines() if "│" in line]
+
+
+def test_readme_answers_are_the_answers(db: Path) -> None:
+    blocks = list(_QUERY.finditer(README.read_text(encoding="utf-8")))
+    assert len(blocks) >= 5
+    for block in blocks:
+        assert block["answer"], f"no answer shown for: {block['query']}"
+        assert values(block["answer"]) == values(ask(block["query"], db))
+
+
+def test_readme_options_and_commands_exist() -> None:
+    helps = {command: aria_docs(command, "--help").stdout for command in COMMANDS}
+    text = README.read_text(encoding="utf-8")
+    for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)):
+        assert any(option in shown for shown in helps.values()), option
+    named = set(re.findall(r"aria-docs ([a-z]+)", text))
+    assert named == set(COMMANDS)
+    assert all(f"  {command} " in aria_docs("--help").stdout for command in COMMANDS)
+
+
+def test_readme_links_lead_somewhere() -> None:
+    for page in ROOT.glob("*.md"):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (ROOT / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_database_opens_in_an_older_duckdb(db: Path) -> None:
+    """Files are written in the storage format of 1.5 (64 is 0.9 to 1.1, 65 is 1.2, 68 is 1.5, 2.0 has its own)."""
+    with duckdb.connect(str(db), read_only=True) as opened:
+        [(tags,)] = opened.execute("SELECT tags FROM duckdb_databases() WHERE NOT internal").fetchall()
+    assert "v1.5" in str(tags), tags
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "results.duckdb"
+        read_examples(made)
+        text = README.read_text(encoding="utf-8")
+        refreshed = _QUERY.sub(
+            lambda block: f"```sql\n{block['query']}\n```\n\n```text\n{ask(block['query'], made)}\n```\n", text
+        )
+        README.write_text(refreshed, encoding="utf-8")
