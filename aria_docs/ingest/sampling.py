@@ -6,6 +6,8 @@ from bisect import bisect_left, bisect_right
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from aria_docs.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -21,9 +23,9 @@ def uniform(times_s: Sequence[float], n: int) -> list[int]:
 
     In time and not by number, because frames may lie unevenly; middles, so that neither the first nor the last part of
     a video is shown less (a step of `len // n` loses up to half of it). A frame that is displayed for several bins is
-    named once. All of them where there are no more than n.
+    named once. All of them where there are no more than n. Raises UsageError where n is not 1 to MAX_FRAMES.
     """
-    assert 1 <= n <= MAX_FRAMES, n
+    _check(n)
     if len(times_s) <= n:
         return list(range(len(times_s)))
     first, last = times_s[0], times_s[-1]
@@ -38,7 +40,7 @@ def by_shot(times_s: Sequence[float], starts_s: Sequence[float], n: int) -> list
     Each shot gets one, the rest go where the time between samples is longest, so in the end by duration; within a shot
     as in `uniform`. With more shots than n, the n longest get one each.
     """
-    assert 1 <= n <= MAX_FRAMES, n
+    _check(n)
     if len(times_s) <= n:
         return list(range(len(times_s)))
     edges = [bisect_left(times_s, start) for start in starts_s] + [len(times_s)]
@@ -53,3 +55,8 @@ def by_shot(times_s: Sequence[float], starts_s: Sequence[float], n: int) -> list
         neediest = max(open_, key=lambda s: length_s[s] / share[s])
         share[neediest] += 1
     return [low + i for (low, high), k in zip(shots, share, strict=True) if k for i in uniform(times_s[low:high], k)]
+
+
+def _check(n: int) -> None:
+    if not 1 <= n <= MAX_FRAMES:
+        raise UsageError(f"{n} frames cannot be shown to a model: ask for 1 to {MAX_FRAMES}.")
