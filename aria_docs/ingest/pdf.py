@@ -8,6 +8,7 @@ All boxes are in points from the top left of the page as displayed (rotation and
 
 from __future__ import annotations
 
+import contextlib
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -209,7 +210,13 @@ def _info(path: Path, handle: Any) -> DocumentInfo:
 
 def _count_pages(handle: Any) -> int:
     """The page objects in the file, whatever its page tree says."""
-    return sum(handle.xref_get_key(xref, "Type") == ("name", "/Page") for xref in range(1, handle.xref_length()))
+    from aria_docs.ingest.mupdf import ERRORS
+
+    n_pages = 0
+    for xref in range(1, handle.xref_length()):
+        with contextlib.suppress(*ERRORS):  # an object that cannot be read is no page
+            n_pages += handle.xref_get_key(xref, "Type") == ("name", "/Page")
+    return n_pages
 
 
 def _read(page: Any, number: int) -> Page:

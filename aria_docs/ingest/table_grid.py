@@ -288,7 +288,7 @@ def lattice_table(lattice: Lattice, words: Sequence[Word]) -> TableCandidate | N
         span = row_span + added[row + row_span - 1] - added[row]
         box = (xs[col], ys[row], xs[col + col_span], ys[row + row_span])
         cells.append(TableCell(row + added[row], col, _text(content[n]), span, col_span, box=box))
-    return _finished(_unframed(cells, len(xs) - 1), lattice.box, header_rows=None)
+    return _finished(_unframed(cells, len(xs) - 1), header_rows=None)
 
 
 def _unframed(cells: list[TableCell], n_cols: int) -> list[TableCell]:
@@ -779,19 +779,21 @@ def _open_cells(grid: _Grid, cells: list[_Cell], n_rows: int, depth: int) -> Tab
             if (row, col) not in taken:
                 box = (bounds[col], ys[row], bounds[col + 1], ys[row + 1])
                 done.append(TableCell(row, col, "", is_header=row < depth, box=box))
-    return _finished(done, (grid.left, ys[0], grid.right, ys[-1]), header_rows=depth)
+    return _finished(done, header_rows=depth)
 
 
 # ── both ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _finished(cells: list[TableCell], box: Box, *, header_rows: int | None) -> TableCandidate | None:
+def _finished(cells: list[TableCell], *, header_rows: int | None) -> TableCandidate | None:
     n_rows = max(cell.row + cell.row_span for cell in cells)
     n_cols = max(cell.col + cell.col_span for cell in cells)
     if header_rows is None:
         header_rows = _header_rows(cells, n_rows)
         cells = [TableCell(c.row, c.col, c.text, c.row_span, c.col_span, c.row < header_rows, box=c.box) for c in cells]
     cells.sort(key=lambda cell: (cell.row, cell.col))
+    boxes = [cell.box for cell in cells if cell.box]
+    box = (min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes))
     return TableCandidate(box, n_rows, n_cols, header_rows, tuple(cells))
 
 

@@ -1,23 +1,137 @@
-"""Table candidates of a page → tables: captions, numbers, and no false tables. Pure."""
+"""Table candidates of a page → tables: captions, numbers, and no false tables. Pure.
+
+What a parser of geometry takes for a table and a reader does not: a chart whose grid lines enclose little text, a list
+whose first column is bullets, a page of contents, paragraphs in a frame, a form that nobody has filled in.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aria_docs.media import Table
 from aria_docs.model.numbers import numbers
 
 if TYPE_CHECKING:
-    from aria_docs.media import Page, TableCandidate
+    from collections.abc import Iterator, Sequence
+
+    from aria_docs.media import Box, Page, TableCandidate, Word
+
+_MIN_FILLED = 0.3  # of the cells of a table hold text; a chart's grid or a blank form has less
+_MAX_WORDS_PER_CELL = 60  # on average; more is paragraphs in a frame
+
+_BULLET = re.compile(r"[•◦▪■□●○–—*✓➢\uf0b7\uf0a7-]|\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)]", re.IGNORECASE)
+_LEADERS = re.compile(r"(?:\. ?){4,}|…{2,}|_{4,}")
+
+_CAPTION = re.compile(
+    r"(?:table|tab\.|exhibit|schedule|tabelle|tableau|tabla|tabela|tabella|tabel|tabell|таблица|表)"
+    r"\s*(?:[A-Z]{0,2}[-.]?\d|[IVXLC]+\b|[A-Z]\b|[一二三四五六七八九十]|\d)",
+    re.IGNORECASE,
+)
+_ABOVE_PT, _BELOW_PT = 60.0, 30.0  # how far from its table a caption may begin
+_TITLE_PT = 24.0  # how far above a table a line that does not begin like a caption may end, and yet be its title
+_CAPTION_MAX_CHARS = 500
+_TITLE_MAX_CHARS = 160
+
+
+@dataclass(frozen=True, slots=True)
+class _Paragraph:
+    """Lines of one block of the text layer that follow each other closely."""
+
+    box: Box
+    text: str
 
 
 def tables(page: Page) -> tuple[Table, ...]:
-    """The tables among `page.candidates`, from the top of the page."""
-    return tuple(_table(candidate) for candidate in page.candidates)
+    """The tables among `page.candidates`, in reading order, each cell with its number."""
+    true = [candidate for candidate in page.candidates if _is_table(candidate)]
+    true.sort(key=lambda candidate: (candidate.box[1], candidate.box[0]))
+    outside = [word for word in page.words if not any(_inside(word.box, candidate.box) for candidate in true)]
+    paragraphs = list(_paragraphs(outside))
+    return tuple(_table(candidate, paragraphs) for candidate in true)
 
 
-def _table(candidate: TableCandidate) -> Table:
+def _table(candidate: TableCandidate, paragraphs: list[_Paragraph]) -> Table:
     values = numbers([cell.text for cell in candidate.cells])
     cells = tuple(replace(cell, number=value) for cell, value in zip(candidate.cells, values, strict=True))
-    return Table(candidate.box, candidate.n_rows, candidate.n_cols, candidate.n_header_rows, cells)
+    caption = _caption(candidate.box, paragraphs)
+    return Table(candidate.box, candidate.n_rows, candidate.n_cols, candidate.n_header_rows, cells, caption)
+
+
+def _is_table(candidate: TableCandidate) -> bool:
+    filled = [cell for cell in candidate.cells if cell.text]
+    rows = {cell.row for cell in filled}
+    columns = {cell.col for cell in filled}
+    if len(rows) < 2 or len(columns) < 2 or len(filled) < 4:
+        return False
+    if len(filled) < _MIN_FILLED * len(candidate.cells):
+        return False
+    if sum(len(cell.text.split()) for cell in filled) > _MAX_WORDS_PER_CELL * len(filled):
+        return False
+    first = [cell.text for cell in filled if cell.col == min(columns)]
+    if len(columns) == 2 and all(_BULLET.fullmatch(text) for text in first):
+        return False
+    led = {cell.row for cell in filled if _LEADERS.search(cell.text)}
+    return not (2 * len(led) > len(rows) and len(columns) <= 3)
+
+
+def _caption(box: Box, paragraphs: list[_Paragraph]) -> str | None:
+    """What begins like a caption above the table, with all down to the table; else below; else a title above."""
+    x0, y0, x1, y1 = box
+    near = [p for p in paragraphs if min(p.box[2], x1) - max(p.box[0], x0) > 0.3 * min(p.box[2] - p.box[0], x1 - x0)]
+    above = sorted((p for p in near if y0 - _ABOVE_PT < p.box[1] < p.box[3] < y0 + 4), key=lambda p: p.box[1])
+    below = sorted((p for p in near if y1 - 4 < p.box[1] < y1 + _BELOW_PT), key=lambda p: p.box[1])
+    starts = [p for p in above if _CAPTION.match(p.text)]
+    if starts:
+        first = starts[-1]  # a title may stand beside the number, and begin a little higher
+        rest = [p.text for p in above if p is not first and p.box[3] > first.box[1] + 4]
+        return " ".join([first.text, *rest])[:_CAPTION_MAX_CHARS]
+    for paragraph in below:
+        if _CAPTION.match(paragraph.text):
+            return paragraph.text[:_CAPTION_MAX_CHARS]
+    if above and y0 - above[-1].box[3] <= _TITLE_PT and _is_title(above[-1].text):
+        return above[-1].text
+    return None
+
+
+def _is_title(text: str) -> bool:
+    return len(text) <= _TITLE_MAX_CHARS and text[-1] not in ".:;," and any(c.isalpha() for c in text)
+
+
+def _paragraphs(words: Sequence[Word]) -> Iterator[_Paragraph]:
+    blocks: dict[int, list[Word]] = {}
+    for word in words:
+        blocks.setdefault(word.block, []).append(word)
+    for block in blocks.values():
+        lines: list[list[Word]] = []
+        for word in sorted(block, key=lambda word: word.box[1] + word.box[3]):
+            if lines and word.box[1] + word.box[3] < 2 * lines[-1][0].box[3]:
+                lines[-1].append(word)
+            else:
+                lines.append([word])
+        paragraph: list[list[Word]] = []
+        for line in lines:
+            line.sort(key=lambda word: word.box[0])
+            if paragraph:
+                before, here = _union(paragraph[-1]), _union(line)
+                apart = here[1] - before[3] > 0.6 * (here[3] - here[1])
+                if apart or _CAPTION.match(_join([line])):
+                    yield _Paragraph(_union([word for part in paragraph for word in part]), _join(paragraph))
+                    paragraph = []
+            paragraph.append(line)
+        yield _Paragraph(_union([word for part in paragraph for word in part]), _join(paragraph))
+
+
+def _join(lines: Sequence[Sequence[Word]]) -> str:
+    return " ".join(word.text for line in lines for word in line)
+
+
+def _union(words: Sequence[Word]) -> Box:
+    boxes = [word.box for word in words]
+    return (min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes))
+
+
+def _inside(inner: Box, outer: Box) -> bool:
+    x, y = (inner[0] + inner[2]) / 2, (inner[1] + inner[3]) / 2
+    return outer[0] <= x <= outer[2] and outer[1] <= y <= outer[3]
