@@ -15,12 +15,12 @@ LADDER = [
     {"aria_docs.cli"},
     {"flows"},
     {"aria_docs.progress", "aria_docs.status"},
-    {"aria_docs.batch"},
+    {"aria_docs.batch", "aria_docs.export", "aria_docs.notebook", "aria_docs.report", "aria_docs.shell"},
     {"aria_docs.forecast"},
     {"aria_docs.recipes"},
     {"aria_docs.pipeline", "aria_docs.store"},
     {"aria_docs.model", "aria_docs.ingest"},
-    {"aria_docs.tiling"},
+    {"aria_docs.tiling", "aria_docs.typed"},
     {"aria_docs.media", "aria_docs.errors", "schemas"},
 ]
 

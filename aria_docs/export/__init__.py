@@ -1,0 +1,145 @@
+"""What people take away: tables, chapters, edit lists, clips, pictures. One file a format.
+
+    export(store, folder, "csv") ── a format's module ──> Written, Left, Written … ──> manifest.json
+
+A format is a module here with `export(store, folder)`: a generator that yields `Written` for each file when it is
+whole, and `Left` for each that could not be made, and goes on.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aria_docs.errors import AriaDocsError, UsageError
+
+if TYPE_CHECKING:
+    from aria_docs.store import Store
+
+FORMATS = ("csv", "parquet", "xlsx", "chapters", "edl", "otio", "clips", "thumbnails", "sheets")
+MANIFEST = "manifest.json"
+_LONGEST_STEM = 80  # characters; with a folder and a suffix, well inside the 255 bytes of a file name in most scripts
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file that was made.
+
+    file:     where it lies.
+    source:   the path of the PDF or video that it comes from; None where it is made of several.
+    facts:    what else the manifest says of it, as JSON takes it: table_id, page, scene_no, n_rows …
+    """
+
+    file: Path
+    source: str | None
+    facts: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A file that could not be made, or a source of which none could be."""
+
+    source: str
+    error: AriaDocsError
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What became of an export."""
+
+    written: tuple[Written, ...]
+    left: tuple[Left, ...]
+
+
+def export(
+    store: Store, folder: Path, *, form: str, stacked: bool = False, on_left: Callable[[Left], None] = lambda _: None
+) -> Exported:
+    """Writes everything of one format under the folder, and a manifest of it.
+
+    stacked:  tables of one header become one file instead of one each.
+    on_left:  told at once of each file that could not be made.
+
+    Raises UsageError, StoreError; a single file that cannot be made raises nothing.
+    """
+    if form not in FORMATS:
+        raise UsageError(f"{form} is no format of an export: take one of {', '.join(FORMATS)}")
+    module = importlib.import_module(f"aria_docs.export.{form}")
+    if stacked and not hasattr(module, "export_stacked"):
+        raise UsageError(f"--stacked is for tables, and {form} is of videos: leave it out")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise UsageError(f"{folder} cannot be made a folder ({e.strerror}): name another with -o") from e
+    written: list[Written] = []
+    left: list[Left] = []
+    for made in (module.export_stacked if stacked else module.export)(store, folder):
+        if isinstance(made, Left):
+            left.append(made)
+            on_left(made)
+        else:
+            written.append(made)
+    _write_manifest(folder / MANIFEST, folder, form, written, left)
+    return Exported(tuple(written), tuple(left))
+
+
+def _write_manifest(target: Path, folder: Path, form: str, written: list[Written], left: list[Left]) -> None:
+    """Replaced at once and whole, so that nobody reads half of one."""
+    manifest = {
+        "format": form,
+        "files": [
+            {"file": made.file.relative_to(folder).as_posix(), "source": made.source} | made.facts for made in written
+        ],
+        "left_out": [{"source": made.source, "error": str(made.error)} for made in left],
+    }
+    partial = target.with_name(target.name + ".partial")
+    partial.write_text(json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+    partial.replace(target)
+
+
+class Names:
+    """File names made of people's words: safe on every system, unlike each other, the same for the same input.
+
+    >>> names = Names()
+    >>> names.take("../Q1: Sales"), names.take("q1 sales")
+    ('Q1 Sales', 'q1 sales-2')
+    """
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def take(self, words: str) -> str:
+        """A stem that nobody has been given yet; file systems that ignore case are thought of."""
+        stem = _clean(words)
+        name, n = stem, 1
+        while name.casefold() in self._taken:
+            n += 1
+            name = f"{stem}-{n}"
+        self._taken.add(name.casefold())
+        return name
+
+
+# Names that Windows keeps for devices, whatever the suffix.
+_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+
+
+def _clean(words: str) -> str:
+    text = unicodedata.normalize("NFC", words)
+    text = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*\s\u200b-\u200f\u2028-\u202e\ufffd\ud800-\udfff]+', " ", text)
+    text = text.strip(" .-")[:_LONGEST_STEM].strip(" .-")
+    return f"_{text}" if not text or _DEVICES.match(text) else text
+
+
+def sources(store: Store, kind: str) -> Iterator[tuple[str, str]]:
+    """(source_id, path) of every content that still has a file; the first path where it has several."""
+    query = (
+        "SELECT f.source_id, min(f.path) AS path FROM files f JOIN sources s USING (source_id) "
+        f"WHERE f.present AND s.kind = '{kind}' GROUP BY ALL ORDER BY path"
+    )
+    for row in store.records(query):
+        yield row["source_id"], row["path"]
