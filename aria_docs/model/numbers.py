@@ -8,6 +8,7 @@ for the table, from its cells that can be read in only one way.
 from __future__ import annotations
 
 import re
+from math import isfinite
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ _CELL = re.compile(
     re.VERBOSE,
 )
 
+_MAX_CHARS = 60  # no number is longer
+
 _GROUP = {".": r"[,'’ ]", ",": r"[.'’ ]"}  # what may stand between thousands, by decimal sign
 _BODY: dict[Sign, re.Pattern[str]] = {
     sign: re.compile(
@@ -47,7 +50,10 @@ _BODY: dict[Sign, re.Pattern[str]] = {
 
 def numbers(texts: Sequence[str]) -> list[float | None]:
     """The value of each cell of one table that is one number, else None; in order."""
-    cells = [_CELL.fullmatch(_BLANKS.sub(" ", text).strip().translate(_MINUS)) for text in texts]
+    cells = [
+        _CELL.fullmatch(_BLANKS.sub(" ", text).strip().translate(_MINUS)) if len(text) <= _MAX_CHARS else None
+        for text in texts
+    ]
     sign = _decimal_sign([cell["body"] for cell in cells if cell])
     return [_value(cell, sign) if cell else None for cell in cells]
 
@@ -61,6 +67,8 @@ def _value(cell: re.Match[str], sign: Sign) -> float | None:
         return None
     plain = re.sub(rf"{_GROUP[sign]}", "", body).replace(",", ".")
     value = float(plain)
+    if not isfinite(value):
+        return None
     return -value if negative or cell["open"] else value
 
 
@@ -68,7 +76,7 @@ def _decimal_sign(bodies: Sequence[str]) -> Sign:
     """Each cell that can be read in one way only has a vote."""
     votes = {".": 0, ",": 0}
     unclear = {".": 0, ",": 0}
-    short = 0
+    short = blanks = 0
     for body in bodies:
         point, comma = body.count("."), body.count(",")
         if point and comma:
@@ -85,8 +93,10 @@ def _decimal_sign(bodies: Sequence[str]) -> Sign:
                 votes[mark] += 1
         elif re.fullmatch(r"[0-9]{1,3}", body):
             short += 1
-        elif re.fullmatch(r"[0-9]{1,3}( [0-9]{3})+", body):
-            votes[","] += bool(unclear[","])  # blanks between thousands: a comma is none
+        elif " " in body:
+            blanks += 1
+    if blanks and unclear[","]:
+        votes[","] += 1  # blanks stand between thousands, so a comma does not
     if votes["."] != votes[","]:
         return "." if votes["."] > votes[","] else ","
     # 1.234 and nothing clearer: thousands where whole numbers below a thousand stand beside them, and no other.

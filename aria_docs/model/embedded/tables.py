@@ -82,9 +82,11 @@ def _caption(box: Box, paragraphs: list[_Paragraph]) -> str | None:
     near = [p for p in paragraphs if min(p.box[2], x1) - max(p.box[0], x0) > 0.3 * min(p.box[2] - p.box[0], x1 - x0)]
     above = sorted((p for p in near if y0 - _ABOVE_PT < p.box[1] < p.box[3] < y0 + 4), key=lambda p: p.box[1])
     below = sorted((p for p in near if y1 - 4 < p.box[1] < y1 + _BELOW_PT), key=lambda p: p.box[1])
-    starts = [p for p in above if _CAPTION.match(p.text)]
+    starts = [(match.group(), p) for p in above if (match := _CAPTION.match(p.text))]
     if starts:
-        first = starts[-1]  # a title may stand beside the number, and begin a little higher
+        # The nearest number, where it first stands (some layers repeat it unseen before each line); and a title may
+        # stand beside the number, and begin a little higher.
+        first = next(p for number, p in starts if number == starts[-1][0])
         rest = [p.text for p in above if p is not first and p.box[3] > first.box[1] + 4]
         return " ".join([first.text, *rest])[:_CAPTION_MAX_CHARS]
     for paragraph in below:
