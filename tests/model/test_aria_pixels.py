@@ -1,5 +1,7 @@
 """What only the torch way does; that its crops are the original rule's is in tests/tiling/test_pixels.py."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -23,13 +25,20 @@ def test_a_page_is_its_overview_and_a_batch_of_tiles():
     assert len(overview) + len(tiles) == layout.crops
 
 
-def test_frames_are_one_batch_that_keeps_their_order():
+def test_frames_come_in_batches_that_keep_their_order():
     layout = split.frame(160, 90, MEDIUM)
-    batch = pixels.frames(iter(FRAMES), layout)
-    assert (batch.pixels.shape, batch.patches, batch.queries) == ((5, 3, 336, 490), (24, 35), 128)
-    for frame, crop in zip(FRAMES, batch.pixels, strict=True):
+    batches = list(pixels.frames(iter(FRAMES), layout, at_once=2))
+    assert [(len(batch), batch.patches, batch.queries) for batch in batches] == [(n, (24, 35), 128) for n in (2, 2, 1)]
+    for frame, crop in zip(FRAMES, torch.cat([batch.pixels for batch in batches]), strict=True):
         (alone,) = pixels.page(frame, layout)
         assert torch.equal(alone.pixels[0], crop)
+
+
+def test_no_more_frames_are_taken_than_the_batch_needs():
+    taken = []
+    frames = (taken.append(i) or frame for i, frame in enumerate(FRAMES))
+    next(pixels.frames(frames, split.frame(160, 90, MEDIUM), at_once=2))
+    assert taken == [0, 1]
 
 
 def test_queries_go_by_mode_not_by_patches():
@@ -38,10 +47,20 @@ def test_queries_go_by_mode_not_by_patches():
 
 
 def test_frames_hold_their_own_bytes_and_no_more():
-    batch = pixels.frames(FRAMES, split.frame(160, 90, MEDIUM))
+    (batch,) = pixels.frames(FRAMES, split.frame(160, 90, MEDIUM))
     numbers = 5 * 3 * 336 * 490
     assert batch.pixels.untyped_storage().nbytes() == numbers  # 256 frames: 126 MB
     assert batch.normalised().untyped_storage().nbytes() == 2 * numbers  # 253 MB
+
+
+def test_normalising_makes_no_float32_copy():
+    (batch,) = pixels.frames(FRAMES, split.frame(160, 90, MEDIUM))
+    batch.normalised()  # builds the table once
+    tracemalloc.start()
+    values = batch.normalised()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < values.nbytes + 2**20  # the indices of one block beside the answer
 
 
 def test_everything_is_channels_last():
@@ -50,13 +69,19 @@ def test_everything_is_channels_last():
         assert batch.normalised().is_contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.parametrize(("dtype", "error"), [(torch.bfloat16, 0), (torch.float32, 1e-7)])
-def test_normalised_is_right_to_the_last_bit(dtype, error):
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_normalised_is_right_to_the_last_bit(dtype):
     levels = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16).expand(1, 3, 16, 16)
-    exact = (levels.double() / 255 - 0.5) / 0.5
-    found = pixels.CropBatch(levels, (1, 1), 128).normalised(dtype)
-    assert found.dtype == dtype
-    assert (found.double() - exact.to(dtype).double()).abs().max() <= error
+    exact = ((levels.double() / 255 - 0.5) / 0.5).to(dtype)
+    assert torch.equal(pixels.CropBatch(levels, (1, 1), 128).normalised(dtype), exact)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_normalises_to_the_same_bits():
+    (batch,) = pixels.frames(FRAMES, split.frame(160, 90, MEDIUM))
+    found = batch.normalised(device="cuda")
+    assert found.device.type == "cuda"
+    assert torch.equal(found.cpu(), batch.normalised())
 
 
 def test_padding_to_whole_patches_is_black():
@@ -69,7 +94,7 @@ def test_padding_to_whole_patches_is_black():
 
 
 def test_chunks_share_their_memory():
-    batch = pixels.frames(FRAMES, split.frame(160, 90, MEDIUM))
+    (batch,) = pixels.frames(FRAMES, split.frame(160, 90, MEDIUM))
     chunks = list(batch.chunks(2))
     assert [len(chunk) for chunk in chunks] == [2, 2, 1]
     assert torch.equal(torch.cat([chunk.pixels for chunk in chunks]), batch.pixels)
@@ -80,7 +105,7 @@ def test_read_only_pixels_are_no_trouble():
     frame = FRAMES[0].copy()
     frame.flags.writeable = False
     layout = split.frame(160, 90, MEDIUM)
-    assert torch.equal(pixels.frames([frame], layout).pixels, pixels.frames(FRAMES[:1], layout).pixels)
+    assert torch.equal(pixels.page(frame, layout)[0].pixels, pixels.page(FRAMES[0], layout)[0].pixels)
 
 
 @pytest.mark.parametrize("mode", [MEDIUM, HIGH], ids=str)

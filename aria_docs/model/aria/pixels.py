@@ -8,6 +8,8 @@ where they become floats. Within 2 grey levels of Pillow everywhere (two roundin
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,13 +21,16 @@ from aria_docs.tiling.pixels import rgb
 from aria_docs.tiling.resolution import PATCH_PX, patch_grid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from PIL import Image
 
+    from aria_docs.tiling.pixels import Pixels
     from aria_docs.tiling.resolution import Size
     from aria_docs.tiling.split import Layout
+
+_PILLOW = int(PIL.__version__.split(".")[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +59,10 @@ class CropBatch:
             yield CropBatch(self.pixels[start : start + size], self.patches, self.queries)
 
     def normalised(self, dtype: torch.dtype = torch.bfloat16, *, device: torch.device | str = "cpu") -> torch.Tensor:
-        """(x / 255 − 0.5) / 0.5, computed where the model is, in the shape and memory order of `pixels`.
-
-        Subtracting first keeps bfloat16 right to its last bit: 0 … 255 and x − 127.5 need no more than its 8 bits.
-        """
+        """(x / 255 − 0.5) / 0.5, computed where the model is, in the shape and memory order of `pixels`."""
+        if torch.device(device).type == "cpu":
+            return _looked_up(self.pixels, dtype)
+        # Subtracting first is exact in bfloat16 too: 0 … 255 and x − 127.5 need no more than its 8 bits.
         return self.pixels.to(device).to(dtype).sub_(127.5).mul_(1 / 127.5)
 
 
@@ -67,57 +72,77 @@ def page(picture: NDArray[Any] | Image.Image, layout: Layout) -> tuple[CropBatch
     A page that was rendered at layout.render_px is sliced as it is; anything else is stretched to that size first.
     Damaged where the picture is empty or of a kind that `rgb` cannot read.
     """
-    whole = _tensor(picture)
-    overview = _batch(_resize(whole, layout.overview_px), layout)
+    pixels = rgb(picture)
+    overview = _batch([_resize(pixels, layout.overview_px)], layout)
     if not layout.mode.splits:
         return (overview,)
     (columns, rows), tile = layout.grid, layout.mode.tile_px
-    canvas = _resize(whole, layout.render_px).permute(0, 2, 3, 1)  # (1, rows · tile, columns · tile, 3)
-    tiles = canvas.reshape(rows, tile, columns, tile, 3).transpose(1, 2).reshape(-1, tile, tile, 3)
-    return overview, _batch(tiles.permute(0, 3, 1, 2), layout)
+    canvas = _resize(pixels, layout.render_px)
+    starts = [(row * tile, column * tile) for row in range(rows) for column in range(columns)]
+    return overview, _batch([canvas[top : top + tile, left : left + tile] for top, left in starts], layout)
 
 
-def frames(pictures: Iterable[NDArray[np.uint8]], layout: Layout) -> CropBatch:
-    """The frames of one video, each as one crop; `layout` is that of any of them, in a mode that does not split.
+def frames(pictures: Iterable[NDArray[np.uint8]], layout: Layout, *, at_once: int = 16) -> Iterator[CropBatch]:
+    """The frames of a video, each as one crop, in batches of at_once: what the vision tower encodes at a time.
 
-    Frames are resized as they come, so a decoder's generator never has to hold two of them at full size.
+    pictures:  from a decoder's generator too: no two are held at full size.
+    layout:    that of any of them, in a mode that does not split; frames in ultra are pages, one by one.
+
+    256 frames of 720p at medium are 126 MB where all batches are kept, 253 MB once normalised to bfloat16.
     """
     assert not layout.mode.splits, layout.mode
-    resized = [_resize(_tensor(picture), layout.overview_px).permute(0, 2, 3, 1) for picture in pictures]
-    return _batch(torch.cat(resized).permute(0, 3, 1, 2), layout)
+    resized = (_resize(rgb(picture), layout.overview_px) for picture in pictures)
+    while batch := list(islice(resized, at_once)):
+        yield _batch(batch, layout)
 
 
-def _tensor(picture: NDArray[Any] | Image.Image) -> torch.Tensor:
-    """uint8 (1, 3, height, width), channels-last. The batch axis comes before the permutation: with a stride that torch
-    doesn't take for channels-last, the page's resize is five times slower."""
-    pixels = np.require(rgb(picture), requirements=["C", "W"])  # copies what is read-only, of which torch would warn
-    return torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)
+def _resize(pixels: Pixels, size: Size) -> Pixels:
+    """(height, width, 3) stretched to (width, height): both passes of Pillow's resize, in Pillow's order."""
+    (height, width), (to_width, to_height) = pixels.shape[:2], size
+    # What overshoots 0 … 255 is cut off between the passes, so their order shows: by 16 levels on a till receipt.
+    # Since release 13 (its #9549) Pillow scales the height first where it shrinks far more than the width.
+    height_first = _PILLOW >= 13 and height - to_height > max(2 * (width - to_width), 0)
+    between = (to_height, width) if height_first else (height, to_width)
+    # Channels-last only if the batch axis comes before the permutation; torch is five times slower otherwise.
+    tensor = torch.from_numpy(np.require(pixels, requirements=["C", "W"]))[None].permute(0, 3, 1, 2)
+    for step in (between, (to_height, to_width)):
+        if step != tuple(tensor.shape[2:]):
+            tensor = functional.interpolate(tensor, size=step, mode="bicubic", antialias=True)
+    return tensor[0].permute(1, 2, 0).numpy()
 
 
-def _resize(pixels: torch.Tensor, size: Size) -> torch.Tensor:
-    """(n, 3, height, width) stretched to (width, height): both passes of Pillow's resize, in Pillow's order."""
-    width, height = size
-    between = (height, pixels.shape[3]) if _vertical_first(pixels, size) else (pixels.shape[2], width)
-    for step in (between, (height, width)):
-        if step != tuple(pixels.shape[2:]):
-            pixels = functional.interpolate(pixels, size=step, mode="bicubic", antialias=True)
-    return pixels
+def _batch(crops: Sequence[Pixels], layout: Layout) -> CropBatch:
+    """Crops of one size gathered in one piece of memory, each filled up with 0 to whole patches, right and below.
 
-
-def _vertical_first(pixels: torch.Tensor, size: Size) -> bool:
-    """Whether Pillow scales the height first: since release 13 (its #9549) where the height shrinks far more.
-
-    The order shows, since what overshoots 0 … 255 is cut off between the passes: by 16 levels on a till receipt.
+    Gathered by numpy: torch's own threads take longer to touch new memory than one takes to copy it.
     """
-    height, width = pixels.shape[2:]
-    return int(PIL.__version__.split(".")[0]) >= 13 and height - size[1] > max(2 * (width - size[0]), 0)
-
-
-def _batch(pixels: torch.Tensor, layout: Layout) -> CropBatch:
-    """Filled up with 0 to whole patches, right and below; copied where the tiles are still strided over their page."""
-    height, width = pixels.shape[2:]
+    height, width = crops[0].shape[:2]
     rows, columns = patch_grid((width, height))
-    if (height, width) != (rows * PATCH_PX, columns * PATCH_PX):
-        pixels = functional.pad(pixels, (0, columns * PATCH_PX - width, 0, rows * PATCH_PX - height))
-    pixels = pixels.contiguous(memory_format=torch.channels_last)
-    return CropBatch(pixels, (rows, columns), layout.mode.tokens_per_crop)
+    pixels = np.empty((len(crops), rows * PATCH_PX, columns * PATCH_PX, 3), np.uint8)
+    pixels[:, height:] = pixels[:, :, width:] = 0
+    for padded, crop in zip(pixels, crops, strict=True):
+        padded[:height, :width] = crop
+    return CropBatch(torch.from_numpy(pixels).permute(0, 3, 1, 2), (rows, columns), layout.mode.tokens_per_crop)
+
+
+def _looked_up(pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """(n, 3, height, width) uint8 as normalised floats, two neighbouring bytes at a time from a table of all pairs.
+
+    On one core of a CPU that is faster than arithmetic, which takes three passes through memory in bfloat16.
+    """
+    channels_last = pixels.permute(0, 2, 3, 1)
+    table, pairs = _pairs(dtype), channels_last.reshape(-1).numpy().view("<u2")
+    values = np.empty(pairs.shape, table.dtype)
+    for start in range(0, len(pairs), 2**16):  # take makes 64-bit indices of them: keep these within the cache
+        part = slice(start, start + 2**16)
+        np.take(table, pairs[part], out=values[part], mode="clip")  # "raise" would go through a second buffer
+    return torch.from_numpy(values).view(dtype).view(channels_last.shape).permute(0, 3, 1, 2)
+
+
+@cache
+def _pairs(dtype: torch.dtype) -> NDArray[np.signedinteger[Any]]:
+    """For each two bytes, read as one little-endian number, their two values side by side as one integer."""
+    levels = ((torch.arange(256, dtype=torch.float64) / 255 - 0.5) / 0.5).to(dtype)
+    pair = torch.arange(2**16)
+    values = torch.stack([levels[pair % 256], levels[pair // 256]], dim=1)
+    return values.view({2: torch.int32, 4: torch.int64}[dtype.itemsize]).view(-1).numpy()
