@@ -176,7 +176,8 @@ class Budget:
     def _refusal(self, parts: Sequence[Part], needed: int) -> BudgetError:
         """What is asked for, what it needs, what there is, and each way out that works."""
         part = max(parts, key=lambda part: part.layout.tokens)
-        what = f"{len(parts)} {part.kind}s" if len(parts) > 1 else f"A {part.kind}"
+        alone = part.label.rstrip(": ") if part.kind == "page" else f"The frame at {part.label}"
+        what = f"{len(parts)} {part.kind}s" if len(parts) > 1 else alone
         said = f"{what} at {part.layout.mode} resolution {'need' if len(parts) > 1 else 'needs'} {needed:,} tokens, "
         said += f"{self.answer:,} of them for the answer, and a window holds {self.limit:,}"
         said += f" and at most {MAX_FRAMES} frames" if self._too_many(parts) else ""

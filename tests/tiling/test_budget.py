@@ -94,7 +94,7 @@ def test_never_more_than_256_frames():
     [
         (
             Budget("", answer=100, limit=1000),
-            r"A page at ultra .* holds 1,000: take high resolution \(\d+ tokens\) or med",
+            r"^Page 1 at ultra .* holds 1,000: take high resolution \(\d+ tokens\) or med",
         ),
         (Budget("", answer=5000, limit=6000), r"take high .* or at most 4,1\d\d tokens for the answer\.$"),
         (Budget("x" * 70_000), r"take a shorter question and answer\.$"),
