@@ -84,9 +84,9 @@ def run(
         _print_plan(plan(paths, Store(db), options), as_json=as_json)
         return
     if prefect:
-        from flows import run_as_flow
+        from flows.files import run_as_flow
 
-        _end(run_as_flow(paths, db, options, command=_command()), db, as_json=as_json)
+        _end(run_as_flow(paths, db, options, password_file=password_file, command=_command()), db, as_json=as_json)
     shown: progress.Bars | progress.Lines = progress.Bars() if sys.stderr.isatty() else progress.Lines()
     with shown:
         from aria_docs.model.engine import choose
@@ -95,8 +95,35 @@ def run(
         with Run(Store(db, on_wait=shown.say), options, command=_command(), progress=shown) as current:
             files = current.find(paths)
             shown.files(len(files))
-            current.read(files)
+            current.outcome.add(current.read(files))
     _end(current.outcome, db, as_json=as_json)
+
+
+@app.command()
+def schedule(
+    paths: Paths,
+    db: Db,
+    cron: Annotated[str, typer.Option(metavar="CRON", help="When, as in '0 2 * * *' for every night at two.")],
+    documents: Annotated[bool, typer.Option("--documents", help="PDFs only.")] = False,
+    videos: Annotated[bool, typer.Option("--videos", help="Videos only.")] = False,
+    engine: Engine = "auto",
+    tasks: Tasks = "tables,scenes,summary",
+    group: Group = False,
+    pages: Pages = None,
+    workers: Workers = None,
+    password_file: PasswordFile = None,
+    timeout: Timeout = 60.0,
+    debug: Debug = False,
+) -> None:
+    """Serve the flows on a schedule, until interrupted; each run reads what is new or changed."""
+    options = _options(
+        engine=engine, tasks=tasks, group=group, pages=pages, workers=workers, password_file=password_file,
+        timeout=timeout, force=False, retry_failed=False, debug=debug,
+    )  # fmt: skip
+    from flows.schedule import serve
+
+    kinds = [kind for kind, asked in (("pdf", documents), ("video", videos)) if asked] or ["pdf", "video"]
+    serve(paths, db, options, kinds=kinds, cron=cron, password_file=password_file)
 
 
 @app.command()
@@ -129,6 +156,39 @@ def status(db: Db, as_json: Json = False, debug: Debug = False) -> None:  # noqa
 
     current = read_status(Store(db))
     typer.echo(json.dumps(current.as_json(), indent=2, default=str) if as_json else current.as_text())
+
+
+@app.command()
+def budget(
+    paths: Paths,
+    resolution: Annotated[
+        Literal["medium", "high", "ultra"] | None,
+        typer.Option(help="The mode for all files. [default: ultra for PDFs, medium for videos]"),
+    ] = None,
+    frames: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Frames of each video. [default: as many as fit, at most 256]")
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,  # noqa: ARG001 - read by main
+) -> None:
+    """What reading with Aria would take: tiles, tokens, windows, GPU memory. Reads no model."""
+    from aria_docs.forecast import Forecast
+    from aria_docs.progress import printable
+    from aria_docs.survey import survey
+    from aria_docs.tiling.resolution import named
+
+    forecasts = list(survey(paths, mode=named(resolution) if resolution else None, frames=frames))
+    good = [item for item in forecasts if isinstance(item, Forecast)]
+    if as_json:
+        typer.echo(json.dumps([item.as_json() for item in good], indent=2))
+    for item in forecasts:
+        if not isinstance(item, Forecast):
+            typer.echo(f"failed: {printable(str(item))}", err=True)
+        elif not as_json:
+            typer.echo("\n".join(printable(line) for line in item.as_text().splitlines()))
+    if not forecasts:
+        raise UsageError("no PDF and no video was found there: name a file or folder that holds some")
+    raise typer.Exit(0 if len(good) == len(forecasts) else 1)
 
 
 def _options(

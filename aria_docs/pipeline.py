@@ -19,7 +19,7 @@ from aria_docs.model import engine as engines
 from aria_docs.model.engine import Task
 from schemas.readings import Finished, ReadingRow, reading_id
 from schemas.scenes import SceneRow, ShotRow
-from schemas.sources import PageRow
+from schemas.sources import Kind, PageRow
 from schemas.summaries import KeyPoint, SummaryRow
 from schemas.tables import CellRow, TableRow, table_id
 
@@ -171,6 +171,20 @@ def read_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
         summary = engine.summarise_video(videos.cues(path, info) if cues is None else cues)
         row = reading.row(None)
         yield Finished(row, summaries=_summary_rows(row, summary))
+
+
+def measure(job: tuple[str, Kind], _requests: Iterable[object]) -> Iterator[list[tuple[float, float]] | VideoInfo]:
+    """The sizes of a PDF's pages, in points as displayed; or what a video says of itself. The job is (path, kind)."""
+    path, kind = job
+    if kind == "video":
+        from aria_docs.ingest import video
+
+        yield video.probe(Path(path))
+        return
+    from aria_docs.ingest import pdf
+
+    with pdf.open_document(Path(path)) as document:
+        yield document.sizes()
 
 
 class _Reading:

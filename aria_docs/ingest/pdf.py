@@ -101,6 +101,14 @@ class Document:
         """Let go of the file."""
         self._handle.close()
 
+    def sizes(self) -> list[tuple[float, float]]:
+        """(width, height) of every page, in points as displayed. Raises Damaged."""
+        sizes = []
+        for number in range(1, self.info.n_pages + 1):
+            with self._open(number) as page:
+                sizes.append((page.rect.width, page.rect.height))
+        return sizes
+
     def page(self, number: int) -> Page:
         """Text and words of a page, from 1; a few milliseconds.
 
