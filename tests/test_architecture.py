@@ -129,5 +129,7 @@ def test_the_ladder_catches_a_trespasser(tmp_path: Path) -> None:
     trespass = tmp_path / "x.py"
     trespass.write_text("def f():\n    from aria_docs.store import Store\n    import aria_docs.cli\n")
     assert {"aria_docs.store.Store", "aria_docs.cli"} <= imports(trespass)
-    assert line_of("aria_docs.store.Store") == (7, "aria_docs.store")
-    assert line_of("aria_docs.ingest.pdf") == (8, "aria_docs.ingest")
+    store, ingest = line_of("aria_docs.store.Store"), line_of("aria_docs.ingest.pdf")
+    assert store and ingest
+    assert (store[1], ingest[1]) == ("aria_docs.store", "aria_docs.ingest")
+    assert store[0] < ingest[0]
