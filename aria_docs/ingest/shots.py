@@ -106,7 +106,7 @@ class Stretch:
 
     def __init__(self, times_s: NDArray[np.float64], pixels: NDArray[np.uint8]) -> None:
         self.n = len(times_s)
-        self.pixels = pixels
+        self.pixels = pixels = _without_bars(pixels)
         steps = np.diff(times_s)
         self.period_s = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.04
         points = _opponent(pixels.reshape(self.n, 9, 2, 16, 2, 3).mean((2, 4), dtype=np.float32))
@@ -180,20 +180,27 @@ class Stretch:
         padded = np.pad(contrast, reach)
         before = sliding_window_view(padded, reach + 1).max(1)[: self.n]
         after = sliding_window_view(padded, reach + 1).max(1)[reach:]
-        blank = (contrast < 1.5) | (contrast < 0.12 * np.minimum(before, after))
+        blank = (contrast < 1.5) | (contrast < 0.2 * np.minimum(before, after))
         edges = np.flatnonzero(np.diff(np.concatenate(([False], blank, [False])).astype(np.int8)))
         found = []
         for begin, end in edges.reshape(-1, 2).tolist():  # the blank is [begin, end)
             first, last = self._foot(begin, -1), self._foot(end - 1, +1)
-            left, right = (first < begin and contrast[first] > 6), (last > end - 1 and contrast[last] > 6)
+            darkest = contrast[begin:end].min()
+            left = first < begin and darkest < 0.2 * contrast[first] and contrast[first] > 3
+            right = last >= end and darkest < 0.2 * contrast[last] and contrast[last] > 3
+            falls, rises = self._is_ramp(first, begin), self._is_ramp(end - 1, last)
             if end - begin > self.count(1.5):
-                if left and begin - first > 1:
+                if left and falls:
                     found.append(Boundary(first, begin, begin, "fade"))
-                if right and last - end > 0:
+                if right and rises:
                     found.append(Boundary(end - 1, end, last, "fade"))
-            elif left and right and not self._same(first, last):
+            elif left and right and (falls or rises or darkest < 1.5) and not self._same(first, last):
                 found.append(Boundary(first, (begin + end) // 2, last, "fade"))
         return found
+
+    def _is_ramp(self, first: int, last: int) -> bool:
+        """Whether the frames between are mixtures of these two, one of which is a blank."""
+        return last - first > 1 and float(self._mixture(np.array([first]), last - first)[1][0]) < 0.5
 
     def _foot(self, i: int, direction: int) -> int:
         """Where the rise of contrast from frame i ends, at most 1.5 s away."""
@@ -325,6 +332,18 @@ def _shifts(planes: Planes, rows: int, columns: int) -> Floats:
     """(3, n, HEIGHT_PX, WIDTH_PX): the picture moved by up to so many pixels each way, its edges repeated."""
     padded = np.pad(planes, ((0, 0), (rows, rows), (columns, columns)), mode="edge")
     return sliding_window_view(padded, (HEIGHT_PX, WIDTH_PX), (1, 2)).reshape(3, -1, HEIGHT_PX, WIDTH_PX)
+
+
+def _without_bars(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(n, HEIGHT_PX, WIDTH_PX, 3) with the picture stretched over the black bars of a letterbox, which would make any
+    two frames alike. A bar is dark in nearly all frames; at least half of each side is picture."""
+    bright = np.quantile(pixels.max(-1), 0.98, axis=0) > 24
+    rows, columns = np.flatnonzero(bright.any(1)), np.flatnonzero(bright.any(0))
+    if len(rows) < HEIGHT_PX // 2 or len(columns) < WIDTH_PX // 2 or (bright.any(1).all() and bright.any(0).all()):
+        return pixels
+    row = np.linspace(rows[0], rows[-1], HEIGHT_PX).round().astype(int)
+    column = np.linspace(columns[0], columns[-1], WIDTH_PX).round().astype(int)
+    return pixels[:, row][:, :, column]
 
 
 def _likeness(a: Floats, b: Floats) -> float:
