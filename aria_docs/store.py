@@ -6,7 +6,9 @@ transaction, and closed; who comes too early waits. Between two batches readers 
 
 from __future__ import annotations
 
+import importlib
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,12 +22,15 @@ from typing import Any, Literal
 import duckdb
 from pydantic import TypeAdapter
 
-from aria_docs.errors import QueryError, StoreBusy, StoreError
+from aria_docs import typed
+from aria_docs.errors import QueryError, StoreBusy, StoreError, UsageError
+from aria_docs.typed import Contents, Heading
 from schemas import Row
 from schemas.readings import FailureRow, Finished, RecipeRow, RunRow
 from schemas.sources import FileRow, SourceRow
 
 Format = Literal["table", "csv", "json", "parquet"]
+Frames = Literal["pandas", "polars", "pyarrow"]
 _COPY_OPTIONS = {"csv": "FORMAT csv, HEADER", "json": "FORMAT json, ARRAY", "parquet": "FORMAT parquet"}
 
 # 2.0 writes files that 1.5 cannot read unless told otherwise; many people's clients are older than ours.
@@ -34,6 +39,8 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,  # nothing is ever downloaded
     "autoload_known_extensions": False,
 }
+MAX_STACKS = 500  # opening a file parses every view in it: 500 take 40 ms, 20,000 took 1.8 s
+_TABLE_NAMED = re.compile(r"\btbl_([0-9a-f]{16})\b", re.IGNORECASE)
 _RETRY_S = 0.1
 _SAY_EVERY_S = 30.0
 
@@ -63,6 +70,30 @@ class Known:
     sources: dict[str, SourceRow]
     read: set[tuple[str, str, str]]
     failures: list[FailureRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query answers: the names and SQL types of its columns, and its rows."""
+
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class TableShape:
+    """A table as SQL has it: names and contents of its columns, and the row below its header."""
+
+    first_row: int
+    names: tuple[str, ...]
+    contents: tuple[Contents, ...]
+    has_header: bool
+
+    @property
+    def types(self) -> tuple[typed.Type, ...]:
+        """A type for each column."""
+        return tuple(contents.type for contents in self.contents)
 
 
 class Store:
@@ -102,12 +133,30 @@ class Store:
             _insert(db, [run])
 
     def end_run(self, run_id: str, *, n_read: int, n_failed: int, n_skipped: int) -> None:
-        """Records how the run ended."""
+        """Records how the run ended; lays the stacked views anew where tables have come since the last did."""
+        new_tables = (
+            "SELECT count(*) FROM tables JOIN readings USING (reading_id) WHERE run_id = ? "
+            "OR read_at >= (SELECT coalesce(max(ended_at), '-infinity') FROM runs)"
+        )
+        with self._lock, self._reading(patience_s=float("inf")) as db:
+            [(n_new,)] = db.execute(new_tables, [run_id]).fetchall()
+        if n_new:
+            self.stack()
         with self._writing() as db:
             db.execute(
                 "UPDATE runs SET ended_at = ?, n_read = ?, n_failed = ?, n_skipped = ? WHERE run_id = ?",
                 [datetime.now(UTC).replace(tzinfo=None), n_read, n_failed, n_skipped, run_id],
             )
+
+    def stack(self) -> None:
+        """Lays the stacked_… views: one for the tables of two files or more that have the same header.
+
+        The columns are worked out while others may read; only then the file is taken, for a fraction of a second.
+        """
+        with self._lock, self._reading(patience_s=float("inf")) as db:
+            stacks = _stacks(db)
+        with self._writing() as db:
+            _lay_stacks(db, stacks)
 
     def known(self, recipes: Sequence[str]) -> Known:
         """What need not be done again, and what failed before, under these recipes (or before any recipe mattered)."""
@@ -189,6 +238,46 @@ class Store:
         if form == "parquet" and target is None:
             raise QueryError("parquet is not for a terminal: name a file with -o")
         path = "/dev/stdout" if target is None else str(target.absolute())
+        with self._asking(query, target=path, patience_s=patience_s) as (db, text):
+            if form == "table" and target is None:
+                db.sql(text).show(max_rows=200, max_col_width=120)
+            else:
+                options = _COPY_OPTIONS["csv" if form == "table" else form]
+                db.execute(f"COPY ({text}\n) TO {_quoted(path)} ({options})")
+
+    def ask(self, query: str, *, patience_s: float = 10.0) -> Answer:
+        """A user's query as Python values. Raises QueryError, StoreBusy."""
+        with self._asking(query, patience_s=patience_s) as (db, text):
+            found = db.sql(text)
+            return Answer(tuple(found.columns), tuple(str(type_) for type_ in found.types), found.fetchall())
+
+    def frame(self, query: str, library: Frames, *, patience_s: float = 10.0) -> Any:
+        """A user's query as a data frame of that library. Raises UsageError where the library is missing, QueryError,
+        StoreBusy."""
+        for needed in ("polars", "pyarrow") if library == "polars" else (library,):
+            try:
+                importlib.import_module(needed)
+            except ModuleNotFoundError as e:
+                raise UsageError(f"{needed} is not installed: pip install 'aria-docs[notebook]' brings it") from e
+        with self._asking(query, patience_s=patience_s) as (db, text):
+            found = db.sql(text)
+            if library == "pandas":
+                return found.df()
+            return found.pl() if library == "polars" else found.to_arrow_table()
+
+    def table_shapes(self, table_ids: Sequence[str] | None = None) -> dict[str, TableShape]:
+        """The columns of the given tables, or of all that are shown once (`tables_once`)."""
+        with self._reading(patience_s=10.0) as db:
+            return _shapes(db, table_ids)
+
+    @contextmanager
+    def _asking(
+        self, query: str, *, patience_s: float, target: str | None = None
+    ) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
+        """The file, closed to everything but reading it, and the query without its semicolon.
+
+        The tables that the query names as tbl_<table_id> are there as views of this connection.
+        """
         with self._reading(patience_s=patience_s) as db:
             try:
                 statements = db.extract_statements(query)
@@ -196,15 +285,18 @@ class Store:
                     raise QueryError(f"one statement is needed, and {len(statements)} were given")
                 if str(statements[0].type).rpartition(".")[2] not in ("SELECT", "EXPLAIN", "MULTI"):
                     raise QueryError("the database is open for reading only: a query begins with SELECT, FROM or WITH")
-                text = statements[0].query.strip().rstrip(";")
-                db.execute(f"SET allowed_paths = ['{path.replace(chr(39), chr(39) * 2)}']")
+                named = sorted({table_id.lower() for table_id in _TABLE_NAMED.findall(query)})
+                for table_id, shape in _shapes(db, named).items() if named else ():
+                    select = typed.table_query(
+                        table_id, first_row=shape.first_row, names=shape.names, types=shape.types
+                    )
+                    db.execute(f"CREATE TEMP VIEW tbl_{table_id} AS {select}")
+                if target:
+                    db.execute(f"SET allowed_paths = [{_quoted(target)}]")
+                db.execute("SET python_enable_replacements = false")  # nor does it read the caller's variables
                 db.execute("SET enable_external_access = false")
                 db.execute("SET lock_configuration = true")
-                if form == "table" and target is None:
-                    db.sql(text).show(max_rows=200, max_col_width=120)
-                else:
-                    options = _COPY_OPTIONS["csv" if form == "table" else form]
-                    db.execute(f"COPY ({text}\n) TO '{path.replace(chr(39), chr(39) * 2)}' ({options})")
+                yield db, statements[0].query.strip().rstrip(";")
             except duckdb.Error as error:
                 raise QueryError(_first_line(error)) from error
 
@@ -223,7 +315,13 @@ class Store:
         if not self.path.exists():
             raise StoreError(f"{self.path}: no such database; `aria-docs run FOLDER --db {self.path}` makes it")
         with self._connected(read_only=True, patience_s=patience_s) as db:
-            yield db
+            try:
+                yield db
+            except duckdb.CatalogException as error:  # of ours: a user's query has its own
+                hint = (
+                    f"it is older than this aria-docs, and `aria-docs run FOLDER --db {self.path}` brings it up to date"
+                )
+                raise StoreError(f"{self.path}: {hint} ({_first_line(error)})") from error
 
     @contextmanager
     def _connected(self, *, read_only: bool, patience_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -253,6 +351,114 @@ class Store:
                     said = waited
                     self._on_wait(f"waiting for {self.path}, which is open in another process ({holder})")
             time.sleep(_RETRY_S)
+
+
+# A table's columns
+
+_CHOSEN = "SELECT table_id, n_cols, n_header_rows, continues FROM "
+_GIVEN = "tables WHERE table_id IN (SELECT unnest(?::VARCHAR[]))"
+_HEADINGS = """
+    SELECT table_id, row_no, col_no, col_span, text
+    FROM cells JOIN tables USING (table_id)
+    WHERE row_no < n_header_rows AND table_id IN (SELECT unnest(?::VARCHAR[]))
+"""
+_CONTENTS = f"""
+    WITH said AS (
+        SELECT table_id, col_no, number,
+               CASE WHEN number IS NULL THEN try_strptime(text, {list(typed.DATES)}) END AS date
+        FROM cells JOIN tables USING (table_id)
+        WHERE row_no >= n_header_rows AND col_span = 1 AND table_id IN (SELECT unnest(?::VARCHAR[]))
+          AND (number IS NOT NULL OR NOT regexp_matches(text, '{typed.BLANK}'))
+    )
+    SELECT table_id, col_no, count(*), count(number), count(*) FILTER (number = trunc(number) AND abs(number) < 1e15),
+           count(date)
+    FROM said GROUP BY ALL
+"""
+
+
+def _shapes(db: duckdb.DuckDBPyConnection, table_ids: Sequence[str] | None) -> dict[str, TableShape]:
+    """The columns of tables. One without a header of its own has that of the table it goes on from."""
+    chosen = "tables_once" if table_ids is None else _GIVEN
+    asked = db.execute(_CHOSEN + chosen, None if table_ids is None else [list(table_ids)]).fetchall()
+    tables: dict[str, tuple[int, int, str | None]] = {table_id: tuple(facts) for table_id, *facts in asked}
+    wanted = list(tables)
+    while missing := {before for _, n, before in tables.values() if before and n == 0}.difference(tables):
+        found = db.execute(_CHOSEN + _GIVEN, [list(missing)]).fetchall()
+        tables |= {table_id: tuple(facts) for table_id, *facts in found}
+        tables |= dict.fromkeys(missing.difference(tables), (0, 0, None))
+    headings: dict[str, list[Heading]] = {}
+    for table_id, *heading in db.execute(_HEADINGS, [list(tables)]).fetchall():
+        headings.setdefault(table_id, []).append(Heading(*heading))
+    contents: dict[str, dict[int, Contents]] = {}
+    for table_id, col, *counts in db.execute(_CONTENTS, [wanted]).fetchall():
+        contents.setdefault(table_id, {})[col] = Contents(*counts)
+    shapes = {}
+    for table_id in wanted:
+        n_cols, first_row, _ = tables[table_id]
+        head = _head(table_id, tables)
+        shapes[table_id] = TableShape(
+            first_row,
+            typed.column_names(n_cols, headings.get(head, ())),
+            tuple(contents.get(table_id, {}).get(col, Contents()) for col in range(n_cols)),
+            head in headings,
+        )
+    return shapes
+
+
+def _head(table_id: str, tables: dict[str, tuple[int, int, str | None]]) -> str:
+    """The table whose header is this one's: itself, or the first before it that has one and as many columns."""
+    seen = {table_id}
+    at = table_id
+    while tables[at][1] == 0 and (before := tables[at][2]) and before not in seen:
+        if tables[before][0] != tables[table_id][0]:
+            return table_id
+        seen.add(before)
+        at = before
+    return at
+
+
+# Tables of one header
+
+
+@dataclass(frozen=True, slots=True)
+class _Stack:
+    name: str
+    query: str
+    table_ids: list[str]
+
+
+def _stacks(db: duckdb.DuckDBPyConnection) -> list[_Stack]:
+    """The views that hold tables of two files or more under each other, those of the most files first."""
+    source_of = dict(db.execute("SELECT table_id, source_id FROM tables_once").fetchall())
+    by_names: dict[tuple[str, ...], dict[str, TableShape]] = {}
+    for table_id, shape in _shapes(db, None).items():
+        if shape.has_header:
+            by_names.setdefault(shape.names, {})[table_id] = shape
+    n_sources = {names: len({source_of[table_id] for table_id in shapes}) for names, shapes in by_names.items()}
+    often = sorted((names for names, n in n_sources.items() if n > 1), key=lambda names: (-n_sources[names], names))
+    stacks = []
+    for names in often[:MAX_STACKS]:
+        shapes = by_names[names]
+        columns = zip(*(shape.contents for shape in shapes.values()), strict=True)
+        types = [sum(column, Contents()).type for column in columns]
+        name = typed.stack_name(names)
+        stacks.append(_Stack(name, typed.stack_query(name, names=names, types=types), sorted(shapes)))
+    return stacks
+
+
+def _lay_stacks(db: duckdb.DuckDBPyConnection, stacks: Sequence[_Stack]) -> None:
+    old = db.execute("SELECT view_name FROM duckdb_views() WHERE starts_with(view_name, 'stacked_')").fetchall()
+    for name in {name for (name,) in old}.difference(stack.name for stack in stacks):
+        db.execute(f'DROP VIEW "{name}"')
+    for stack in stacks:
+        db.execute(f'CREATE OR REPLACE VIEW "{stack.name}" AS {stack.query}')
+    db.execute("DELETE FROM stacked_tables")
+    members = json.dumps([{"stack": stack.name, "table_id": id_} for stack in stacks for id_ in stack.table_ids])
+    db.execute(
+        "INSERT INTO stacked_tables SELECT unnest(from_json(?, "
+        """'[{"stack": "VARCHAR", "table_id": "VARCHAR"}]'), recursive := true)""",
+        [members],
+    )
 
 
 def _insert(db: duckdb.DuckDBPyConnection, rows: Sequence[Row]) -> None:
@@ -301,6 +507,10 @@ def _records(db: duckdb.DuckDBPyConnection, query: str, parameters: list[Any] | 
     cursor = db.execute(query, parameters)
     names = [column[0] for column in cursor.description or ()]
     return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _first_line(error: duckdb.Error) -> str:

@@ -14,7 +14,21 @@ FROM tables t
 JOIN latest_readings USING (reading_id)
 JOIN files f ON f.source_id = t.source_id AND f.present;
 
--- One row per cell of those tables.
+-- One row per table, however many files have that content: for sums over files.
+CREATE OR REPLACE VIEW tables_once AS
+SELECT f.path, t.*
+FROM tables t
+JOIN latest_readings USING (reading_id)
+JOIN (SELECT source_id, min(path) AS path FROM files WHERE present GROUP BY source_id) f ON f.source_id = t.source_id;
+
+-- One row per stacked_… view: SELECT * FROM stacked_… has the rows of all its tables, with path and page.
+CREATE OR REPLACE VIEW stacks AS
+SELECT stack, count(*) AS n_tables, count(DISTINCT source_id) AS n_files,
+       CAST(sum(n_rows - n_header_rows) AS BIGINT) AS n_rows, any_value(caption) AS a_caption
+FROM stacked_tables JOIN tables_once USING (table_id)
+GROUP BY stack;
+
+-- One row per cell of the tables of each present file.
 CREATE OR REPLACE VIEW document_cells AS
 SELECT t.path, t.page, t.table_no, t.caption, c.row_no, c.col_no, c.row_span, c.col_span, c.is_header, c.text, c.number,
        c.grounded, c.table_id, t.source_id
@@ -36,6 +50,37 @@ SELECT f.path, s.title, s.language, s.text, s.key_points, s.source_id, s.reading
 FROM summaries s
 JOIN latest_readings USING (reading_id)
 JOIN files f ON f.source_id = s.source_id AND f.present;
+
+-- What a search looks through: one row per page, caption, summary and scene of each present file.
+CREATE OR REPLACE VIEW search_texts AS
+SELECT 'page' AS kind, f.path, p.page, NULL::DOUBLE AS start_s, p.text, p.source_id
+FROM pages p JOIN files f ON f.source_id = p.source_id AND f.present
+UNION ALL
+SELECT 'caption', path, page, NULL, caption, source_id FROM document_tables WHERE caption IS NOT NULL
+UNION ALL
+SELECT 'summary', path, NULL, NULL, concat_ws(chr(10), title, text), source_id FROM file_summaries
+UNION ALL
+SELECT 'scene', path, NULL, start_s, concat_ws(chr(10), title, description), source_id FROM video_scenes
+WHERE title IS NOT NULL OR description IS NOT NULL;
+
+-- SELECT * FROM search('ferry revenue'): what holds all of these words, whole or as part of longer ones, whatever
+-- their case and accents; the more often and the shorter the text, the higher. It needs no extension. Every text is
+-- looked at: 60 MB of it take about half a second.
+CREATE OR REPLACE MACRO search(words) AS TABLE
+WITH asked AS (
+    SELECT list_distinct(regexp_extract_all(strip_accents(lower(words)), '[\p{L}\p{M}\p{N}]+')) AS asked_words
+), found AS (
+    SELECT kind, path, page, start_s, text, strip_accents(lower(text)) AS plain, asked_words
+    FROM search_texts, asked
+    WHERE len(asked_words) > 0
+      AND list_bool_and(list_transform(asked_words, lambda word: contains(strip_accents(lower(text)), word)))
+)
+SELECT kind, path, page, start_s,
+       trim(regexp_replace(substr(text, greatest(1, instr(plain, asked_words[1]) - 60), 160), '\s+', ' ', 'g')) AS snippet,
+       round(list_sum(list_transform(asked_words, lambda word:
+           ln(1 + (length(plain) - length(replace(plain, word, ''))) / length(word)))) / ln(20 + length(plain)), 3) AS score
+FROM found
+ORDER BY score DESC, path, page, start_s;
 
 -- One table as rows and columns: SELECT * FROM extracted_table('0123456789abcdef'). Columns past the table's
 -- width are NULL; a table of more than 64 columns is in `cells` whole.
