@@ -1,0 +1,252 @@
+"use strict";
+// One script for the three kinds of page. What comes out of files is only ever set as text.
+
+const one = (selector, root = document) => root.querySelector(selector);
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+const fold = (text) => text.normalize("NFKD").replace(/\p{M}+/gu, "").toLowerCase().replace(/\s+/g, " ");
+const plural = (n, one, many = one + "s") => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
+
+const find = one("#find");
+const count = one(".count");
+
+const toast = (text) => {
+  one(".toast").textContent = text;
+  clearTimeout(toast.timer);
+  toast.timer = setTimeout(() => (one(".toast").textContent = ""), 2400);
+};
+
+/** Words that must all occur, in any order. */
+const wanted = () => fold(find.value).split(" ").filter(Boolean);
+const matches = (text, words) => words.every((word) => text.includes(word));
+
+// ---- the overview: files, sorted and filtered, and what stands inside them
+
+const overview = () => {
+  const body = one("#files tbody");
+  const hits = one(".hits");
+  const rows = all("tr", body).map((row) => ({ row, text: fold(row.textContent), link: one("a", row) }));
+  const inside = JSON.parse(one("#inside").textContent);
+  let folded = null; // the entries' texts, made when first searched
+  const filters = { kind: "", status: "" };
+
+  const snippet = (text, words) => {
+    const at = Math.max(0, ...words.map((word) => fold(text).indexOf(word)));
+    const from = at > 60 ? text.lastIndexOf(" ", at - 40) + 1 : 0;
+    const piece = document.createElement("span");
+    piece.append(from ? "… " : "");
+    for (const word of text.slice(from, from + 200).split(/(?<=\s)/)) {
+      const found = words.some((wanted) => fold(word).includes(wanted));
+      piece.append(found ? Object.assign(document.createElement("mark"), { textContent: word }) : word);
+    }
+    return piece;
+  };
+
+  const show = () => {
+    const words = wanted();
+    folded ??= words.length ? inside.map(([, , text]) => fold(text)) : null;
+    const allowed = rows.map(({ row }) => Object.entries(filters).every(([key, value]) => !value || row.dataset[key] === value));
+    const found = words.length ? inside.filter(([at], n) => allowed[at] && matches(folded[n], words)) : [];
+    const within = new Set(found.map(([at]) => at));
+    let shown = 0;
+    rows.forEach(({ row, text }, at) => {
+      row.hidden = !(allowed[at] && (matches(text, words) || within.has(at)));
+      shown += !row.hidden;
+    });
+    count.textContent = shown === rows.length ? plural(shown, "file") : `${shown.toLocaleString("en")} of ${plural(rows.length, "file")}`;
+    hits.hidden = !found.length;
+    one("h2", hits).textContent = `Found inside: ${plural(found.length, "place")}${found.length > 50 ? ", the first 50" : ""}`;
+    one("ol", hits).replaceChildren(
+      ...found.slice(0, 50).map(([at, place, text]) => {
+        const item = document.createElement("li");
+        const link = document.createElement("a");
+        link.href = `${rows[at].link.getAttribute("href")}#${place}`;
+        link.textContent = rows[at].link.textContent;
+        const [, page] = place.match(/^t(\d+)-/) ?? [];
+        const where = page ? `page ${page}` : place.startsWith("s") && place !== "summary" ? "scene" : "summary";
+        const small = document.createElement("small");
+        small.append(snippet(text, words));
+        item.append(link, ` · ${where}`, small);
+        return item;
+      }),
+    );
+  };
+
+  for (const group of all("[data-filter]")) {
+    group.addEventListener("click", ({ target }) => {
+      if (!target.dataset || target.dataset.value === undefined) return;
+      filters[group.dataset.filter] = target.dataset.value;
+      for (const button of all("button", group)) button.setAttribute("aria-pressed", button === target);
+      show();
+    });
+  }
+
+  const heads = all("#files thead th");
+  heads.forEach((head, column) => {
+    one("button", head)?.addEventListener("click", () => {
+      const down = head.getAttribute("aria-sort") === "ascending";
+      for (const other of heads) other.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const key = ({ row }) => row.cells[column].dataset.v ?? row.cells[column].textContent;
+      const order = new Intl.Collator(undefined, { numeric: true }).compare;
+      const numeric = rows.every((entry) => key(entry) !== "" && !Number.isNaN(Number(key(entry))));
+      const sorted = [...rows].sort((a, b) => (numeric ? key(a) - key(b) : order(key(a), key(b))));
+      body.append(...(down ? sorted.reverse() : sorted).map(({ row }) => row));
+    });
+  });
+  show();
+  return { show, items: () => all("#files tbody tr:not([hidden]) td.file a") };
+};
+
+// ---- a document: tables beside their pages
+
+/** The table as a spreadsheet takes it: spans filled with blanks, no text that is a formula there. */
+const asLines = (table) => {
+  const grid = [];
+  const formula = /^[=+\-@＝＋－＠\t\r\n](?=[\s\S]*[\p{L}\p{N}_])/u; // as in grid.py
+  [...table.rows].forEach((row, r) => {
+    grid[r] ??= [];
+    let c = 0;
+    for (const cell of row.cells) {
+      while (grid[r][c] !== undefined) c += 1;
+      const text = cell.textContent.replace(/\s+/g, " ").trim();
+      for (let down = 0; down < cell.rowSpan; down += 1) {
+        grid[r + down] ??= [];
+        for (let right = 0; right < cell.colSpan; right += 1) grid[r + down][c + right] = "";
+      }
+      grid[r][c] = !cell.classList.contains("n") && formula.test(cell.textContent) ? `'${text}` : text;
+    }
+  });
+  return grid.map((line) => line.join("\t")).join("\n");
+};
+
+const documentPage = () => {
+  const tables = all("article.table");
+  const texts = tables.map((table) => fold(table.textContent));
+  const sheets = all(".sheet-row");
+  const boxes = one("#boxes");
+
+  const show = () => {
+    const words = wanted();
+    let shown = 0;
+    tables.forEach((table, n) => {
+      table.hidden = !matches(texts[n], words);
+      one(`g[data-table="${table.id}"]`)?.toggleAttribute("hidden", table.hidden);
+      shown += !table.hidden;
+    });
+    for (const sheet of sheets) sheet.hidden = words.length > 0 && !one("article.table:not([hidden])", sheet);
+    count.textContent = shown === tables.length ? plural(shown, "table") : `${shown} of ${plural(tables.length, "table")}`;
+  };
+
+  const copy = async (table) => {
+    const grid = one("table.grid", table);
+    try {
+      await navigator.clipboard.writeText(asLines(grid));
+    } catch (error) {
+      toast(`This browser does not let the page copy (${error.name}): take the CSV`);
+      return;
+    }
+    toast(`${plural(grid.rows.length, "row")} copied`);
+  };
+
+  /** The cell's box and the box's cell: both ends of the pair that `node` belongs to. */
+  const pair = (node) => {
+    const key = node.dataset.k;
+    const id = node.closest("g")?.dataset.table ?? node.closest("article").id;
+    return [one(`#${id} [data-k="${key}"]`), one(`g[data-table="${id}"] [data-k="${key}"]`)];
+  };
+  const light = (node) => {
+    for (const lit of all(".grid .on, svg .on")) lit.classList.remove("on");
+    if (node) for (const end of pair(node)) end?.classList.add("on");
+  };
+  one("#main").addEventListener("pointerover", ({ target }) => light(target.closest("[data-k]")));
+  one("#main").addEventListener("click", ({ target }) => {
+    if (target.closest("[data-copy]")) copy(target.closest("article"));
+    const box = target.closest("rect[data-k]");
+    if (box) {
+      const [cell] = pair(box);
+      cell?.scrollIntoView({ block: "center", inline: "center" });
+      light(box);
+    }
+  });
+  boxes.addEventListener("change", () => one("#main").classList.toggle("plain", !boxes.checked));
+  show();
+  const keys = {
+    c: () => copy(document.activeElement.closest?.("article.table") ?? one("article.table:not([hidden])")),
+    b: () => boxes.click(),
+  };
+  return { show, items: () => tables.filter((table) => !table.hidden), keys: tables.length ? keys : {} };
+};
+
+// ---- a video: scenes on a line
+
+const videoPage = () => {
+  const scenes = all(".scenes > li");
+  const texts = scenes.map((scene) => fold(scene.textContent));
+  const preview = one(".preview");
+  const hint = preview?.textContent;
+  const marks = all(".timeline a");
+
+  const show = () => {
+    const words = wanted();
+    scenes.forEach((scene, n) => {
+      scene.hidden = !matches(texts[n], words);
+      marks[n].classList.toggle("on", words.length > 0 && !scene.hidden);
+    });
+    const shown = scenes.filter((scene) => !scene.hidden).length;
+    count.textContent = shown === scenes.length ? plural(shown, "scene") : `${shown} of ${plural(scenes.length, "scene")}`;
+  };
+  const point = (mark) => {
+    const scene = mark && one(mark.getAttribute("href"));
+    if (!scene) {
+      preview?.replaceChildren(hint);
+      return;
+    }
+    const picture = one("img", scene)?.cloneNode();
+    const words = `${mark.getAttribute("aria-label")} ${one("p", scene)?.textContent ?? ""}`;
+    preview.replaceChildren(...(picture ? [picture] : []), words);
+  };
+  const line = one(".timeline");
+  for (const event of ["pointerover", "focusin"]) line?.addEventListener(event, ({ target }) => point(target.closest("svg a")));
+  line?.addEventListener("pointerleave", () => point(null));
+  show();
+  return { show, items: () => scenes.filter((scene) => !scene.hidden) };
+};
+
+// ---- on every page: search as you type, and keys
+
+const page = one("#files") ? overview() : one("#boxes") ? documentPage() : videoPage();
+
+find.addEventListener("input", () => {
+  clearTimeout(find.timer);
+  find.timer = setTimeout(page.show, 80);
+});
+
+const move = (step) => {
+  const items = page.items();
+  if (!items.length) return;
+  const now = items.findIndex((item) => item === document.activeElement || item.contains(document.activeElement));
+  const next = items[now < 0 ? (step > 0 ? 0 : items.length - 1) : Math.min(items.length - 1, Math.max(0, now + step))];
+  next.focus({ preventScroll: true });
+  next.scrollIntoView({ block: "nearest" });
+  if (next.id) next.closest("[id]").scrollIntoView({ block: "start" });
+};
+const help = () => one("dialog").showModal();
+const keys = {
+  "/": () => find.select(),
+  j: () => move(1),
+  k: () => move(-1),
+  "?": help,
+  ...page.keys,
+};
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && document.activeElement === find) {
+    find.value = "";
+    page.show();
+    return;
+  }
+  const busy = event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input[type=search], select, textarea");
+  if (busy || one("dialog").open || !Object.hasOwn(keys, event.key)) return;
+  event.preventDefault();
+  keys[event.key]();
+});
+one("[data-keys]").addEventListener("click", help);

@@ -1,0 +1,419 @@
+"""What the report tells, as data: the store's rows, gathered per source. Knows no HTML and draws nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+from aria_docs.errors import StoreError
+from aria_docs.media import Box
+from aria_docs.store import Store
+
+# A nightly job may be writing a batch: it lets go of the file within seconds.
+_PATIENCE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What could not be read, and why; task and part are '' where the file could not be opened."""
+
+    path: str
+    source_id: str | None
+    task: str
+    part: str
+    error: str
+    message: str
+    retryable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """A path that holds the content, and how it was when it was read."""
+
+    path: str
+    size_bytes: int
+    modified_at: datetime
+
+    def why_not_shown(self) -> str | None:
+        """None where the file is there and as it was; else what keeps its pictures from being drawn again."""
+        try:
+            facts = Path(self.path).stat()
+        except OSError as e:
+            return f"the file cannot be opened now ({e.strerror})"
+        as_it_was = (self.size_bytes, self.modified_at)
+        if (facts.st_size, datetime.fromtimestamp(facts.st_mtime, UTC).replace(tzinfo=None)) != as_it_was:
+            return "the file has changed since it was read"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One content with all its present paths, and what is known of it at a glance.
+
+    engines:      as in 'embedded' or 'aria · rhymes-ai/Aria'.
+    n_partial:    readings that are only partly there.
+    grounded:     the share of its tables' cells found on the page; None without tables.
+    fingerprint:  changes when anything on the source's page does, the state of its file included.
+    unshown:      why no picture of it can be drawn now, else None.
+    """
+
+    id: str
+    kind: str
+    files: tuple[FileState, ...]
+    size_bytes: int
+    n_pages: int | None
+    duration_s: float | None
+    width: int | None
+    height: int | None
+    fps: float | None
+    engines: tuple[str, ...]
+    n_parts: int
+    n_partial: int
+    read_at: datetime | None
+    n_tables: int
+    n_cells: int
+    n_scenes: int
+    grounded: float | None
+    title: str | None
+    failures: tuple[Failure, ...]
+    fingerprint: str
+    unshown: str | None
+
+    @property
+    def path(self) -> str:
+        """The path that is opened for pictures."""
+        return self.files[0].path
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return Path(self.path).name
+
+    @property
+    def status(self) -> str:
+        """ok | partial | failed | unread."""
+        if any(not failure.task for failure in self.failures):
+            return "failed"
+        if self.n_partial or self.failures:
+            return "partial"
+        return "ok" if self.n_parts else "unread"
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything on the first page. `failures` has those of files without a source too."""
+
+    database: Path
+    sources: tuple[Source, ...]
+    failures: tuple[Failure, ...]
+    engines: tuple[dict[str, Any], ...]
+    runs: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell as it is stored: a spanning one stands once, at its top left."""
+
+    row: int
+    col: int
+    row_span: int
+    col_span: int
+    is_header: bool
+    text: str
+    number: float | None
+    box: Box | None
+    grounded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TableContent:
+    """A table with its cells in reading order."""
+
+    id: str
+    page: int
+    number: int
+    box: Box | None
+    n_rows: int
+    n_cols: int
+    caption: str | None
+    continues: str | None
+    grounded: float | None
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A sentence of a summary and where it stands."""
+
+    text: str
+    page: int | None
+    start_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryContent:
+    """What a source is about."""
+
+    title: str | None
+    language: str | None
+    text: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PageSize:
+    """A stored page."""
+
+    number: int
+    width_pt: float
+    height_pt: float
+    from_ocr: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SceneContent:
+    """A scene; transition_s is how long it took to come in, 0 for a cut."""
+
+    number: int
+    start_s: float
+    end_s: float
+    transition: str
+    transition_s: float
+    title: str | None
+    description: str | None
+    thumbnail: bytes | None
+
+
+@dataclass(slots=True)
+class Contents:
+    """Everything on a source's page. `frames`: the times that a model saw; empty where none was."""
+
+    source: Source
+    pages: dict[int, PageSize] = field(default_factory=dict)
+    tables: list[TableContent] = field(default_factory=list)
+    scenes: list[SceneContent] = field(default_factory=list)
+    summary: SummaryContent | None = None
+    readings: list[dict[str, Any]] = field(default_factory=list)
+    frames: list[float] = field(default_factory=list)
+
+
+def read_overview(store: Store) -> Overview:
+    """Raises StoreError, StoreBusy."""
+    failures = tuple(Failure(**row) for row in _rows(store, _FAILURES))
+    said: dict[str, list[Failure]] = {}
+    for failure in failures:
+        if failure.source_id:
+            said.setdefault(failure.source_id, []).append(failure)
+    return Overview(
+        database=store.path,
+        sources=tuple(_source(row, tuple(said.get(row["source_id"], ()))) for row in _rows(store, _SOURCES)),
+        failures=failures,
+        engines=tuple(_rows(store, _ENGINES)),
+        runs=tuple(_rows(store, "SELECT * FROM runs ORDER BY started_at DESC LIMIT 10")),
+    )
+
+
+def read_contents(store: Store, sources: Sequence[Source], *, cells_at_once: int = 50_000) -> Iterator[Contents]:
+    """What is on the page of each source, in order. Read in portions: the database is scanned once for each, and no
+    more than about `cells_at_once` cells are held. Raises StoreError, StoreBusy."""
+    for portion in _portions(sources, cells_at_once):
+        yield from _portion(store, portion)
+
+
+def search_entries(store: Store) -> Iterator[tuple[str, str, str]]:
+    """What the overview's search finds beside files: (source_id, where on its page, words) of tables and scenes."""
+    for row in _rows(store, _SEARCHED):
+        yield row["source_id"], row["place"], " ".join(row["words"].split())
+
+
+def _portions(sources: Sequence[Source], cells_at_once: int) -> Iterator[list[Source]]:
+    portion: list[Source] = []
+    n_cells = 0
+    for source in sources:
+        if portion and (n_cells + source.n_cells > cells_at_once or len(portion) >= 200):
+            yield portion
+            portion, n_cells = [], 0
+        portion.append(source)
+        n_cells += source.n_cells
+    if portion:
+        yield portion
+
+
+def _portion(store: Store, sources: Sequence[Source]) -> Iterator[Contents]:
+    found = {source.id: Contents(source) for source in sources}
+    these = _listed(found)
+    for row in _rows(store, f"SELECT source_id, page, width_pt, height_pt, from_ocr FROM pages WHERE {these}"):
+        page = PageSize(row["page"], row["width_pt"], row["height_pt"], row["from_ocr"])
+        found[row["source_id"]].pages[page.number] = page
+    cells = {
+        table: tuple(_cell(row) for row in rows)
+        for table, rows in groupby(_rows(store, _CELLS.format(these=these)), itemgetter("table_id"))
+    }
+    for row in _rows(store, _TABLES.format(these=these)):
+        found[row["source_id"]].tables.append(_table(row, cells.get(row["table_id"], ())))
+    for row in _rows(store, _SCENES.format(these=these)):
+        found[row.pop("source_id")].scenes.append(SceneContent(**row))
+    for row in _rows(store, f"SELECT s.* FROM summaries s SEMI JOIN latest_readings USING (reading_id) WHERE {these}"):
+        points = tuple(Point(**point) for point in row["key_points"] or ())
+        found[row["source_id"]].summary = SummaryContent(row["title"], row["language"], row["text"] or "", points)
+    for row in _rows(store, _READINGS.format(these=these)):
+        contents = found[row["source_id"]]
+        contents.frames = row["frames"] or contents.frames
+        contents.readings.append(row)
+    yield from found.values()
+
+
+def _source(row: dict[str, Any], failures: tuple[Failure, ...]) -> Source:
+    files = tuple(FileState(**file) for file in row.pop("files"))
+    # A copy that is still as it was serves as well as the first.
+    states = [(file.why_not_shown(), file) for file in files]
+    shown = next((file for why, file in states if why is None), None)
+    unshown = None if shown else states[0][0]
+    if shown:
+        files = (shown, *(file for file in files if file is not shown))
+    facts = [row, [file.path for file in files], [repr(failure) for failure in failures], unshown]
+    fingerprint = hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()
+    row.pop("digest")
+    if not re.fullmatch("[0-9a-f]+", row["source_id"]):  # it becomes the name of a file
+        raise StoreError(f"the database names a source {row['source_id']!r}: it was not made by aria-docs, read anew")
+    return Source(
+        id=row.pop("source_id"),
+        files=files,
+        engines=tuple(row.pop("engines")),
+        failures=failures,
+        fingerprint=fingerprint,
+        unshown=unshown,
+        **row,
+    )
+
+
+def _table(row: dict[str, Any], cells: tuple[Cell, ...]) -> TableContent:
+    return TableContent(
+        id=row["table_id"],
+        page=row["page"],
+        number=row["table_no"],
+        box=_box(row),
+        n_rows=row["n_rows"],
+        n_cols=row["n_cols"],
+        caption=row["caption"],
+        continues=row["continues"],
+        grounded=row["grounded"],
+        cells=cells,
+    )
+
+
+def _cell(row: dict[str, Any]) -> Cell:
+    return Cell(
+        row=row["row_no"],
+        col=row["col_no"],
+        row_span=row["row_span"],
+        col_span=row["col_span"],
+        is_header=row["is_header"],
+        text=row["text"] or "",
+        number=row["number"],
+        box=_box(row),
+        grounded=row["grounded"],
+    )
+
+
+def _box(row: dict[str, Any]) -> Box | None:
+    return None if row["x0"] is None else (row["x0"], row["y0"], row["x1"], row["y1"])
+
+
+def _rows(store: Store, query: str) -> list[dict[str, Any]]:
+    return store.records(query, patience_s=_PATIENCE_S)
+
+
+def _listed(ids: Iterable[str]) -> str:
+    quoted = ", ".join("'{}'".format(text.replace("'", "''")) for text in ids)
+    return f"source_id IN ({quoted})"
+
+
+_SOURCES = """
+WITH read AS (
+    SELECT source_id, count(*) AS n_parts, count(*) FILTER (status = 'partial') AS n_partial, max(read_at) AS read_at,
+           list(DISTINCT concat_ws(' · ', engine, model) ORDER BY concat_ws(' · ', engine, model)) AS engines,
+           md5(string_agg(concat_ws('|', reading_id, read_at, status, note), ';' ORDER BY reading_id)) AS digest
+    FROM latest_readings GROUP BY source_id
+), measured AS (
+    SELECT t.source_id, t.table_id, t.caption, t.continues, t.grounded, count(c.table_id) AS n_cells
+    FROM tables t SEMI JOIN latest_readings USING (reading_id) LEFT JOIN cells c USING (table_id) GROUP BY ALL
+), tabled AS (
+    SELECT source_id, count(*) AS n_tables, sum(n_cells)::BIGINT AS n_cells,
+           sum(grounded * n_cells) / nullif(sum(n_cells) FILTER (grounded IS NOT NULL), 0) AS grounded,
+           md5(string_agg(concat_ws('|', table_id, caption, continues), ';' ORDER BY table_id)) AS digest
+    FROM measured GROUP BY source_id
+), filmed AS (
+    SELECT source_id, count(*) AS n_scenes FROM scenes SEMI JOIN latest_readings USING (reading_id) GROUP BY source_id
+), told AS (
+    SELECT source_id, any_value(title) AS title
+    FROM summaries SEMI JOIN latest_readings USING (reading_id) GROUP BY source_id
+)
+SELECT s.source_id, s.kind, s.size_bytes, s.n_pages, s.duration_s, s.width, s.height, s.fps,
+       list({'path': f.path, 'size_bytes': f.size_bytes, 'modified_at': f.modified_at} ORDER BY f.path) AS files,
+       coalesce(any_value(read.engines), []) AS engines, coalesce(any_value(read.n_parts), 0) AS n_parts,
+       coalesce(any_value(read.n_partial), 0) AS n_partial, any_value(read.read_at) AS read_at,
+       coalesce(any_value(tabled.n_tables), 0) AS n_tables, coalesce(any_value(tabled.n_cells), 0) AS n_cells,
+       coalesce(any_value(filmed.n_scenes), 0) AS n_scenes, any_value(tabled.grounded) AS grounded,
+       any_value(told.title) AS title, concat(any_value(read.digest), any_value(tabled.digest)) AS digest
+FROM sources s
+JOIN files f ON f.source_id = s.source_id AND f.present
+LEFT JOIN read ON read.source_id = s.source_id
+LEFT JOIN tabled ON tabled.source_id = s.source_id
+LEFT JOIN filmed ON filmed.source_id = s.source_id
+LEFT JOIN told ON told.source_id = s.source_id
+GROUP BY s.source_id, s.kind, s.size_bytes, s.n_pages, s.duration_s, s.width, s.height, s.fps
+ORDER BY min(f.path)
+"""
+_FAILURES = """
+SELECT path, source_id, task, part, error, message, retryable FROM failures
+ORDER BY path, task, try_cast(split_part(part, ':', 2) AS INTEGER), part, recipe
+"""
+_ENGINES = """
+SELECT engine, model, model_revision, prompt_version, list(DISTINCT task ORDER BY task) AS tasks, count(*) AS n_parts,
+       count(*) FILTER (status = 'partial') AS n_partial, sum(seconds) AS seconds,
+       count(DISTINCT source_id) AS n_sources, max(read_at) AS last_at
+FROM latest_readings GROUP BY engine, model, model_revision, prompt_version ORDER BY last_at DESC
+"""
+_TABLES = """
+SELECT t.* FROM tables t SEMI JOIN latest_readings USING (reading_id)
+WHERE {these} ORDER BY t.source_id, page, table_no
+"""
+_CELLS = """
+SELECT c.* FROM cells c SEMI JOIN (SELECT table_id FROM tables WHERE {these}) USING (table_id)
+ORDER BY table_id, row_no, col_no
+"""
+_SCENES = """
+SELECT s.source_id, scene_no AS number, s.start_s, s.end_s, s.transition, title, description, thumbnail,
+       coalesce(shots.transition_end_s - shots.transition_start_s, 0) AS transition_s
+FROM scenes s SEMI JOIN latest_readings USING (reading_id)
+LEFT JOIN shots ON shots.source_id = s.source_id AND shots.start_s = s.start_s
+WHERE s.{these} ORDER BY s.source_id, scene_no
+"""
+_READINGS = """
+SELECT source_id, task, part, engine, model, status, note, seconds, input_tokens, output_tokens, frames, read_at
+FROM latest_readings WHERE {these}
+ORDER BY source_id, task, try_cast(split_part(part, ':', 2) AS INTEGER), part
+"""
+# A table is found by its caption, its header and its first column; a scene by its title and description.
+_SEARCHED = """
+SELECT t.source_id, concat('t', t.page, '-', t.table_no) AS place,
+       concat_ws(' ', t.caption, string_agg(c.text, ' ' ORDER BY c.row_no, c.col_no)) AS words
+FROM tables t SEMI JOIN latest_readings USING (reading_id)
+LEFT JOIN cells c ON c.table_id = t.table_id AND (c.is_header OR c.col_no = 0) AND c.row_no < 12 AND c.text <> ''
+GROUP BY t.source_id, t.page, t.table_no, t.caption
+UNION ALL
+SELECT source_id, concat('s', scene_no), concat_ws(' ', title, description)
+FROM scenes SEMI JOIN latest_readings USING (reading_id) WHERE concat_ws('', title, description) <> ''
+UNION ALL
+SELECT source_id, 'summary', concat_ws(' ', title, text)
+FROM summaries SEMI JOIN latest_readings USING (reading_id)
+"""
