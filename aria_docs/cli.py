@@ -191,6 +191,23 @@ def budget(
     raise typer.Exit(0 if len(good) == len(forecasts) else 1)
 
 
+@app.command()
+def report(
+    db: Db,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where the pages go.")],
+    debug: Debug = False,  # noqa: ARG001 - read by main
+) -> None:
+    """Make a folder of web pages that show what was read, or bring it up to date."""
+    from aria_docs.report.site import told, write_report
+    from aria_docs.store import Store
+
+    def say(sentence: str) -> None:
+        typer.echo(sentence, err=True)
+
+    for line in told(write_report(Store(db, on_wait=say), output, say=say)):
+        say(line)
+
+
 def _options(
     *,
     engine: str,
