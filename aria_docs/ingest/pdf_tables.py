@@ -96,7 +96,7 @@ def _find(
 
     moved = bool(quarters % 4) or scale != 1.0
     words = [to_frame(word) for word in page.words] if moved else list(page.words)
-    horizontal, vertical = _rules(handle.get_cdrawings())
+    horizontal, vertical, shades = _rules(handle.get_cdrawings())
     grids = lattices(horizontal, vertical)
     note = None
     groups: list[dict[str, Any]] = []
@@ -108,7 +108,7 @@ def _find(
     elif grids or may_hold_table(words):
         handle.get_layout(return_raw=True)
         groups = handle.layout_information or []
-    tables = _tables(groups, grids, words, horizontal)
+    tables = _tables(groups, grids, words, merge_rules([*horizontal, *shades]))
     if moved:
         tables = [
             replace(
@@ -179,9 +179,14 @@ def _overlap(a: Box, b: Box) -> float:
     return width * height / smaller if width > 0 and height > 0 and smaller > 0 else 0.0
 
 
-def _rules(drawings: list[dict[str, Any]]) -> tuple[list[Rule], list[Rule]]:
-    """Horizontal and vertical lines: strokes, borders, and filled boxes too thin to be anything else."""
-    horizontal, vertical = [], []
+def _rules(drawings: list[dict[str, Any]]) -> tuple[list[Rule], list[Rule], list[Rule]]:
+    """Horizontal and vertical lines: strokes, borders, and filled boxes too thin to be anything else.
+
+    And the upper and lower edges of shaded boxes, which set rows apart as a rule does.
+    """
+    horizontal: list[Rule] = []
+    vertical: list[Rule] = []
+    shades: list[Rule] = []
 
     def line(x0: float, y0: float, x1: float, y1: float) -> None:
         if abs(y1 - y0) <= 1 < abs(x1 - x0):
@@ -197,6 +202,8 @@ def _rules(drawings: list[dict[str, Any]]) -> tuple[list[Rule], list[Rule]]:
         elif stroked:
             for edge in ((x0, y0, x1, y0), (x0, y1, x1, y1), (x0, y0, x0, y1), (x1, y0, x1, y1)):
                 line(*edge)
+        else:
+            shades.extend((Rule(y0, x0, x1), Rule(y1, x0, x1)))
 
     for drawing in drawings:
         stroked = "s" in drawing["type"]
@@ -211,4 +218,4 @@ def _rules(drawings: list[dict[str, Any]]) -> tuple[list[Rule], list[Rule]]:
         # A thin box drawn as a path of lines and filled.
         if drawing["type"] == "f" and all(item[0] == "l" for item in drawing["items"]):
             rect(*drawing["rect"], stroked=False)
-    return merge_rules(horizontal), merge_rules(vertical)
+    return merge_rules(horizontal), merge_rules(vertical), merge_rules(shades)

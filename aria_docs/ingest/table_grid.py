@@ -20,6 +20,7 @@ Two kinds of table, two ways:
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -385,7 +386,7 @@ def open_table(
     if len(lines) < 2:
         return None
     height = _height([word for line in lines for word in line.words])
-    edges = _supported_edges(list(column_edges), lines, height)
+    edges = _supported_edges([*column_edges, *_missing_edges(column_edges, lines, height)], lines, height)
     if not edges:
         return None
     grid = _Grid(edges, left, right, lines, height, full)
@@ -412,6 +413,12 @@ class _Grid:
         steps = [b.middle - a.middle for a, b in pairwise(lines)]
         self.leading = float(np.percentile(steps, 10)) if steps else height
         self.pitch = median(steps) if steps else height
+        # Where the words of a column begin in most lines: a word there is no more of the phrase before it.
+        begins: list[Counter[int]] = [Counter() for _ in range(self.n_cols)]
+        for line in lines:
+            for phrase in _phrases(line.words, height):
+                begins[self.column(phrase[0])][round(phrase[0].box[0])] += 1
+        self.starts = [x if n > 2 else None for counts in begins for x, n in (counts.most_common(1) or [(0, 0)])]
         # The text of a column, and not its edges, is what headers are centred on.
         spans: list[list[tuple[float, float]]] = [[] for _ in range(self.n_cols)]
         for line in lines:
@@ -436,17 +443,17 @@ class _Grid:
             column = self.column(word)
             if cells:
                 last = cells[-1]
-                gap = word.box[0] - last.words[-1].box[2]
+                start = self.starts[column]
                 runs_on = (
-                    gap < _WIDE_GAP * self.height and not _is_value(word.text) and not _is_value(last.words[-1].text)
+                    word.box[0] - last.words[-1].box[2] < 0.4 * self.height
+                    and not (_is_value(word.text) or _is_value(last.words[-1].text))
+                    and (start is None or abs(word.box[0] - start) > 1.5)
                 )
-                if last.last == column or (column > last.last and runs_on and gap < 0.4 * self.height):
+                if last.last == column or (column > last.last and runs_on):
                     last.words.append(word)
                     last.last = column
                     continue
-            first = column
-            # A word may itself lie over an edge.
-            cells.append(_Cell(first, column, [word]))
+            cells.append(_Cell(column, column, [word]))
         return cells
 
     def filled(self, line: _Line) -> dict[int, str]:
@@ -478,7 +485,11 @@ class _Grid:
         if first_body is None:
             if ruled and ruled[0] <= len(lines) // 2:
                 return ruled[0]
-            return 1 if len(self.filled(lines[0])) > 1 else 0
+            # Lines set off from the rest by more than the usual distance, else the first.
+            steps = [b.middle - a.middle for a, b in pairwise(lines[:6])]
+            apart = next((i for i, step in enumerate(steps, 1) if step > 1.3 * self.leading), 1)
+            head = apart if len(steps) > apart and max(steps[: apart - 1], default=0) < 1.3 * self.leading else 1
+            return head if max(len(self.filled(line)) for line in lines[:head]) > 1 else 0
         if ruled and ruled[0] <= len(lines) // 2 and sum(map(self.is_body, lines[: ruled[0]])) <= 1:
             later = [i for i in ruled if i <= first_body]
             return max(ruled[0], *later) if later else ruled[0]
@@ -639,28 +650,33 @@ def _shared(grid: _Grid, words: list[Word], columns: Sequence[int]) -> list[_Cel
 
 
 def _centred(grid: _Grid, line: _Line, lines: Sequence[_Line]) -> list[_Cell]:
-    """The spanners of a line of the header without rules: phrases set to the middle of several columns, not of one."""
-    below = {grid.column(word) for other in lines if other.middle > line.middle for word in other.words}
-    columns = sorted(column for column in below if column > 0)
+    """The spanners of a line of the header without rules: phrases set to the middle of several columns, not of one.
+
+    The first lines of wrapped heads are fewer than the columns, too; but each stands over the rest of its head, all of
+    them to the left, to the right or to the middle of it.
+    """
+    heads: dict[int, tuple[float, float]] = {}
+    for word in (word for other in lines if other.middle > line.middle for word in other.words):
+        x0, x1 = heads.get(grid.column(word), (np.inf, -np.inf))
+        heads[grid.column(word)] = (min(x0, word.box[0]), max(x1, word.box[2]))
+    columns = sorted(column for column in heads if column > 0)
     phrases = [p for p in _phrases(line.words, grid.height) if (p[0].box[0] + p[-1].box[2]) / 2 > grid.edges[0]]
     if not phrases or len(phrases) >= len(columns) or columns != list(range(columns[0], columns[-1] + 1)):
         return []
     groups = _nearest(grid, phrases, columns)
-    own = together = 0.0
-    for phrase, group in zip(phrases, groups, strict=True):
-        if not group:
-            return []
+    if not all(groups):
+        return []
+    over_one = [[0.0, 0.0, 0.0] for _ in phrases]  # to the left, in the middle, to the right
+    over_text = over_cells = 0.0
+    bounds = [grid.left, *grid.edges, grid.right]
+    for misfit, phrase, group in zip(over_one, phrases, groups, strict=True):
         a, b = phrase[0].box[0], phrase[-1].box[2]
-        left, right = grid.extents[group[0]][0], grid.extents[group[-1]][1]
-        together += abs((left + right) / 2 - (a + b) / 2)
-        nearest = min(grid.extents[c] for c in group) if len(group) == 1 else None
-        own += min(
-            max(abs((x0 + x1) / 2 - (a + b) / 2) if b - a <= x1 - x0 + 4 else b - a - (x1 - x0), 0.0)
-            if nearest is None
-            else 0.0
-            for x0, x1 in (grid.extents[c] for c in group)
-        )
-    if own <= 2 * together + 3 * len(phrases):
+        x0, x1 = min((heads[c] for c in group), key=lambda head: abs(sum(head) - a - b))
+        misfit[:] = [abs(a - x0), abs(a + b - x0 - x1) / 2, abs(b - x1)]
+        over_text += abs(grid.extents[group[0]][0] + grid.extents[group[-1]][1] - a - b) / 2
+        over_cells += abs(bounds[group[0]] + bounds[group[-1] + 1] - a - b) / 2
+    own = min(map(sum, zip(*over_one, strict=True)))
+    if own < 3 * len(phrases) or own < min(over_text, over_cells):
         return []
     return [_Cell(g[0], g[-1], list(p)) for p, g in zip(phrases, groups, strict=True) if len(g) > 1]
 
@@ -690,6 +706,30 @@ def _phrases(words: Sequence[Word], height: float) -> list[list[Word]]:
         else:
             phrases.append([word])
     return phrases
+
+
+def _missing_edges(edges: Sequence[float], lines: Sequence[_Line], height: float) -> list[float]:
+    """Edges that the hints lack: a strip left free by most lines, with a number to the right of it in many."""
+    missing = []
+    bounds = [-np.inf, *sorted(edges), np.inf]
+    for low, high in pairwise(bounds):
+        pairs: list[tuple[float, float]] = []
+        for line in lines:
+            inside = [word for word in line.words if low < _middle(word)[0] < high]
+            phrases = _phrases(inside, height)
+            pairs += [
+                (a[-1].box[2], b[0].box[0]) for a, b in pairwise(phrases) if all(_is_value(word.text) for word in b)
+            ]
+        if len(pairs) < 3:
+            continue
+        # The strip that most of the gaps share.
+        candidates = sorted((a + b) / 2 for a, b in pairs)
+        best = max(candidates, key=lambda x: sum(a < x < b for a, b in pairs))
+        sharing = [(a, b) for a, b in pairs if a < best < b]
+        crossed = sum(any(word.box[0] < best < word.box[2] for word in line.words) for line in lines)
+        if len(sharing) >= max(3, 0.5 * len(pairs)) and 2 * crossed < len(sharing):
+            missing.append((max(a for a, _ in sharing) + min(b for _, b in sharing)) / 2)
+    return missing
 
 
 def _supported_edges(edges: list[float], lines: Sequence[_Line], height: float) -> list[float]:
