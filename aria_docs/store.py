@@ -9,6 +9,9 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import shutil
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -41,6 +44,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 MAX_STACKS = 500  # opening a file parses every view in it: 500 take 40 ms, 20,000 took 1.8 s
 _TABLE_NAMED = re.compile(r"\btbl_([0-9a-f]{16})\b", re.IGNORECASE)
+_LOCKED = re.compile(r"Could not set lock|being used by another process")
 _RETRY_S = 0.1
 _SAY_EVERY_S = 30.0
 
@@ -237,19 +241,41 @@ class Store:
         """
         if form == "parquet" and target is None:
             raise QueryError("parquet is not for a terminal: name a file with -o")
-        path = "/dev/stdout" if target is None else str(target.absolute())
-        with self._asking(query, target=path, patience_s=patience_s) as (db, text):
-            if form == "table" and target is None:
-                db.sql(text).show(max_rows=200, max_col_width=120)
-            else:
-                options = _COPY_OPTIONS["csv" if form == "table" else form]
-                db.execute(f"COPY ({text}\n) TO {_quoted(path)} ({options})")
+        # Not to /dev/stdout: DuckDB would empty a file that the shell appends to, and cannot open a socket.
+        with tempfile.TemporaryDirectory() as folder:
+            path = str(Path(folder) / "answer" if target is None else target.absolute())
+            with self._asking([query], target=path, patience_s=patience_s) as (db, [text]):
+                if form == "table" and target is None:
+                    db.sql(text).show(max_rows=200, max_col_width=120)
+                    return
+                _copy(db, text, path, "csv" if form == "table" else form)
+            if target is None:
+                with Path(path).open("rb") as answer:
+                    shutil.copyfileobj(answer, sys.stdout.buffer)
+                sys.stdout.flush()
 
     def ask(self, query: str, *, patience_s: float = 10.0) -> Answer:
         """A user's query as Python values. Raises QueryError, StoreBusy."""
-        with self._asking(query, patience_s=patience_s) as (db, text):
-            found = db.sql(text)
-            return Answer(tuple(found.columns), tuple(str(type_) for type_ in found.types), found.fetchall())
+        return self.ask_all([query], patience_s=patience_s)[0]
+
+    def ask_all(self, queries: Sequence[str], *, patience_s: float = 10.0) -> list[Answer]:
+        """Several queries in one opening of the file."""
+        with self._asking(queries, patience_s=patience_s) as (db, texts):
+            answers = []
+            for text in texts:
+                found = db.sql(text)
+                types = tuple(str(type_) for type_ in found.types)
+                answers.append(Answer(tuple(found.columns), types, found.fetchall()))
+            return answers
+
+    def write_parquet(self, queries: Sequence[tuple[str, Path]], *, patience_s: float = 10.0) -> list[int]:
+        """The answer of each query to its file; returns the numbers of rows. Raises StoreError."""
+        with self._reading(patience_s=patience_s) as db:
+            _lay_typed_views(db, " ".join(query for query, _ in queries))
+            try:
+                return [_copy(db, query, str(target.absolute()), "parquet") for query, target in queries]
+            except duckdb.IOException as error:
+                raise StoreError(f"Parquet cannot be written: {_first_line(error)}") from error
 
     def frame(self, query: str, library: Frames, *, patience_s: float = 10.0) -> Any:
         """A user's query as a data frame of that library. Raises UsageError where the library is missing, QueryError,
@@ -259,7 +285,7 @@ class Store:
                 importlib.import_module(needed)
             except ModuleNotFoundError as e:
                 raise UsageError(f"{needed} is not installed: pip install 'aria-docs[notebook]' brings it") from e
-        with self._asking(query, patience_s=patience_s) as (db, text):
+        with self._asking([query], patience_s=patience_s) as (db, [text]):
             found = db.sql(text)
             if library == "pandas":
                 return found.df()
@@ -272,31 +298,19 @@ class Store:
 
     @contextmanager
     def _asking(
-        self, query: str, *, patience_s: float, target: str | None = None
-    ) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
-        """The file, closed to everything but reading it, and the query without its semicolon.
-
-        The tables that the query names as tbl_<table_id> are there as views of this connection.
-        """
+        self, queries: Sequence[str], *, patience_s: float, target: str | None = None
+    ) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[str]]]:
+        """The file, closed to everything but reading it, and each query without its semicolon."""
         with self._reading(patience_s=patience_s) as db:
             try:
-                statements = db.extract_statements(query)
-                if len(statements) != 1:
-                    raise QueryError(f"one statement is needed, and {len(statements)} were given")
-                if str(statements[0].type).rpartition(".")[2] not in ("SELECT", "EXPLAIN", "MULTI"):
-                    raise QueryError("the database is open for reading only: a query begins with SELECT, FROM or WITH")
-                named = sorted({table_id.lower() for table_id in _TABLE_NAMED.findall(query)})
-                for table_id, shape in _shapes(db, named).items() if named else ():
-                    select = typed.table_query(
-                        table_id, first_row=shape.first_row, names=shape.names, types=shape.types
-                    )
-                    db.execute(f"CREATE TEMP VIEW tbl_{table_id} AS {select}")
+                texts = [_only_reads(db, query) for query in queries]
+                _lay_typed_views(db, " ".join(queries))
                 if target:
                     db.execute(f"SET allowed_paths = [{_quoted(target)}]")
                 db.execute("SET python_enable_replacements = false")  # nor does it read the caller's variables
                 db.execute("SET enable_external_access = false")
                 db.execute("SET lock_configuration = true")
-                yield db, statements[0].query.strip().rstrip(";")
+                yield db, texts
             except duckdb.Error as error:
                 raise QueryError(_first_line(error)) from error
 
@@ -328,6 +342,10 @@ class Store:
         db = self._connect(read_only=read_only, patience_s=patience_s)
         try:
             yield db
+        except RuntimeError as error:
+            if str(error) == "Query interrupted":  # what DuckDB makes of a ^C
+                raise KeyboardInterrupt from error
+            raise
         finally:
             db.close()
 
@@ -338,22 +356,50 @@ class Store:
                 return duckdb.connect(str(self.path), read_only=read_only, config=_CONFIG)
             except duckdb.Error as error:
                 text = " ".join(str(error).split())
-                if "lock" not in text:
+                if not _LOCKED.search(text):
                     raise StoreError(
                         f"{self.path} cannot be opened as a DuckDB database: {_first_line(error)}"
                     ) from error
                 waited = time.monotonic() - began
-                holder = text[text.index("PID") :].partition(")")[0] if "PID" in text else "unknown"
+                holder = text.rpartition("(PID")[2].partition(")")[0].strip() or "unknown"
                 if waited >= patience_s:
                     hint = "close it there, or wait until its run has ended"
-                    raise StoreBusy(f"{self.path} is open in another process ({holder}): {hint}") from error
+                    raise StoreBusy(f"{self.path} is open in another process (PID {holder}): {hint}") from error
                 if waited - said >= _SAY_EVERY_S or (said == 0.0 and waited >= 2.0):
                     said = waited
-                    self._on_wait(f"waiting for {self.path}, which is open in another process ({holder})")
+                    self._on_wait(f"waiting for {self.path}, which is open in another process (PID {holder})")
             time.sleep(_RETRY_S)
 
 
+def _only_reads(db: duckdb.DuckDBPyConnection, query: str) -> str:
+    """The one statement that the query is, without its semicolon. Raises QueryError."""
+    statements = db.extract_statements(query)
+    if len(statements) != 1:
+        raise QueryError(f"one statement is needed, and {len(statements)} were given")
+    if str(statements[0].type).rpartition(".")[2] not in ("SELECT", "EXPLAIN", "MULTI"):
+        raise QueryError("the database is open for reading only: a query begins with SELECT, FROM or WITH")
+    return statements[0].query.strip().rstrip(";")
+
+
+def _copy(db: duckdb.DuckDBPyConnection, query: str, path: str, form: str) -> int:
+    """Returns the number of rows."""
+    db.execute(f"COPY ({query}\n) TO {_quoted(path)} ({_COPY_OPTIONS[form]})")
+    return int((db.fetchone() or (0,))[0])
+
+
 # A table's columns
+
+
+def _lay_typed_views(db: duckdb.DuckDBPyConnection, queries: str) -> None:
+    """The tables that the queries name as tbl_<table_id>, as views of this connection: their cells are sought once."""
+    named = sorted({table_id.lower() for table_id in _TABLE_NAMED.findall(queries)})
+    if not named:
+        return
+    db.execute("CREATE TEMP TABLE named_cells AS SELECT * FROM cells WHERE table_id IN (SELECT unnest(?))", [named])
+    for table_id, shape in _shapes(db, named).items():
+        select = typed.table_query(table_id, first_row=shape.first_row, names=shape.names, types=shape.types)
+        db.execute(f"CREATE TEMP VIEW tbl_{table_id} AS {select}")
+
 
 _CHOSEN = "SELECT table_id, n_cols, n_header_rows, continues FROM "
 _GIVEN = "tables WHERE table_id IN (SELECT unnest(?::VARCHAR[]))"

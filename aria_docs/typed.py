@@ -117,10 +117,10 @@ def _plain(text: str) -> str:
 
 
 def table_query(table_id: str, *, first_row: int, names: Sequence[str], types: Sequence[Type]) -> str:
-    """One table as rows and typed columns."""
+    """One table as rows and typed columns, from its cells in `named_cells`."""
     return (
         f"SELECT in_row AS row_no, {_columns(names, types)}\n"
-        f"FROM (SELECT unnest(range(row_no, row_no + row_span)) AS in_row, * FROM cells "
+        f"FROM (SELECT unnest(range(row_no, row_no + row_span)) AS in_row, * FROM named_cells "
         f"WHERE table_id = '{table_id}' AND row_no >= {first_row})\n"
         "GROUP BY in_row ORDER BY in_row"
     )
