@@ -58,7 +58,8 @@ class FileState:
 class Source:
     """One content with all its present paths, and what is known of it at a glance.
 
-    engines:      as in 'embedded' or 'aria · rhymes-ai/Aria'.
+    engines:      who read its parts.
+    models:       with which weights; of the embedded engine, which has libraries for models, none.
     n_partial:    readings that are only partly there.
     grounded:     the share of its tables' cells found on the page; None without tables.
     fingerprint:  changes when anything on the source's page does, the state of its file included.
@@ -75,6 +76,7 @@ class Source:
     height: int | None
     fps: float | None
     engines: tuple[str, ...]
+    models: tuple[str, ...]
     n_parts: int
     n_partial: int
     read_at: datetime | None
@@ -169,13 +171,14 @@ class SummaryContent:
 
 
 @dataclass(frozen=True, slots=True)
-class PageSize:
-    """A stored page."""
+class PageContent:
+    """A stored page; of its text, the beginning."""
 
     number: int
     width_pt: float
     height_pt: float
     from_ocr: bool
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +200,7 @@ class Contents:
     """Everything on a source's page. `frames`: the times that a model saw; empty where none was."""
 
     source: Source
-    pages: dict[int, PageSize] = field(default_factory=dict)
+    pages: dict[int, PageContent] = field(default_factory=dict)
     tables: list[TableContent] = field(default_factory=list)
     scenes: list[SceneContent] = field(default_factory=list)
     summary: SummaryContent | None = None
@@ -238,11 +241,12 @@ def _portions(sources: Sequence[Source], cells_at_once: int) -> Iterator[list[So
     portion: list[Source] = []
     n_cells = 0
     for source in sources:
-        if portion and (n_cells + source.n_cells > cells_at_once or len(portion) >= 200):
+        weight = source.n_cells + 10 * (source.n_pages or 0)  # the text of a page weighs about ten cells
+        if portion and n_cells + weight > cells_at_once:
             yield portion
             portion, n_cells = [], 0
         portion.append(source)
-        n_cells += source.n_cells
+        n_cells += weight
     if portion:
         yield portion
 
@@ -250,9 +254,9 @@ def _portions(sources: Sequence[Source], cells_at_once: int) -> Iterator[list[So
 def _portion(store: Store, sources: Sequence[Source]) -> Iterator[Contents]:
     found = {source.id: Contents(source) for source in sources}
     these = _listed(found)
-    for row in _rows(store, f"SELECT source_id, page, width_pt, height_pt, from_ocr FROM pages WHERE {these}"):
-        page = PageSize(row["page"], row["width_pt"], row["height_pt"], row["from_ocr"])
-        found[row["source_id"]].pages[page.number] = page
+    for row in _rows(store, _PAGES.format(these=these)):
+        contents = found[row.pop("source_id")]
+        contents.pages[row["number"]] = PageContent(**row)
     cells = {
         table: tuple(_cell(row) for row in rows)
         for table, rows in groupby(_rows(store, _CELLS.format(these=these)), itemgetter("table_id"))
@@ -288,6 +292,7 @@ def _source(row: dict[str, Any], failures: tuple[Failure, ...]) -> Source:
         id=row.pop("source_id"),
         files=files,
         engines=tuple(row.pop("engines")),
+        models=tuple(row.pop("models")),
         failures=failures,
         fingerprint=fingerprint,
         unshown=unshown,
@@ -340,7 +345,8 @@ def _listed(ids: Iterable[str]) -> str:
 _SOURCES = """
 WITH read AS (
     SELECT source_id, count(*) AS n_parts, count(*) FILTER (status = 'partial') AS n_partial, max(read_at) AS read_at,
-           list(DISTINCT concat_ws(' · ', engine, model) ORDER BY concat_ws(' · ', engine, model)) AS engines,
+           list(DISTINCT engine ORDER BY engine) AS engines,
+           list(DISTINCT model ORDER BY model) FILTER (engine <> 'embedded') AS models,
            md5(string_agg(concat_ws('|', reading_id, read_at, status, note), ';' ORDER BY reading_id)) AS digest
     FROM latest_readings GROUP BY source_id
 ), measured AS (
@@ -359,7 +365,8 @@ WITH read AS (
 )
 SELECT s.source_id, s.kind, s.size_bytes, s.n_pages, s.duration_s, s.width, s.height, s.fps,
        list({'path': f.path, 'size_bytes': f.size_bytes, 'modified_at': f.modified_at} ORDER BY f.path) AS files,
-       coalesce(any_value(read.engines), []) AS engines, coalesce(any_value(read.n_parts), 0) AS n_parts,
+       coalesce(any_value(read.engines), []) AS engines, coalesce(any_value(read.models), []) AS models,
+       coalesce(any_value(read.n_parts), 0) AS n_parts,
        coalesce(any_value(read.n_partial), 0) AS n_partial, any_value(read.read_at) AS read_at,
        coalesce(any_value(tabled.n_tables), 0) AS n_tables, coalesce(any_value(tabled.n_cells), 0) AS n_cells,
        coalesce(any_value(filmed.n_scenes), 0) AS n_scenes, any_value(tabled.grounded) AS grounded,
@@ -382,6 +389,9 @@ SELECT engine, model, model_revision, prompt_version, list(DISTINCT task ORDER B
        count(*) FILTER (status = 'partial') AS n_partial, sum(seconds) AS seconds,
        count(DISTINCT source_id) AS n_sources, max(read_at) AS last_at
 FROM latest_readings GROUP BY engine, model, model_revision, prompt_version ORDER BY last_at DESC
+"""
+_PAGES = """
+SELECT source_id, page AS number, width_pt, height_pt, from_ocr, left(text, 3000) AS text FROM pages WHERE {these}
 """
 _TABLES = """
 SELECT t.* FROM tables t SEMI JOIN latest_readings USING (reading_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,12 +26,14 @@ class Slot:
     """One place of a row: a cell with its number among the table's cells, or a hole (cell None).
 
     row_span, col_span: cut to what is shown.
+    to_right:           it stands in a column of numbers, which are compared by their last digits.
     """
 
     cell: Cell | None
     key: int = 0
     row_span: int = 1
     col_span: int = 1
+    to_right: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ def lay_out(table: TableContent, *, n_rows: int) -> Grid:
     n_cols = min(table.n_cols, MAX_COLS)
     at = {(cell.row, cell.col): (key, cell) for key, cell in enumerate(table.cells)}
     covered: set[tuple[int, int]] = set()
+    of_numbers = _number_columns(table.cells)
     rows = []
     for row in range(n_rows):
         slots = []
@@ -75,9 +79,18 @@ def lay_out(table: TableContent, *, n_rows: int) -> Grid:
             row_span, col_span = min(cell.row_span, n_rows - row), min(cell.col_span, n_cols - col)
             if row_span > 1 or col_span > 1:
                 covered.update((row + down, col + right) for down in range(row_span) for right in range(col_span))
-            slots.append(Slot(cell, key, row_span, col_span))
+            slots.append(Slot(cell, key, row_span, col_span, to_right=col_span == 1 and col in of_numbers))
         rows.append(tuple(slots))
     return Grid(tuple(rows), _header_rows(rows), table.n_rows, table.n_cols)
+
+
+def _number_columns(cells: Sequence[Cell]) -> set[int]:
+    """Columns of which most filled cells of the body are numbers."""
+    balance: Counter[int] = Counter()
+    for cell in cells:
+        if cell.text and not cell.is_header:
+            balance[cell.col] += 1 if cell.number is not None else -1
+    return {col for col, more in balance.items() if more > 0}
 
 
 def _header_rows(rows: Sequence[Sequence[Slot]]) -> int:

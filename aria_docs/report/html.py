@@ -38,13 +38,14 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
-def clock(seconds: float | None) -> str:
-    """As people write it: 1:02:03.4, 2:03.4."""
+def clock(seconds: float | None, *, tenths: bool = True) -> str:
+    """As people write it: 1:02:03.4, 2:03.4; without tenths 1:02:03, 2:03."""
     if seconds is None:
         return ""
-    tenths = round(seconds * 10)
-    hours, minutes, rest = tenths // 36_000, tenths // 600 % 60, tenths % 600
-    return f"{hours}:{minutes:02}:{rest / 10:04.1f}" if hours else f"{minutes}:{rest / 10:04.1f}"
+    n_tenths = round(seconds * 10) if tenths else round(seconds) * 10
+    hours, minutes, rest = n_tenths // 36_000, n_tenths // 600 % 60, n_tenths % 600
+    end = f"{rest / 10:04.1f}" if tenths else f"{rest // 10:02}"
+    return f"{hours}:{minutes:02}:{end}" if hours else f"{minutes}:{end}"
 
 
 def count(number: float | None) -> str:
@@ -97,9 +98,10 @@ def _slot(slot: Slot, part: str) -> Markup:
     scope = ' scope="col"' if part == "thead" else ' scope="row"' if cell.is_header else ""
     rows = f' rowspan="{slot.row_span}"' if slot.row_span > 1 else ""
     cols = f' colspan="{slot.col_span}"' if slot.col_span > 1 else ""
-    classes = "n" * (cell.number is not None) + " un" * (not cell.grounded and bool(cell.text))
-    styled = f' class="{classes.strip()}"' if classes else ""
-    told = ' title="not found on the page"' if " un" in classes else ""
+    lost = bool(cell.text) and not cell.grounded
+    classes = " ".join(["n"] * (cell.number is not None) + ["r"] * slot.to_right + ["un"] * lost)
+    styled = f' class="{classes}"' if classes else ""
+    told = ' title="not found on the page"' if lost else ""
     return Markup(f'<{tag}{scope}{rows}{cols}{styled}{told} data-k="{slot.key}">{escape(cell.text)}</{tag}>')
 
 

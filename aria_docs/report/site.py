@@ -38,7 +38,7 @@ from aria_docs.report.pictures import Wanted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aria_docs.report.content import Cell, PageSize, SceneContent
+    from aria_docs.report.content import Cell, PageContent, SceneContent
     from aria_docs.report.grid import Grid
     from aria_docs.store import Store
 
@@ -66,6 +66,7 @@ class TableView:
     """A table as its page shows it. boxed: the shown cells that have a box, with their keys."""
 
     anchor: str
+    page: int
     caption: str | None
     box: Any
     n_rows: int
@@ -84,7 +85,7 @@ class Sheet:
     """A page and its tables. picture: its address, or why_not; read: whether tables were looked for."""
 
     number: int
-    size: PageSize | None
+    content: PageContent | None
     picture: str | None
     why_not: str | None
     read: bool
@@ -233,7 +234,7 @@ def _document(page: _Page, contents: Contents) -> str:
     sheets = [
         Sheet(
             number=number,
-            size=contents.pages.get(number),
+            content=contents.pages.get(number),
             picture=page.address(names[number]),
             why_not=why_not.get(number),
             read=f"page:{number}" in read,
@@ -244,7 +245,8 @@ def _document(page: _Page, contents: Contents) -> str:
     facts = [("Pages", html.count(source.n_pages)), ("Tables", html.count(source.n_tables))]
     if source.grounded is not None:
         facts.append(("Cells found on the page", html.share(source.grounded)))
-    return html.page("document", **_common(contents, facts), sheets=sheets)
+    outline = [table for sheet in sheets for table in sheet.tables]
+    return html.page("document", **_common(contents, facts), sheets=sheets, outline=outline)
 
 
 def _tables(page: _Page, tables: Sequence[TableContent]) -> dict[int, list[TableView]]:
@@ -261,6 +263,7 @@ def _tables(page: _Page, tables: Sequence[TableContent]) -> dict[int, list[Table
         before = at.get(table.continues or "")
         view = TableView(
             anchor=_anchor(table),
+            page=table.page,
             caption=table.caption,
             box=table.box,
             n_rows=table.n_rows,
@@ -312,6 +315,8 @@ def _video(page: _Page, contents: Contents) -> str:
 def _common(contents: Contents, facts: list[tuple[str, str]]) -> dict[str, Any]:
     source = contents.source
     facts += [("Size", html.size(source.size_bytes)), ("Engine", ", ".join(source.engines) or "–")]
+    if source.models:
+        facts.append(("Model", ", ".join(source.models)))
     if source.read_at:
         facts.append(("Read", f"{source.read_at:%Y-%m-%d %H:%M} UTC"))
     noted = [reading for reading in contents.readings if reading["note"]]
@@ -334,7 +339,8 @@ def _index(site: Folder, overview: Overview, store: Store) -> str:
     return html.page(
         "overview",
         overview=overview,
-        totals=[(name, html.count(value)) for name, value in totals] + ([("Film", html.clock(hours))] if hours else []),
+        totals=[(name, html.count(value)) for name, value in totals]
+        + ([("Film", html.clock(hours, tenths=False))] if hours else []),
         statuses=Counter(source.status for source in sources),
         lines=[{"source": source, "href": _href(source), "cover": _cover(site, source)} for source in sources],
         failures=[
@@ -368,7 +374,11 @@ def _inside(store: Store, sources: Sequence[Source]) -> list[tuple[int, str, str
 
 
 def _cut(text: str, n_bytes: int) -> str:
-    return text if len(text) * 4 <= n_bytes else text.encode()[:n_bytes].decode(errors="ignore")
+    """Not more than so many bytes, and no half word where a whole one fits."""
+    if len(text) * 4 <= n_bytes or len(encoded := text.encode()) <= n_bytes:
+        return text
+    cut = encoded[:n_bytes].decode(errors="ignore")
+    return (cut.rpartition(" ")[0] or cut) + "…"
 
 
 def told(made: Made) -> Iterable[str]:

@@ -34,7 +34,7 @@ const overview = () => {
     const from = at > 60 ? text.lastIndexOf(" ", at - 40) + 1 : 0;
     const piece = document.createElement("span");
     piece.append(from ? "… " : "");
-    for (const word of text.slice(from, from + 200).split(/(?<=\s)/)) {
+    for (const word of text.slice(from, from + 200).split(/(\s+)/)) {
       const found = words.some((wanted) => fold(word).includes(wanted));
       piece.append(found ? Object.assign(document.createElement("mark"), { textContent: word }) : word);
     }
@@ -202,7 +202,7 @@ const videoPage = () => {
       return;
     }
     const picture = one("img", scene)?.cloneNode();
-    const words = `${mark.getAttribute("aria-label")} ${one("p", scene)?.textContent ?? ""}`;
+    const words = [mark.getAttribute("aria-label"), one("p", scene)?.textContent].filter(Boolean).join(" · ");
     preview.replaceChildren(...(picture ? [picture] : []), words);
   };
   const line = one(".timeline");
@@ -250,3 +250,4 @@ document.addEventListener("keydown", (event) => {
   keys[event.key]();
 });
 one("[data-keys]").addEventListener("click", help);
+addEventListener("beforeprint", () => all("img").forEach((picture) => (picture.loading = "eager")));
