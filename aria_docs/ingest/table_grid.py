@@ -382,11 +382,12 @@ def open_table(
         for rule in near
         if rule.start <= left + 4 and min(rule.end, right) - max(rule.start, left) >= _FULL * (right - left)
     )
-    lines = _without_notes(_without_unit(lines, full), full, column_edges)
+    lines = _without_notes(_without_title(lines, full, column_edges), full, column_edges)
     if len(lines) < 2:
         return None
     height = _height([word for line in lines for word in line.words])
     edges = _supported_edges([*column_edges, *_missing_edges(column_edges, lines, height)], lines, height)
+    edges = _moved_edges(edges, lines, height)
     if not edges:
         return None
     grid = _Grid(edges, left, right, lines, height, full)
@@ -485,10 +486,10 @@ class _Grid:
         if first_body is None:
             if ruled and ruled[0] <= len(lines) // 2:
                 return ruled[0]
-            # Lines set off from the rest by more than the usual distance, else the first.
+            # Lines set off from the rest by more than the usual distance, the label's column filled in one; else one.
             steps = [b.middle - a.middle for a, b in pairwise(lines[:6])]
             apart = next((i for i, step in enumerate(steps, 1) if step > 1.3 * self.leading), 1)
-            head = apart if len(steps) > apart and max(steps[: apart - 1], default=0) < 1.3 * self.leading else 1
+            head = apart if sum(0 in self.filled(line) for line in lines[:apart]) <= 1 else 1
             return head if max(len(self.filled(line)) for line in lines[:head]) > 1 else 0
         if ruled and ruled[0] <= len(lines) // 2 and sum(map(self.is_body, lines[: ruled[0]])) <= 1:
             later = [i for i in ruled if i <= first_body]
@@ -531,11 +532,9 @@ class _Grid:
             return indent > -1 and (tight or lower or (self._had_to_wrap(previous, line) and indent > 1))
         if self._has_values(line) or self._has_values(previous):
             return False
-        return (
-            step < 1.25 * self.leading
-            and all(column in before for column in here)
-            and self._had_to_wrap(previous, line)
-        )
+        if all(text[0].isupper() or text[0].isdigit() for text in here.values()):
+            return False  # sentences that begin side by side
+        return step < 1.25 * self.leading and set(here) <= set(before) and self._had_to_wrap(previous, line)
 
     def _has_values(self, line: _Line) -> bool:
         return any(column > 0 and _is_value(text) for column, text in self.filled(line).items())
@@ -732,6 +731,26 @@ def _missing_edges(edges: Sequence[float], lines: Sequence[_Line], height: float
     return missing
 
 
+def _moved_edges(edges: list[float], lines: Sequence[_Line], height: float) -> list[float]:
+    """Edges moved past a phrase that they cut off from its column: a wide head over a narrow column of numbers."""
+    moved = list(edges)
+    for i, edge in enumerate(edges):
+        low, high = (moved[i - 1] if i else -np.inf), (edges[i + 1] if i + 1 < len(edges) else np.inf)
+        for line in lines:
+            left = _phrases([word for word in line.words if low < _middle(word)[0] < edge], height)
+            right = _phrases([word for word in line.words if edge < _middle(word)[0] < high], height)
+            if len(left) == 2 and not right:
+                x = (left[0][-1].box[2] + left[1][0].box[0]) / 2
+            elif len(right) == 2 and not left:
+                x = (right[0][-1].box[2] + right[1][0].box[0]) / 2
+            else:
+                continue
+            if not any(word.box[0] < x < word.box[2] for other in lines for word in other.words):
+                moved[i] = x
+                break
+    return moved
+
+
 def _supported_edges(edges: list[float], lines: Sequence[_Line], height: float) -> list[float]:
     """The edges that some line of text bears out: words in both columns beside it, further apart than a blank."""
     edges = sorted(edges)
@@ -763,13 +782,13 @@ def _supported_edges(edges: list[float], lines: Sequence[_Line], height: float) 
     return edges
 
 
-def _without_unit(lines: list[_Line], full: Sequence[float]) -> list[_Line]:
-    """Without a line above the header that a full rule sets off, such as (In thousands)."""
-    if len(lines) > 3 and any(lines[0].middle < y < lines[1].middle for y in full):
-        height = lines[0].bottom - lines[0].top
-        if len(_phrases(lines[0].words, height)) == 1:
-            return lines[1:]
-    return lines
+def _without_title(lines: list[_Line], full: Sequence[float], edges: Sequence[float]) -> list[_Line]:
+    """Without a line above the header that a full rule sets off: a title, or a unit such as (In thousands)."""
+    if len(lines) < 4 or len(edges) < 2 or not any(lines[0].middle < y < lines[1].middle for y in full):
+        return lines
+    text = lines[0].text
+    single = len(_phrases(lines[0].words, lines[0].bottom - lines[0].top)) == 1
+    return lines[1:] if single and (_is_title(text) or (text[0] in "([" and text[-1] in ")]")) else lines
 
 
 def _without_notes(lines: list[_Line], full: Sequence[float], edges: Sequence[float]) -> list[_Line]:
