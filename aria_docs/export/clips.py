@@ -61,11 +61,11 @@ def _clips(box: Sandbox, video: Video, folder: Path) -> Iterator[Written | Left]
                 yield Written(file, video.path, facts)
         except SandboxError as e:
             n_dead += 1
-            cut = left.pop(0)
-            given_up = f", and so the {len(left)} after it" if left and n_dead == GIVE_UP_AFTER else ""
-            yield Left(video.path, type(e)(f"{cut.name} of {video.path} could not be cut{given_up}: {e}"))
-            if n_dead == GIVE_UP_AFTER:
-                return
+            what = f"{left.pop(0).name} of {video.path}"
+            if left and n_dead == GIVE_UP_AFTER:
+                what += f" and the {len(left)} scenes after it"
+                left.clear()
+            yield Left(video.path, type(e)(f"{what} could not be cut ({_cause(e)}): convert the file and cut that"))
         finally:
             child.kill()
             for file in files:
@@ -77,7 +77,7 @@ def _answers(child: Child) -> Iterator[Clip | Failed]:
     within_s: float | None = None
     while True:
         if not wait([child.connection], within_s):
-            raise TimedOut(f"nothing came for {within_s:.0f} s, try a copy of the file")
+            raise TimedOut(f"nothing came of it for {within_s:.0f} s")
         try:
             answer = child.receive()
         except StopIteration:
@@ -86,6 +86,11 @@ def _answers(child: Child) -> Iterator[Clip | Failed]:
             within_s = answer.within_s
         else:
             yield answer
+
+
+def _cause(error: SandboxError) -> str:
+    """Without the way out, which is meant for those who read a file, not for those who cut it."""
+    return str(error).partition(":")[0]
 
 
 def _partial(file: Path) -> Path:

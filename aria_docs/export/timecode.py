@@ -56,11 +56,12 @@ def nearest(fps: float) -> Rate:
     those of the timecode: each time is then right to half a frame.
     """
 
-    def distance(rate: Fraction) -> float:
+    def distances(rate: Fraction) -> tuple[float, float]:
         ratio = float(rate) / fps
-        return abs(math.log(ratio / max(1, round(ratio)))) if ratio > 0.75 else abs(math.log(ratio * round(1 / ratio)))
+        part = ratio / round(ratio) if ratio > 0.75 else ratio * round(1 / ratio)
+        return round(abs(math.log(part)), 5), abs(math.log(ratio))  # of several that fit, the one nearest to itself
 
-    return Rate(min(STANDARD, key=distance))
+    return Rate(min(STANDARD, key=distances))
 
 
 def clock(time_s: float, *, digits: int = 3) -> str:

@@ -242,8 +242,8 @@ def _encode(source: _Source, span: Span, part: Part, *, seek_s: float | None) ->
         if ffmpeg_.wait():
             complaints.seek(0)
             why = complaints.read().decode(errors="replace").strip().rpartition("\n")[2]
-            why = why or f"it ended with status {ffmpeg_.returncode}"
-            raise FileError(f"{part.title} of {source.path.name} could not be cut, ffmpeg says: {why}")
+            why = f"ffmpeg says: {why}" if why else f"ffmpeg ended with status {ffmpeg_.returncode}"
+            raise FileError(f"{part.title} of {source.path.name} could not be cut: {why}")
     return n_frames
 
 
