@@ -65,7 +65,7 @@ def detect(frames: Iterable[tuple[float, Pixels]], *, duration_s: float) -> Iter
 
 
 def _boundaries(frames: Iterable[tuple[float, Pixels]]) -> Iterator[tuple[float, float, float, Transition]]:
-    """(first, middle, last second, kind) in order; none begins before the one before it is over.
+    """(first, middle, last second, kind), in order of the middle.
 
     Stretches overlap by two margins, and each decides what lies in its middle:
         |---------------|MM|
@@ -73,7 +73,7 @@ def _boundaries(frames: Iterable[tuple[float, Pixels]]) -> Iterator[tuple[float,
     """
     times: list[float] = []
     pixels: list[Pixels] = []
-    undecided, over_s = 0, -1.0
+    undecided = 0
     stream = iter(frames)
     at_end = False
     while not at_end:
@@ -89,9 +89,8 @@ def _boundaries(frames: Iterable[tuple[float, Pixels]]) -> Iterator[tuple[float,
         stretch = Stretch(np.array(times), np.stack(pixels))
         margin = 0 if at_end else min(stretch.count(MARGIN_S), STRETCH // 3)
         for found in stretch.boundaries():
-            if undecided <= found.middle < len(times) - margin and times[found.first] > over_s:
-                over_s = times[found.last]
-                yield times[found.first], times[found.middle], over_s, found.kind
+            if undecided <= found.middle < len(times) - margin:
+                yield times[found.first], times[found.middle], times[found.last], found.kind
         undecided = margin
         del times[: -2 * margin], pixels[: -2 * margin]
 
@@ -158,7 +157,7 @@ class Stretch:
     def _is_cut(self, i: int, rival: int) -> bool:
         change = moved(self.planes(i - 1), self.planes(i))
         motion = moved(self.planes(rival - 1), self.planes(rival))
-        if (change > 2 * motion + 2).mean() < MOST or change.mean() < 1.8 * (motion.mean() + 1):
+        if (change > 2 * motion + 2).mean() < MOST:
             return False
         # A flash, a dropped frame, something right before the lens: the old picture is back, or the new one was there.
         reach = self.count(0.4)
@@ -199,8 +198,11 @@ class Stretch:
         return found
 
     def _is_ramp(self, first: int, last: int) -> bool:
-        """Whether the frames between are mixtures of these two, one of which is a blank."""
-        return last - first > 1 and float(self._mixture(np.array([first]), last - first)[1][0]) < 0.5
+        """Whether the frames between are mixtures of these two, one of which is a blank, and no single step is all."""
+        if last - first < 2:
+            return False
+        _, error, jump = self._mixture(np.array([first]), last - first)
+        return float(error[0]) < 0.5 and float(jump[0]) < 0.6
 
     def _foot(self, i: int, direction: int) -> int:
         """Where the rise of contrast from frame i ends, at most 1.5 s away."""

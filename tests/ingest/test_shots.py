@@ -73,6 +73,21 @@ def dissolve_in_a_letterbox():
     return frames, expected
 
 
+def fade_in_a_letterbox():
+    frames, expected = fade(0)()
+    frames[:, :4] = frames[:, -4:] = 0
+    return frames, expected
+
+
+def a_wrong_picture_between_two_shots():
+    return np.concatenate([scene(1, 50), scene(3, 3), scene(2, 50)]), [("cut", 2.12, 2.12)]
+
+
+def a_picture_of_almost_nothing():
+    fog = 120 + (scene(3, 30) - 128) * 0.12
+    return np.concatenate([scene(1, 50), fog, scene(2, 50)]), [("cut", 2.0, 2.0), ("cut", 3.2, 3.2)]
+
+
 def fade(level):
     def make():
         a, b, blank = scene(1, 62), scene(2, 62), np.full((12, HEIGHT_PX, WIDTH_PX, 3), float(level))
@@ -103,6 +118,9 @@ def black_for_long_is_a_shot():
         slow_dissolve,
         quick_dissolve_in_motion,
         dissolve_in_a_letterbox,
+        fade_in_a_letterbox,
+        a_wrong_picture_between_two_shots,
+        a_picture_of_almost_nothing,
         fade(0),
         fade(255),
         cut_to_black_for_a_moment,
@@ -204,7 +222,7 @@ def test_a_long_stream_has_no_seams(length):
 
 def test_dissolves_at_a_seam_are_found_once():
     """At a new place with regard to the seam each time, so that some lie across it."""
-    for lead in range(STRETCH - 150, STRETCH - 40, 15):
+    for lead in range(STRETCH - 120, STRETCH - 50, 12):
         a, b = scene(1, lead + 20), scene(2, 300)
         frames = np.concatenate([a[:lead], dissolve(a[lead:], b[:20]), b[20:]])
         [(kind, at_s)] = boundaries(frames)
