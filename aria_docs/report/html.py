@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from importlib import resources
@@ -19,7 +19,10 @@ import jinja2
 from markupsafe import Markup, escape
 
 from aria_docs.media import Box
+from aria_docs.report.content import Cell
 from aria_docs.report.grid import Slot
+
+_UNGROUNDED = ' class="un"'
 
 
 def page(template: Literal["overview", "document", "video"], **values: Any) -> str:
@@ -81,19 +84,39 @@ def _place(part: str) -> str:
 
 def _pt(value: float) -> str:
     """A length in points, to the hundredth: a hundredth of a pixel."""
-    return f"{value:.2f}".rstrip("0").rstrip(".")
+    return f"{round(value, 2):g}" if abs(value) < 10_000 else f"{value:.1f}"
 
 
 def _rect(box: Box) -> Markup:
+    return Markup(_edges(box))
+
+
+def _edges(box: Box) -> str:
     x0, y0, x1, y1 = box
-    return Markup(f' x="{_pt(x0)}" y="{_pt(y0)}" width="{_pt(max(0, x1 - x0))}" height="{_pt(max(0, y1 - y0))}"')
+    return f' x="{_pt(x0)}" y="{_pt(y0)}" width="{_pt(max(0, x1 - x0))}" height="{_pt(max(0, y1 - y0))}"'
 
 
-def _slot(slot: Slot, part: str) -> Markup:
-    """A cell of the table. In Python and not in a template: there may be two million."""
+# Boxes and cells are written here and not in a template: a report may have two million of each.
+
+
+def _boxes(cells: Iterable[tuple[int, Cell]]) -> Markup:
+    return Markup(
+        "".join(
+            f'<rect data-k="{key}"{"" if cell.grounded else _UNGROUNDED}{_edges(cell.box)}/>'
+            for key, cell in cells
+            if cell.box
+        )
+    )
+
+
+def _row(slots: Iterable[Slot], part: str) -> Markup:
+    return Markup("".join(_cell(slot, part) for slot in slots))
+
+
+def _cell(slot: Slot, part: str) -> str:
     cell = slot.cell
     if cell is None:
-        return Markup("<td></td>")
+        return "<td></td>"
     tag = "th" if cell.is_header else "td"
     scope = ' scope="col"' if part == "thead" else ' scope="row"' if cell.is_header else ""
     rows = f' rowspan="{slot.row_span}"' if slot.row_span > 1 else ""
@@ -102,7 +125,7 @@ def _slot(slot: Slot, part: str) -> Markup:
     classes = " ".join(["n"] * (cell.number is not None) + ["r"] * slot.to_right + ["un"] * lost)
     styled = f' class="{classes}"' if classes else ""
     told = ' title="not found on the page"' if lost else ""
-    return Markup(f'<{tag}{scope}{rows}{cols}{styled}{told} data-k="{slot.key}">{escape(cell.text)}</{tag}>')
+    return f'<{tag}{scope}{rows}{cols}{styled}{told} data-k="{slot.key}">{escape(cell.text)}</{tag}>'
 
 
 @cache
@@ -129,7 +152,8 @@ def _environment() -> jinja2.Environment:
         "place": _place,
         "pt": _pt,
         "rect": _rect,
-        "slot": _slot,
+        "boxes": _boxes,
+        "row": _row,
         "name": lambda path: Path(path).name,
         "parent": lambda path: str(Path(path).parent),
     }

@@ -347,7 +347,7 @@ def _index(site: Folder, overview: Overview, store: Store) -> str:
             (failure, next((_href(source) for source in sources if source.id == failure.source_id), None))
             for failure in overview.failures[:_SHOWN_FAILURES]
         ],
-        inside=_inside(store, sources),
+        inside=_inside(search_entries(store), sources),
         version=__version__,
         made_at=datetime.now(UTC),
     )
@@ -362,13 +362,13 @@ def _cover(site: Folder, source: Source) -> str | None:
     return next((name for name in names if site.has(name)), None)
 
 
-def _inside(store: Store, sources: Sequence[Source]) -> list[tuple[int, str, str]]:
+def _inside(found: Iterable[tuple[str, str, str]], sources: Sequence[Source]) -> list[tuple[int, str, str]]:
     """What the search finds inside of files: (index of the file, place on its page, words), within a size.
 
     With more entries than room, each has fewer words: a long table's caption is worth more than its fifth row.
     """
     index = {source.id: number for number, source in enumerate(sources)}
-    entries = [(index[source], place, words) for source, place, words in search_entries(store) if source in index]
+    entries = [(index[source], place, words) for source, place, words in found if source in index]
     room = min(_INSIDE_LONGEST, _INSIDE_BYTES // max(1, len(entries)) - 20)
     return [(at, place, _cut(words, max(0, room))) for at, place, words in entries]
 
