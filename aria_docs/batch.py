@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from aria_docs import pipeline
-from aria_docs.errors import AriaDocsError, Damaged, NoVideoStream, TimedOut
+from aria_docs.errors import AriaDocsError, Damaged, EngineError, NoVideoStream, TimedOut
 from aria_docs.ingest.folder import Findings, FoundFile, find, sha256_of
 from aria_docs.ingest.sandbox import Child, Sandbox
 from aria_docs.media import DocumentInfo, VideoInfo
@@ -47,6 +47,7 @@ STARTING_PATIENCE_S = 60.0
 _BLOCK_S = 1.0  # what a child is given to do at once: small enough to share out, large enough never to leave it idle
 _BLOCK_PAGES = 64
 _HASHED_AHEAD = 8
+_WALK, _HASH = Begun("", "", "find"), Begun("", "", "hash")
 _TASKS_OF: dict[str, frozenset[Task]] = {
     "pdf": frozenset(("tables", "summary")),
     "video": frozenset(("scenes", "summary")),
@@ -55,7 +56,7 @@ _TASKS_OF: dict[str, frozenset[Task]] = {
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failure as it is told to people: the file, the part ('' for the whole file), what went wrong."""
+    """A failure as it is told to people: the file, the part ('' for the whole file), and a sentence that names both."""
 
     path: str
     part: str
@@ -131,8 +132,8 @@ class _Source:
     files:         who hold it; the first is the one that is opened.
     tasks:         what is pending, with recipes; a task of one part is struck out when that part is over.
     pages_left:    not handed out to a child yet.
-    missing:       pages without text, and why: what the summary says of itself.
-    failures:      new and standing ones; their path is replaced for every other file.
+    failures:      new and standing ones, of the first file; the others have copies.
+    shareable:     False when it could not be opened once more, while a child was at work on it.
     """
 
     id: str
@@ -142,7 +143,7 @@ class _Source:
     failures: list[FailureRow]
     info: DocumentInfo | VideoInfo | None = None
     pages_left: deque[int] = field(default_factory=deque)
-    missing: dict[int, str] = field(default_factory=dict)
+    shareable: bool = True
     n_sessions: int = 0
     n_parts_over: int = 0
     n_timed_out: int = 0
@@ -159,7 +160,8 @@ class _Source:
 class _Session:
     """A child at work on a source, and the clock of the part it is at.
 
-    pages:  handed out and not answered yet, in order.
+    pages:   handed out and not answered yet, in order.
+    useful:  a part came of it.
     """
 
     child: Child
@@ -169,6 +171,7 @@ class _Session:
     since: float = field(default_factory=time.monotonic)
     busy: bool = True
     opened: bool = False
+    useful: bool = False
     summarising: bool = False
     finishing: bool = False
     page_s: float = _BLOCK_S
@@ -186,19 +189,18 @@ def plan(paths: Sequence[Path], store: Store, options: Options) -> Plan:
     """Which files a run would read, without reading any. Raises UsageError."""
     findings = find(paths)
     pending = _Pending(options, _known(store, options))
-    failures = [
-        Failure(path, "", type(error).__name__, str(error), error.retryable) for path, error in findings.unreadable
-    ]
+    failures = [_told(_failure_row(path, None, _WALK, "", error)) for path, error in findings.unreadable]
     todo: list[str] = []
     done: list[str] = []
     for file in findings.files:
         try:
             content = pending.content_of(file)
         except AriaDocsError as error:
-            failures.append(Failure(file.path, "", type(error).__name__, str(error), error.retryable))
+            failures.append(_told(_failure_row(file.path, None, _HASH, "", error)))
             continue
-        (todo if pending.tasks(content, file.kind) else done).append(file.path)
-        failures += [_told(row, file.path) for row in pending.standing(content)]
+        path = as_text(file.path)
+        (todo if pending.tasks(content, file.kind) else done).append(path)
+        failures += [_told(_of(row, path)) for row in pending.standing(content)]
     return Plan(todo, done, failures, findings.ignored)
 
 
@@ -217,6 +219,7 @@ class _Pending:
         self.recipes = {task: row.recipe for task, row in options.recipes().items()}
         # Parts that failed for good under these recipes, by source; '' stands for the whole file.
         self._hopeless: dict[str, dict[tuple[str, str], FailureRow]] = {}
+        self.was_unreachable = {row.path for row in known.failures if row.source_id is None}
         for row in known.failures:
             if row.source_id and not self._worth_trying(row):
                 self._hopeless.setdefault(row.source_id, {})[row.task, row.part] = row
@@ -227,7 +230,7 @@ class _Pending:
 
     def content_of(self, file: FoundFile) -> str:
         """The source id, from the store where size and time of change are as they were. Raises Unreachable."""
-        known = self.known.files.get(file.path)
+        known = self.known.files.get(as_text(file.path))
         if known and (known.size_bytes, known.modified_at) == (file.size_bytes, file.modified_at):
             return known.source_id
         return source_id(sha256_of(file.path))
@@ -242,9 +245,10 @@ class _Pending:
             return {}
         # A kind that has none of the tasks asked for is opened all the same, and says so.
         of_kind = {task: recipe for task, recipe in self.recipes.items() if task in _TASKS_OF[kind]} or self.recipes
-        if self._options.force:
-            return of_kind
-        return {task: recipe for task, recipe in of_kind.items() if self._is_pending(content, kind, task)}
+        pending = {task for task in of_kind if self._options.force or self._is_pending(content, kind, task)}
+        if kind == "pdf" and "tables" in pending:
+            pending.add("summary")  # one of fewer pages is out of date
+        return {task: recipe for task, recipe in of_kind.items() if task in pending}
 
     def _is_pending(self, content: str, kind: str, task: Task) -> bool:
         source = self.known.sources.get(content)
@@ -274,6 +278,7 @@ class Run:
         self.store, self.options, self.progress = store, options, progress
         self.outcome = Outcome(secrets.token_hex(8))
         self._command = command
+        self.stopping = threading.Event()
         self._lock = threading.Lock()
         self._sandbox: Sandbox | None = None
         self._began = time.monotonic()
@@ -284,7 +289,7 @@ class Run:
         run = RunRow(
             run_id=self.outcome.run_id,
             started_at=_now(),
-            command=self._command,
+            command=as_text(self._command),
             engine=self.options.engine,
             recipe=self.options.recipe_of_run().recipe,
         )
@@ -314,18 +319,17 @@ class Run:
     def _note_unreadable(self, findings: Findings) -> None:
         batch = Batch()
         for path, error in findings.unreadable:
-            known = self.pending.known.files.get(path)
-            row = _failure_row(path, known.source_id if known else None, Begun("", "", "find"), "", error)
+            row = _failure_row(path, None, _WALK, "", error)
             batch.failures.append(row)
-            self.outcome.file_over([_told(row, path)], read=False)
-            self.progress.failed(_told(row, path))
+            self.outcome.file_over([_told(row)], read=False)
+            self.progress.failed(_told(row))
         if batch:
             self.store.write(batch)
 
     def _gone(self, paths: Sequence[Path], findings: Findings) -> list[str]:
-        roots = [os.path.abspath(path) for path in paths]  # noqa: PTH100 - as `find` names them
-        there = {file.path for file in findings.files} | {path for path, _ in findings.unreadable}
-        unlisted = [path for path, _ in findings.unreadable]
+        roots = [as_text(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - as `find` names them
+        unlisted = [as_text(path) for path, _ in findings.unreadable]
+        there = {as_text(file.path) for file in findings.files}.union(unlisted)
         known = self.pending.known
         named = {path for path, row in known.files.items() if row.present} | {row.path for row in known.failures}
         return [
@@ -334,22 +338,30 @@ class Run:
             if any(_is_under(path, root) for root in roots) and not any(_is_under(path, folder) for folder in unlisted)
         ]
 
-    def read(self, files: Iterable[FoundFile]) -> Outcome:
-        """Reads what is pending of these files and stores it. What a ^C finds finished is stored too.
+    def read(self, files: Iterable[FoundFile], *, workers: int | None = None) -> Outcome:
+        """Reads what is pending of these files and stores it. What a ^C or `stop` finds finished is stored too.
 
-        Returns how it went with these files; `outcome` has the totals.
+        workers:  instead of the run's own number, where several threads share these.
+
+        Returns how it went with these files; it is for the caller to add it to the run's `outcome`.
         """
-        crew = _Crew(self, files)
+        crew = _Crew(self, files, workers or self.options.workers)
         try:
             crew.work()
         except KeyboardInterrupt:
             crew.outcome.interrupted = True
         finally:
             crew.stop()
-        crew.write()
-        with self._lock:
-            self.outcome.add(crew.outcome)
+            crew.write()
         return crew.outcome
+
+    def stop(self) -> None:
+        """Every `read` ends soon, in whatever thread it runs."""
+        self.stopping.set()
+
+    def is_pending(self, file: FoundFile) -> bool:
+        """Whether anything is left to read of this file. Raises Unreachable."""
+        return bool(self.pending.tasks(self.pending.content_of(file), file.kind))
 
     def sandbox(self, kinds: Iterable[str]) -> Sandbox:
         """The warm process that children are forked from, made when first needed."""
@@ -363,7 +375,8 @@ class Run:
 class _Crew:
     """The workers of one call of `read`: sessions with children, what is left for them, and what they finished."""
 
-    def __init__(self, run: Run, files: Iterable[FoundFile]) -> None:
+    def __init__(self, run: Run, files: Iterable[FoundFile], workers: int) -> None:
+        self._workers = workers
         self._run, self._options, self._pending = run, run.options, run.pending
         self._files = list(files)
         self._sessions: dict[Connection, _Session] = {}
@@ -375,20 +388,22 @@ class _Crew:
 
     def work(self) -> None:
         """Until nothing is left to read."""
-        while True:
-            while len(self._sessions) < self._options.workers and (source := self._next_source()):
+        while not self._run.stopping.is_set():
+            while len(self._sessions) < self._workers and (source := self._next_source()):
                 self._start(source)
             if not self._sessions:
-                break
+                return
             due = [session.since + session.limit_s(self._options.timeout_s) for session in self._sessions.values()]
             for connection in wait(
                 self._sessions, timeout=max(0.0, min(*due, self._written + BATCH_S) - time.monotonic())
             ):
                 assert isinstance(connection, Connection)
-                self._hear(self._sessions[connection])
+                if session := self._sessions.get(connection):  # unless the answer before ended it: a file given up
+                    self._hear(session)
             self._end_overdue()
             if self._n_parts >= BATCH_PARTS or time.monotonic() - self._written >= BATCH_S:
                 self.write()
+        self.outcome.interrupted = True
 
     def stop(self) -> None:
         """Ends all children."""
@@ -423,26 +438,35 @@ class _Crew:
             try:
                 content = future.result()
             except AriaDocsError as error:
-                row = _failure_row(file.path, None, Begun("", "", "hash"), "", error)
+                row = _failure_row(file.path, None, _HASH, "", error)
                 self._batch.failures.append(row)
+                self._run.progress.failed(_told(row))
                 self._file_over(file, [row], read=False)
                 continue
             if source := self._admit(file, content):
                 return source
         # Opening a PDF once more must not cost more than it saves.
-        shared = [source for source in self._sources.values() if len(source.pages_left) > 2 * source.n_sessions]
+        shared = [
+            source
+            for source in self._sources.values()
+            if source.shareable and len(source.pages_left) > 2 * source.n_sessions
+        ]
         return max(shared, key=lambda source: len(source.pages_left), default=None)
 
     def _admit(self, file: FoundFile, content: str) -> _Source | None:
         """The source to read for this file, or None where there is nothing to read."""
         if earlier := self._sources.get(content):  # another path with the same content
+            if earlier.over and not earlier.files:
+                self.outcome.n_ignored += 1
+                return None
             earlier.files.append(file)
-            if earlier.over:
+            if earlier.over or earlier.info:
                 self._record(earlier, file)
+            if earlier.over:
                 self._file_over(file, earlier.failures, read=earlier.read)
             return None
         row = self._pending.known.sources.get(content) or SourceRow(
-            source_id=content, path=file.path, kind=file.kind, size_bytes=file.size_bytes, first_seen_at=_now()
+            source_id=content, path=as_text(file.path), kind=file.kind, size_bytes=file.size_bytes, first_seen_at=_now()
         )
         tasks = self._pending.tasks(content, file.kind)
         source = self._sources[content] = _Source(content, [file], tasks, row, self._pending.standing(content))
@@ -454,9 +478,11 @@ class _Crew:
 
     def _record(self, source: _Source, file: FoundFile) -> None:
         """The file's row, where it is news."""
-        row = FileRow(path=file.path, source_id=source.id, size_bytes=file.size_bytes, modified_at=file.modified_at)
-        if self._pending.known.files.get(file.path) != row:
-            self._pending.known.files[file.path] = row
+        path = as_text(file.path)
+        row = FileRow(path=path, source_id=source.id, size_bytes=file.size_bytes, modified_at=file.modified_at)
+        if self._pending.known.files.get(path) != row or path in self._pending.was_unreachable:
+            self._pending.was_unreachable.discard(path)
+            self._pending.known.files[path] = row
             self._batch.files.append(row)
 
     # Children
@@ -485,6 +511,8 @@ class _Crew:
         except StopIteration:
             self._leave(session)
             return
+        except EngineError:  # not of this part: nothing can be read any more
+            raise
         except AriaDocsError as error:
             self._lose(session, error)
             return
@@ -508,11 +536,9 @@ class _Crew:
             source.row = source.row.model_copy(update={"n_pages": info.n_pages})
             if "tables" in source.tasks:
                 source.pages_left.extend(self._pending.pages(source.id, info.n_pages))
-                if source.pages_left and "summary" in self._pending.recipes:  # a summary of fewer pages is out of date
-                    source.tasks["summary"] = self._pending.recipes["summary"]
             else:
                 source.pages_left.extend(self._pending.selected(info.n_pages))
-            n_parts = len(source.pages_left) + source.wants_summary
+            n_parts = len(source.pages_left) + len(source.tasks.keys() - {"tables"})
         else:
             facts = {name: getattr(info, name) for name in ("duration_s", "width", "height", "fps")}
             source.row = source.row.model_copy(update=facts)
@@ -548,15 +574,15 @@ class _Crew:
         """The texts of all pages the run is about, those of earlier runs too; None where not one could be read."""
         assert isinstance(source.info, DocumentInfo)
         self.write()
-        pages = self._run.store.page_texts(source.id, self._pending.selected(source.info.n_pages))
-        if source.missing and not pages:
-            error = TimedOut if source.n_timed_out else Damaged
-            self._fail(source, Begun("summary", "document", "text"), error(next(iter(source.missing.values()))))
+        asked = self._pending.selected(source.info.n_pages)
+        pages = self._run.store.page_texts(source.id, asked)
+        missing = sorted(set(asked).difference(number for number, _ in pages))
+        if missing and not pages:
+            error = (TimedOut if source.n_timed_out else Damaged)("not one page could be read: nothing to summarise")
+            self._fail(source, Begun("summary", "document", "text"), error)
             return None
-        numbers = ", ".join(str(page) for page in sorted(source.missing)[:20]) + (
-            ", …" if len(source.missing) > 20 else ""
-        )
-        return Summarise(tuple(pages), f"pages that could not be read: {numbers}" if source.missing else None)
+        numbers = ", ".join(str(page) for page in missing[:20]) + (", …" if len(missing) > 20 else "")
+        return Summarise(tuple(pages), f"pages that could not be read: {numbers}" if missing else None)
 
     # What becomes of parts
 
@@ -573,7 +599,7 @@ class _Crew:
         if session.pages and session.begun.part == f"page:{session.pages[0]}":
             session.pages.popleft()
             session.page_s = (session.page_s + time.monotonic() - session.since) / 2
-        session.busy = False
+        session.busy, session.useful = False, True
         source.read = True
         self._part_over(source)
 
@@ -586,6 +612,8 @@ class _Crew:
     def _end_overdue(self) -> None:
         for session in list(self._sessions.values()):
             limit_s = session.limit_s(self._options.timeout_s)
+            if session.child.connection.closed:  # given up with the file of the session before
+                continue
             if time.monotonic() - session.since > limit_s and not session.child.connection.poll():
                 session.child.kill()
                 self._lose(session, TimedOut(f"took longer than {limit_s:g} s: a longer --timeout may do"))
@@ -604,11 +632,15 @@ class _Crew:
             return
         if not session.opened or not session.busy:  # no part is to blame
             source.pages_left.extendleft(reversed(session.pages))
+            source.shareable = source.shareable and session.opened
             if source.n_sessions == 0:
-                self._cannot_open(source, Begun("", "", begun.stage), error)
+                if session.finishing:
+                    self._source_over(source)
+                elif not session.useful:  # else another child reads on
+                    self._cannot_open(source, Begun("", "", begun.stage), error)
             return
         if session.pages and begun.part == f"page:{session.pages[0]}":
-            source.missing[session.pages.popleft()] = str(error)
+            session.pages.popleft()
         elif begun.task:
             source.tasks.pop(begun.task, None)
         source.pages_left.extendleft(reversed(session.pages))
@@ -643,7 +675,7 @@ class _Crew:
         row = _failure_row(source.files[0].path, source.id, begun, recipe, error)
         source.failures = [old for old in source.failures if (old.task, old.part) != (row.task, row.part)] + [row]
         self._batch.failures.append(row)
-        self._run.progress.failed(_told(row, row.path))
+        self._run.progress.failed(_told(row))
 
     def _forget(self, session: _Session) -> None:
         self._sessions.pop(session.child.connection)
@@ -657,30 +689,43 @@ class _Crew:
 
     def _file_over(self, file: FoundFile, failures: Sequence[FailureRow], *, read: bool) -> None:
         """Every path with a failed content has its own failure rows."""
-        self._batch.failures += [
-            row.model_copy(update={"path": file.path}) for row in failures if row.path != file.path
-        ]
-        self.outcome.file_over([_told(row, file.path) for row in failures], read=read)
+        own = [_of(row, as_text(file.path)) for row in failures]
+        self._batch.failures += [row for row in own if row not in failures]
+        self.outcome.file_over([_told(row) for row in own], read=read)
         self._run.progress.file_over(file.path)
 
 
+def as_text(path: str) -> str:
+    r"""A path, or a sentence with one, as it is stored and told: bytes that are no UTF-8 stand as \xff."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def _failure_row(path: str, content: str | None, begun: Begun, recipe: str, error: AriaDocsError) -> FailureRow:
+    message = str(error)
+    if path not in message:  # a child that died could not say what it was at
+        where = begun.part.replace(":", " ") if begun.part.startswith("page:") else begun.task
+        message = ": ".join(filter(None, (path, where, message)))
     return FailureRow(
-        path=path,
+        path=as_text(path),
         source_id=content,
         task=begun.task,
         part=begun.part,
         recipe=recipe,
         stage=begun.stage,
         error=type(error).__name__,
-        message=str(error),
+        message=as_text(message),
         retryable=error.retryable,
         failed_at=_now(),
     )
 
 
-def _told(row: FailureRow, path: str) -> Failure:
-    return Failure(path, row.part, row.error, row.message, row.retryable)
+def _of(row: FailureRow, path: str) -> FailureRow:
+    """The same failure of another path with the same content."""
+    return row.model_copy(update={"path": path, "message": row.message.replace(row.path, path)})
+
+
+def _told(row: FailureRow) -> Failure:
+    return Failure(row.path, row.part, row.error, row.message, row.retryable)
 
 
 def _is_under(path: str, folder: str) -> bool:

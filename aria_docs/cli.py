@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
@@ -50,6 +51,8 @@ Timeout = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Results on standard output as JSON.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks, and what the parsers' libraries print.")]
 
+_NOTHING = "no PDF and no video was found there: name a file or folder that holds some"
+
 
 @app.command()
 def run(
@@ -81,8 +84,7 @@ def run(
         timeout=timeout, force=force, retry_failed=retry_failed, debug=debug,
     )  # fmt: skip
     if dry_run:
-        _print_plan(plan(paths, Store(db), options), as_json=as_json)
-        return
+        _end_of_plan(plan(paths, Store(db), options), as_json=as_json)
     if prefect:
         from flows.files import run_as_flow
 
@@ -128,10 +130,13 @@ def schedule(
 
 @app.command()
 def sql(
-    query: Annotated[
-        str, typer.Argument(metavar="QUERY", help="One statement that reads; - takes it from standard input.")
-    ],
     db: Db,
+    query: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[QUERY]", help="One statement that reads; - takes it from standard input; none is a prompt."
+        ),
+    ] = None,
     form: Annotated[
         Literal["table", "csv", "json", "parquet"], typer.Option("--format", help="How the answer is written.")
     ] = "table",
@@ -141,6 +146,13 @@ def sql(
     """Query the database, read-only."""
     from aria_docs.store import Store
 
+    if query is None:
+        if output or form != "table":
+            raise UsageError("--format and -o are for one query: name it, or - for standard input")
+        from aria_docs import shell
+
+        shell.run(Store(db))
+        return
     if query == "-":
         query = sys.stdin.read()
     if form == "table" and output and output.suffix[1:] in ("csv", "json", "parquet"):
@@ -149,13 +161,44 @@ def sql(
 
 
 @app.command()
+def export(
+    db: Db,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where the files are written.")],
+    form: Annotated[
+        Literal["csv", "parquet", "xlsx", "chapters", "edl", "otio", "clips", "thumbnails", "sheets"],
+        typer.Option("--format", help="The first three are of tables (csv of scenes too), the others of videos."),
+    ] = "csv",
+    stacked: Annotated[
+        bool, typer.Option("--stacked", help="Tables of one header as one file, instead of a file each.")
+    ] = False,
+    debug: Debug = False,  # noqa: ARG001 - read by main
+) -> None:
+    """Write tables, chapters, edit lists, clips or pictures to a folder, with a manifest."""
+    from aria_docs.export import Left
+    from aria_docs.export import export as write
+    from aria_docs.progress import printable
+    from aria_docs.store import Store
+
+    def say(left: Left) -> None:
+        typer.echo(printable(f"{left.source}: {left.error}"), err=True)
+
+    done = write(Store(db), output, form=form, stacked=stacked, on_left=say)
+    typer.echo(f"{len(done.written)} files → {output}" + (f", {len(done.left)} left out" * bool(done.left)), err=True)
+    raise typer.Exit(1 if done.left else 0)
+
+
+@app.command()
 def status(db: Db, as_json: Json = False, debug: Debug = False) -> None:  # noqa: ARG001 - read by main
     """What is done, what has failed and why."""
+    from aria_docs.progress import printable
     from aria_docs.status import read_status
     from aria_docs.store import Store
 
     current = read_status(Store(db))
-    typer.echo(json.dumps(current.as_json(), indent=2, default=str) if as_json else current.as_text())
+    if as_json:
+        typer.echo(json.dumps(current.as_json(), indent=2, default=str))
+    else:
+        typer.echo("\n".join(map(printable, current.as_lines())))
 
 
 @app.command()
@@ -187,7 +230,7 @@ def budget(
         elif not as_json:
             typer.echo("\n".join(printable(line) for line in item.as_text().splitlines()))
     if not forecasts:
-        raise UsageError("no PDF and no video was found there: name a file or folder that holds some")
+        raise UsageError(_NOTHING)
     raise typer.Exit(0 if len(good) == len(forecasts) else 1)
 
 
@@ -228,7 +271,7 @@ def _options(
         engine=choose(engine)[0],
         tasks=parse_tasks(tasks),
         group=group,
-        pages=parse_pages(pages) if pages else None,
+        pages=None if pages is None else parse_pages(pages),
         workers=workers or os.cpu_count() or 1,
         passwords=read_passwords(password_file) if password_file else (),
         timeout_s=timeout,
@@ -238,17 +281,23 @@ def _options(
     )
 
 
-def _print_plan(plan: Plan, *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(asdict(plan), indent=2))
-        return
+def _end_of_plan(plan: Plan, *, as_json: bool) -> None:
+    """Says what would be read, and exits with the status that a run with nothing to read would have."""
     from aria_docs.progress import failure_line, printable
 
-    for path in plan.pending:
-        typer.echo(f"would read: {printable(path)}")
-    for failure in plan.failures:
-        typer.echo(printable(failure_line(failure)))
-    typer.echo(f"{len(plan.pending)} to read, {len(plan.done)} done before, {plan.n_ignored} of other kinds ignored")
+    if not (plan.pending or plan.done or plan.failures):
+        raise UsageError(_NOTHING)
+    if as_json:
+        typer.echo(json.dumps(asdict(plan), indent=2))
+    else:
+        for path in plan.pending:
+            typer.echo(f"would read: {printable(path)}")
+        for failure in plan.failures:
+            typer.echo(printable(failure_line(failure)))
+        typer.echo(
+            f"{len(plan.pending)} to read, {len(plan.done)} done before, {plan.n_ignored} of other kinds ignored"
+        )
+    raise typer.Exit(1 if plan.failures else 0)
 
 
 def _end(outcome: Outcome, db: Path, *, as_json: bool) -> None:
@@ -265,7 +314,7 @@ def _end(outcome: Outcome, db: Path, *, as_json: bool) -> None:
         typer.echo("interrupted: what was finished is kept, and the same command reads the rest", err=True)
         raise typer.Exit(130)
     if outcome.n_files == 0:
-        raise UsageError("no PDF and no video was found there: name a file or folder that holds some")
+        raise UsageError(_NOTHING)
     raise typer.Exit(1 if outcome.n_failed else 0)
 
 
@@ -280,9 +329,13 @@ def main() -> None:
         sys.excepthook = lambda kind, error, _: typer.echo(
             f"aria-docs: {kind.__name__}: {error} (a defect: --debug says where)", err=True
         )
+    if sys.stdout.encoding.lower() != "utf-8" and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file name must not end the command
     try:
-        sys.exit(app(standalone_mode=False))
+        # Not app(): Typer puts its own hook in place of ours, and that prints a traceback.
+        sys.exit(typer.main.get_command(app)(standalone_mode=False))
     except (KeyboardInterrupt, typer.Abort):
+        typer.echo("aria-docs: interrupted", err=True)
         sys.exit(130)
     except typer.TyperException as error:
         typer.echo(f"aria-docs: {error.format_message()} (see aria-docs --help)", err=True)

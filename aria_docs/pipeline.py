@@ -137,6 +137,8 @@ def read_document(job: Job, requests: Iterable[ReadPages | Summarise]) -> Iterat
                     tables = engine.tables(page)
                     row = began.row(_joined(info.note, page.note))
                     yield Finished(row, tables=_table_rows(row, number, tables), cells=_cell_rows(row, number, tables))
+    if "scenes" in job.recipes:  # then it is the only task: nothing else was asked for
+        yield Finished(_Reading(job, engine, "scenes", "document").row("a PDF has no scenes", ok=True))
 
 
 def read_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:

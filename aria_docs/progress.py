@@ -117,10 +117,8 @@ class Lines:
 
 
 def failure_line(failure: Failure) -> str:
-    """One line that names the file, the part and the reason."""
-    where = f"{failure.path} {failure.part}".rstrip()
-    message = failure.message.removeprefix(failure.path).lstrip(" :")
-    return f"failed: {where}: {message}"
+    """One line; the message names the file and the page."""
+    return f"failed: {failure.message}"
 
 
 def printable(text: str) -> str:

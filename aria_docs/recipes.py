@@ -12,6 +12,8 @@ from aria_docs.model.engine import TASKS, Task
 from schemas import derived_id
 from schemas.readings import RecipeRow
 
+MAX_TIMEOUT_S = 86_400
+
 
 @dataclass(frozen=True, slots=True)
 class PageRange:
@@ -29,7 +31,7 @@ def parse_pages(text: str) -> tuple[PageRange, ...]:
     ranges = []
     for item in text.split(","):
         first, dash, last = (side.strip() for side in item.partition("-"))
-        if not first.isdigit() or int(first) < 1 or not (last.isdigit() or (dash and not last) or not dash):
+        if not first.isdecimal() or int(first) < 1 or not (last.isdecimal() or (dash and not last) or not dash):
             raise UsageError(f"--pages {text}: {item.strip()!r} is no page or range; write for example 1-5,9,20-")
         end = int(last) if last else None if dash else int(first)
         if end is not None and end < int(first):
@@ -56,6 +58,10 @@ class Options:
     force: bool = False
     retry_failed: bool = False
     debug: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.timeout_s <= MAX_TIMEOUT_S:  # nan is refused too
+            raise UsageError(f"--timeout {self.timeout_s:g}: it takes more than 0 and at most {MAX_TIMEOUT_S} seconds")
 
     def recipes(self) -> dict[Task, RecipeRow]:
         """For each task all that decides its answer, and the hash of that."""
@@ -99,6 +105,6 @@ def parse_tasks(text: str) -> tuple[Task, ...]:
 def read_passwords(path: Path) -> tuple[str, ...]:
     """One a line, in UTF-8; empty lines do not count. Raises UsageError."""
     try:
-        return tuple(line for line in path.read_text(encoding="utf-8-sig").splitlines() if line)
+        return tuple(line for line in path.read_text(encoding="utf-8-sig").split("\n") if line)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--password-file {path} cannot be read as UTF-8 text: {error}") from error

@@ -24,20 +24,20 @@ class Status:
         """For scripts."""
         return asdict(self)
 
-    def as_text(self) -> str:
-        """For people: one fact a line."""
+    def as_lines(self) -> list[str]:
+        """For people: one fact a line, still to be made printable."""
         lines = [f"{row['files']} {row['kind']} files ({row['sources']} different)" for row in self.files]
-        lines += [_aligned(("task", "parts", "ok", "partial"), [tuple(row.values()) for row in self.readings])]
-        lines += [", ".join(f"{count:,} {what}" for what, count in self.results.items())]
+        lines += _aligned(("task", "parts", "ok", "partial"), [tuple(row.values()) for row in self.readings])
+        lines.append(", ".join(f"{count:,} {what}" for what, count in self.results.items()))
         lines += [f"unfinished: {row['path']}: {row['done']} of {row['n_pages']} pages" for row in self.unfinished]
         for row in self.failures:
             again = "tried again by the next run" if row["retryable"] else "tried again with --retry-failed"
-            lines.append(f"failed: {row['path']} {row['part']}: {row['message']} [{row['error']}, {again}]")
+            lines.append(f"failed: {row['message']} [{row['error']}, {again}]")
         if self.last_run:
             ended = self.last_run["ended_at"]
             when = f"ended {ended:%Y-%m-%d %H:%M} UTC" if ended else "not ended"
             lines.append(f"last run: {self.last_run['command'][:200]} ({when})")
-        return "\n".join(line for line in lines if line)
+        return lines
 
 
 def read_status(store: Store) -> Status:
@@ -67,12 +67,10 @@ def read_status(store: Store) -> Status:
     )
 
 
-def _aligned(heads: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> str:
+def _aligned(heads: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[str]:
     if not rows:
-        return ""
+        return []
     table = [tuple(heads), *((str(value) for value in row) for row in rows)]
     cells = [[str(value) for value in row] for row in table]
     widths = [max(len(row[column]) for row in cells) for column in range(len(heads))]
-    return "\n".join(
-        "  ".join(value.ljust(width) for value, width in zip(row, widths, strict=True)).rstrip() for row in cells
-    )
+    return ["  ".join(value.ljust(width) for value, width in zip(row, widths, strict=True)).rstrip() for row in cells]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import stat
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -22,7 +23,7 @@ from aria_docs.ingest.turns import quarters_upright, turn
 from aria_docs.media import Box, DocumentInfo, Page, Word
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -53,7 +54,8 @@ def open_document(path: Path, *, passwords: Sequence[str] = ()) -> Document:
 
     head = _head(path)
     try:
-        handle = pymupdf.open(path, filetype="pdf")
+        with _name_for_mupdf(path) as name:
+            handle = pymupdf.open(name, filetype="pdf")
     except ERRORS as e:
         if b"%PDF-" in head:
             raise Damaged(f"{path} begins like a PDF, but nothing in it can be read: fetch or export it again") from e
@@ -68,6 +70,16 @@ def open_document(path: Path, *, passwords: Sequence[str] = ()) -> Document:
     except BaseException:
         handle.close()
         raise
+
+
+@contextmanager
+def _name_for_mupdf(path: Path) -> Iterator[str]:
+    """MuPDF takes names in UTF-8 and no others; a file whose name is not is opened here."""
+    if all(not "\udc80" <= char <= "\udcff" for char in str(path)):  # what os.fsdecode() makes of other bytes
+        yield str(path)
+        return
+    with path.open("rb") as file:
+        yield f"/dev/fd/{file.fileno()}"
 
 
 def _head(path: Path) -> bytes:

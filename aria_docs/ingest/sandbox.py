@@ -96,7 +96,9 @@ class Sandbox:
                 answer = b""
         if not answer:
             self._complaints.seek(0)
-            why = self._complaints.read().decode(errors="replace").strip().rpartition("\n")[2] or "no reason given"
+            status = self._process.wait()
+            died = f"it died of {signal.Signals(-status).name}" if status < 0 else "no reason given"
+            why = self._complaints.read().decode(errors="replace").strip().rpartition("\n")[2] or died
             raise EngineError(
                 f"the process that starts the parsers is gone ({why}): finished parts are kept, run again"
             )
@@ -148,7 +150,8 @@ class Child:
         """Ends the child now; harmless when it is dead already."""
         if not self.connection.closed:
             self.connection.close()
-            self._sandbox.reap(self._pid, kill=True)
+            with contextlib.suppress(EngineError):  # a warm process that is gone has taken its children along
+                self._sandbox.reap(self._pid, kill=True)
 
     def _cause_of_death(self) -> Exception:
         self.connection.close()
@@ -156,16 +159,17 @@ class Child:
         if status == 0:
             return StopIteration()
         if not os.WIFSIGNALED(status):
-            return Crashed(f"the parser ended with exit status {os.WEXITSTATUS(status)}")
+            return Crashed(f"the parser ended with exit status {os.WEXITSTATUS(status)}: {_AGAIN}")
         name = signal.Signals(os.WTERMSIG(status)).name
         if name == "SIGKILL":
             return OutOfMemory("the system killed the parser, most likely for want of memory: try fewer --workers")
         if name == "SIGXCPU":
-            return TimedOut("the parser used up its CPU time")
-        return Crashed(f"the parser died of {name}")
+            return TimedOut("the parser used up its CPU time: a longer --timeout may do")
+        return Crashed(f"the parser died of {name}: {_AGAIN}")
 
 
 _NO_MORE = "no more requests"
+_AGAIN = "--retry-failed tries again"
 
 
 def _serve(control: socket.socket) -> None:
@@ -223,7 +227,7 @@ def _foreseen(error: BaseException) -> AriaDocsError:
     if isinstance(error, MemoryError):
         return OutOfMemory(f"parsing needs more than the {ADDRESS_SPACE_BYTES >> 30} GiB it may use")
     text = " ".join(str(error).split())[:300]
-    return Crashed(f"the parser failed with {type(error).__name__}: {text}")
+    return Crashed(f"the parser failed with {type(error).__name__} ({text}): {_AGAIN}")
 
 
 def allow_cpu(seconds: float) -> None:

@@ -1,0 +1,69 @@
+"""The pipeline's own workers, but for what the name of a file asks for: `p3.tables.segfault.pdf` dies in the tables of
+page 3. For test_batch.py; runs in the sandbox's children."""
+
+import ctypes
+import os
+import signal
+import time
+from pathlib import Path
+
+from aria_docs import pipeline
+from aria_docs.errors import Damaged
+from aria_docs.pipeline import Begun
+
+
+def warm():
+    pipeline.warm_documents()
+    pipeline.warm_videos()
+
+
+def read_document(job, requests):
+    yield from _disturbed(job, pipeline.read_document(job, requests))
+
+
+def read_video(job, requests):
+    yield from _disturbed(job, pipeline.read_video(job, requests))
+
+
+def _disturbed(job, answers):
+    asked = [word.split(".") for word in Path(job.path).stem.split("+") if word.count(".") == 2]
+    for answer in answers:
+        yield answer
+        if isinstance(answer, Begun):
+            for part, stage, deed in asked:
+                if stage == answer.stage and part in ("all", answer.part.replace("page:", "p") or "file"):
+                    DEEDS[deed](job)
+
+
+def _slow(job):
+    time.sleep(0.05)
+
+
+def _damaged(job):
+    raise Damaged(f"{job.path}: the test wants it so")
+
+
+def _hang(job):
+    time.sleep(600)
+
+
+def _segfault(job):
+    ctypes.string_at(0)
+
+
+def _once(job):
+    mark = Path(job.path).with_suffix(".done")
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _warm_dies(job):
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(600)
+
+
+DEEDS = {
+    "slow": _slow, "damaged": _damaged, "hang": _hang, "segfault": _segfault, "killed-once": _once,
+    "warm-dies": _warm_dies,
+}  # fmt: skip
