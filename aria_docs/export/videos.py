@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,21 +104,34 @@ def videos(store: Store) -> Iterator[Video]:
         "AS copies FROM sources s JOIN latest_readings r USING (source_id) JOIN files f USING (source_id) "
         "WHERE r.task = 'scenes' AND f.present GROUP BY ALL ORDER BY min(f.path)"
     )
-    names, found = Names(), False
-    for row in rows:
-        copies = tuple(Copy(**copy) for copy in row.pop("copies"))
-        name = names.take(Path(copies[0].path).stem)  # taken by all, so that a name doesn't hang on what others hold
-        cuts = store.records(  # one video's at a time: a million scenes need not be in memory
-            "SELECT scene_no, start_s, end_s, transition, title, description FROM scenes "
-            f"WHERE reading_id = '{row['reading_id']}' ORDER BY scene_no"
-        )
-        if cuts:
-            found = True
-            yield Video(**row, name=name, copies=copies, cuts=tuple(Cut(**cut) for cut in cuts))
-    if not found:
+    if not rows:
         raise UsageError(
             f"{store.path} holds no scenes of a video: `aria-docs run FOLDER --db {store.path}` reads them"
         )
+    names = Names()  # for all videos, so that a video's name hangs on paths alone
+    for row in rows:
+        row["copies"] = tuple(Copy(**copy) for copy in row["copies"])
+        row["name"] = names.take(Path(row["copies"][0].path).stem)
+    for at in range(0, len(rows), _AT_ONCE):
+        block = rows[at : at + _AT_ONCE]
+        cuts = _cuts(store, [row["reading_id"] for row in block])
+        for row in block:
+            if row["reading_id"] in cuts:  # else another run has replaced it since
+                yield Video(**row, cuts=tuple(cuts[row["reading_id"]]))
+
+
+_AT_ONCE = 50  # so many videos' scenes are in memory; the file is opened once for them
+
+
+def _cuts(store: Store, readings: Sequence[str]) -> dict[str, list[Cut]]:
+    found: dict[str, list[Cut]] = {}
+    listed = ", ".join(f"'{reading}'" for reading in readings)
+    for row in store.records(
+        "SELECT reading_id, scene_no, start_s, end_s, transition, title, description FROM scenes "
+        f"WHERE reading_id IN ({listed}) ORDER BY reading_id, scene_no"
+    ):
+        found.setdefault(row.pop("reading_id"), []).append(Cut(**row))
+    return found
 
 
 def pictures(store: Store, video: Video) -> list[bytes | None]:
