@@ -415,15 +415,16 @@ ORDER BY source_id, task, try_cast(split_part(part, ':', 2) AS INTEGER), part
 """
 # A table is found by its caption, its header and its first column; a scene by its title and description.
 _SEARCHED = """
-SELECT t.source_id, concat('t', t.page, '-', t.table_no) AS place,
+SELECT t.source_id, t.page AS major, t.table_no AS minor, concat('t', t.page, '-', t.table_no) AS place,
        concat_ws(' ', t.caption, string_agg(c.text, ' ' ORDER BY c.row_no, c.col_no)) AS words
 FROM tables t SEMI JOIN latest_readings USING (reading_id)
 LEFT JOIN cells c ON c.table_id = t.table_id AND (c.is_header OR c.col_no = 0) AND c.row_no < 12 AND c.text <> ''
 GROUP BY t.source_id, t.page, t.table_no, t.caption
 UNION ALL
-SELECT source_id, concat('s', scene_no), concat_ws(' ', title, description)
+SELECT source_id, scene_no, 0, concat('s', scene_no), concat_ws(' ', title, description)
 FROM scenes SEMI JOIN latest_readings USING (reading_id) WHERE concat_ws('', title, description) <> ''
 UNION ALL
-SELECT source_id, 'summary', concat_ws(' ', title, text)
+SELECT source_id, -1, 0, 'summary', concat_ws(' ', title, text)
 FROM summaries SEMI JOIN latest_readings USING (reading_id)
+ORDER BY source_id, major, minor
 """

@@ -22,9 +22,9 @@ const matches = (text, words) => words.every((word) => text.includes(word));
 // ---- the overview: files, sorted and filtered, and what stands inside them
 
 const overview = () => {
-  const body = one("#files tbody");
+  const body = one("#files [role=rowgroup]");
   const hits = one(".hits");
-  const rows = all("tr", body).map((row) => ({ row, text: fold(row.textContent), link: one("a", row) }));
+  const rows = all(".line", body).map((row) => ({ row, text: fold(row.textContent), link: one("a", row) }));
   const inside = JSON.parse(one("#inside").textContent);
   let folded = null; // the entries' texts, made when first searched
   const filters = { kind: "", status: "" };
@@ -34,10 +34,12 @@ const overview = () => {
     const from = at > 60 ? text.lastIndexOf(" ", at - 40) + 1 : 0;
     const piece = document.createElement("span");
     piece.append(from ? "… " : "");
-    for (const word of text.slice(from, from + 200).split(/(\s+)/)) {
+    const upTo = text.length > from + 200 ? text.lastIndexOf(" ", from + 200) : text.length;
+    for (const word of text.slice(from, Math.max(upTo, from + 100)).split(/(\s+)/)) {
       const found = words.some((wanted) => fold(word).includes(wanted));
       piece.append(found ? Object.assign(document.createElement("mark"), { textContent: word }) : word);
     }
+    piece.append(upTo < text.length ? " …" : "");
     return piece;
   };
 
@@ -80,13 +82,13 @@ const overview = () => {
     });
   }
 
-  const heads = all("#files thead th");
+  const heads = all("#files [role=columnheader]");
   heads.forEach((head, column) => {
     one("button", head)?.addEventListener("click", () => {
       const down = head.getAttribute("aria-sort") === "ascending";
       for (const other of heads) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
-      const key = ({ row }) => row.cells[column].dataset.v ?? row.cells[column].textContent;
+      const key = ({ row }) => row.children[column].dataset.v ?? row.children[column].textContent;
       const order = new Intl.Collator(undefined, { numeric: true }).compare;
       const numeric = rows.every((entry) => key(entry) !== "" && !Number.isNaN(Number(key(entry))));
       const sorted = [...rows].sort((a, b) => (numeric ? key(a) - key(b) : order(key(a), key(b))));
@@ -94,7 +96,7 @@ const overview = () => {
     });
   });
   show();
-  return { show, items: () => all("#files tbody tr:not([hidden]) td.file a") };
+  return { show, items: () => all("#files .line:not([hidden]) .file a") };
 };
 
 // ---- a document: tables beside their pages
