@@ -212,7 +212,7 @@ def test_times_are_those_of_the_frames():
     assert boundaries(hard_cut()[0], times_s=times_s) == [("cut", times_s[50])]
 
 
-@pytest.mark.parametrize("length", [STRETCH - 1, STRETCH, STRETCH + 1, 2 * STRETCH + 17])
+@pytest.mark.parametrize("length", [STRETCH, STRETCH + 1, 2 * STRETCH + 17])
 def test_a_long_stream_has_no_seams(length):
     kinds = [scene(seed, 61, pan_px=0.2) for seed in range(7)]
     frames = np.concatenate([kinds[i % 7] for i in range(length // 61 + 1)])[:length]
@@ -222,7 +222,7 @@ def test_a_long_stream_has_no_seams(length):
 
 def test_dissolves_at_a_seam_are_found_once():
     """At a new place with regard to the seam each time, so that some lie across it."""
-    for lead in range(STRETCH - 120, STRETCH - 50, 12):
+    for lead in range(STRETCH - 100, STRETCH + 20, 15):
         a, b = scene(1, lead + 20), scene(2, 300)
         frames = np.concatenate([a[:lead], dissolve(a[lead:], b[:20]), b[20:]])
         [(kind, at_s)] = boundaries(frames)
