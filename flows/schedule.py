@@ -1,0 +1,106 @@
+"""The flows by the clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect import Flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.deployments.runner import RunnerDeployment
+from prefect.runner import Runner
+from prefect.schedules import Cron
+from prefect.types.entrypoint import EntrypointType
+from tzlocal import get_localzone_name
+
+from aria_docs.errors import AriaDocsError, UsageError
+from aria_docs.progress import Lines
+from aria_docs.recipes import Options
+from flows.documents import documents
+from flows.files import parameters
+from flows.server import prefect_server
+from flows.videos import videos
+from schemas import derived_id
+
+_FLOWS: dict[str, Flow[..., Any]] = {"pdf": documents, "video": videos}
+# A run that is due while the one before still goes on is left out: the next one finds whatever it would have found.
+_ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
+
+_PLANNING_PATIENCE_S = 70  # the scheduler looks for new deployments every 5 s, and at all of them every 60 s
+
+
+def serve(
+    paths: Sequence[Path], db: Path, options: Options, *, kinds: Sequence[str], cron: str, password_file: Path | None
+) -> None:
+    """Runs the flow of each kind whenever `cron` says so, in local time, until a ^C or SIGTERM: KeyboardInterrupt.
+
+    Raises UsageError for a path that does not exist, and for a cron expression that is none.
+    """
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path}: no such file or folder")
+    zone = get_localzone_name() or "UTC"
+    try:
+        schedule = Cron(cron, timezone=zone)
+    except ValueError as error:
+        raise UsageError(f"--cron {cron!r} is no cron expression: write for example '0 2 * * *'") from error
+    called_with = parameters(paths, db, options, password_file)
+    where = f"{', '.join(called_with['paths'])} → {called_with['db']}"
+    deployments = [
+        RunnerDeployment.from_flow(
+            _FLOWS[kind],
+            name="aria-docs-" + derived_id(where, digits=8),  # who serves other folders beside it gets another
+            description=where,
+            schedule=schedule,
+            parameters=called_with,
+            concurrency_limit=_ONE_AT_A_TIME,
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        )
+        for kind in kinds
+    ]
+    names = " and ".join(_FLOWS[kind].name for kind in kinds)
+    with prefect_server() as ui:
+        try:
+            asyncio.run(_serve(deployments, f"{names} of {where}, by {cron!r} in {zone}", ui))
+        except asyncio.CancelledError as error:
+            raise KeyboardInterrupt from error
+    raise AriaDocsError("the Prefect server does not answer any more: start aria-docs schedule again")
+
+
+async def _serve(deployments: Sequence[RunnerDeployment], what: str, ui: str) -> None:
+    runner = _Runner()
+    ids = [await runner.aadd_deployment(deployment) for deployment in deployments]
+    next_run = await _next_run(ids)
+    Lines().say(f"{what}: next {next_run.astimezone():%Y-%m-%d %H:%M}, until ^C; Prefect UI at {ui}")
+    await runner.start()
+
+
+async def _next_run(deployments: list[UUID]) -> datetime:
+    """When the server has planned the first run: some seconds after it was told of the deployments."""
+    async with get_client() as client:
+        for _ in range(_PLANNING_PATIENCE_S):
+            if runs := await client.get_scheduled_flow_runs_for_deployments(deployments):
+                return min(run.expected_start_time for run in runs if run.expected_start_time)
+            await asyncio.sleep(1)
+    raise AriaDocsError(
+        f"the Prefect server has planned no run within {_PLANNING_PATIENCE_S} s: its scheduler is off, or broken as that "
+        "of Prefect 3.8 is with SQLAlchemy 2.1; pip install 'sqlalchemy<2.1' mends it"
+    )
+
+
+class _Runner(Runner):
+    """Prefect's, but SIGTERM ends it as ^C does: an orderly retreat, not an exit in the midst of whatever it does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._serving = asyncio.current_task()
+
+    def handle_sigterm(self, *_: object, **__: object) -> None:
+        """Installed by `start`."""
+        assert self._loop and self._serving
+        self._loop.call_soon_threadsafe(self._serving.cancel)

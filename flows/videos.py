@@ -1,0 +1,16 @@
+"""The flow for videos: what is new or changed among them is read into the database."""
+
+from __future__ import annotations
+
+from prefect import State, flow
+
+from aria_docs.recipes import Options
+from flows.files import read_kind
+
+
+@flow(name="videos", persist_result=False)
+def videos(
+    paths: list[str], db: str, options: Options | None = None, password_file: str | None = None
+) -> list[str] | State[list[str]]:
+    """Reads the videos under the paths. Returns the paths of the files that failed; all else is in the database."""
+    return read_kind("video", paths, db, options or Options(), password_file)

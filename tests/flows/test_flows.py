@@ -1,0 +1,201 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("prefect")
+
+import pymupdf
+import yaml
+from prefect.client.orchestration import get_client
+from prefect.utilities.importtools import import_object
+
+from aria_docs.batch import Failure, Outcome, Run
+from aria_docs.errors import AriaDocsError, UsageError
+from aria_docs.recipes import Options
+from aria_docs.store import Store
+from flows import schedule
+from flows.documents import documents
+from flows.files import RETRIES, read_file, run_as_flow
+from flows.videos import videos
+
+ROOT = Path(__file__).parents[2]
+
+
+def stored(db: Path, query: str) -> list[dict[str, Any]]:
+    return Store(db).records(query)
+
+
+def newest_artifact(key: str) -> list[dict[str, str]]:
+    with get_client(sync_client=True) as client:
+        answer = client._client.post("/artifacts/latest/filter", json={"artifacts": {"key": {"any_": [key]}}})
+    rows: list[dict[str, str]] = json.loads(answer.json()[0]["data"])
+    return rows
+
+
+def task_runs(flow_run_name: str | None = None) -> dict[str, tuple[str, int]]:
+    """State and number of attempts by name, of the newest flow run."""
+    with get_client(sync_client=True) as client:
+        newest = client.read_flow_runs(limit=1, sort="START_TIME_DESC")[0]
+        answer = client._client.post("/task_runs/filter", json={"flow_runs": {"id": {"any_": [str(newest.id)]}}})
+    return {run["name"]: (run["state_name"], run["run_count"]) for run in answer.json()}
+
+
+def test_documents_reads_the_pdfs_and_nothing_else(folder: Path, tmp_path: Path) -> None:
+    db = tmp_path / "a.db"
+
+    failed = documents([str(folder)], str(db), Options(workers=2))
+
+    assert failed == [str(folder / "broken.pdf")]
+    assert stored(db, "SELECT kind, n_pages FROM sources WHERE n_pages IS NOT NULL") == [{"kind": "pdf", "n_pages": 1}]
+    assert stored(db, "SELECT n_read, n_failed FROM runs") == [{"n_read": 2, "n_failed": 1}]
+    rows = newest_artifact("aria-docs-pdf")
+    assert [row["what"] for row in rows[:3]] == ["read", "done before", "failed"]
+    assert [row["file"] for row in rows] == ["(2 files)", "(0 files)", "(1 files)", str(folder / "broken.pdf")]
+
+
+def test_videos_reads_the_videos_and_nothing_else(folder: Path, tmp_path: Path) -> None:
+    db = tmp_path / "a.db"
+
+    assert videos([str(folder)], str(db)) == []
+
+    assert stored(db, "SELECT kind, round(duration_s, 1) AS s FROM sources") == [{"kind": "video", "s": 2.0}]
+    assert stored(db, "SELECT start_s FROM scenes ORDER BY start_s") == [{"start_s": 0.0}, {"start_s": 1.0}]
+
+
+def test_the_flow_of_the_command_line_reads_each_content_once_and_nothing_twice(folder: Path, tmp_path: Path) -> None:
+    db, options = tmp_path / "a.db", Options(workers=2)
+
+    first = run_as_flow([folder], db, options, password_file=None, command="test")
+    tasks = task_runs()
+    second = run_as_flow([folder], db, options, password_file=None, command="test")
+
+    assert (first.n_read, first.n_skipped, first.n_failed) == (3, 0, 1)
+    assert (second.n_read, second.n_skipped, second.n_failed) == (0, 3, 1)
+    assert tasks == {"copy.pdf": ("Completed", 1), "movie.mp4": ("Completed", 1), "broken.pdf": ("Failed", 1)}
+
+
+def test_what_may_pass_is_tried_again_and_what_cannot_is_not(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: dict[str, int] = {}
+    read = Run.read
+
+    def short_of_memory(run: Run, files: Any, *, workers: int | None = None) -> Outcome:
+        files = list(files)
+        for file in files:
+            attempts[file.name] = attempts.get(file.name, 0) + 1
+            if file.name == "movie.mp4" and attempts[file.name] == 1:
+                return Outcome("", 1, 0, 1, failures=[Failure(file.path, "video", "OutOfMemory", "full", True)])
+        return read(run, files, workers=workers)
+
+    monkeypatch.setattr(Run, "read", short_of_memory)
+    monkeypatch.setattr(read_file, "retry_delay_seconds", [0.1] * RETRIES)
+    outcome = run_as_flow([folder], tmp_path / "a.db", Options(), password_file=None, command="test")
+
+    assert attempts == {"copy.pdf": 1, "report.pdf": 1, "movie.mp4": 2, "broken.pdf": 1}
+    assert (outcome.n_read, outcome.n_failed) == (3, 1)
+    assert task_runs()["movie.mp4"] == ("Completed", 2)
+
+
+def test_what_never_passes_is_given_up(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def out_of_memory(run: Run, files: Any, *, workers: int | None = None) -> Outcome:
+        files = list(files)
+        failures = [Failure(file.path, "", "OutOfMemory", "full", True) for file in files]
+        return Outcome("", len(files), 0, len(files), failures=failures)
+
+    monkeypatch.setattr(Run, "read", out_of_memory)
+    monkeypatch.setattr(read_file, "retry_delay_seconds", [0.1] * RETRIES)
+    outcome = run_as_flow([folder / "movie.mp4"], tmp_path / "a.db", Options(), password_file=None, command="test")
+
+    assert (outcome.n_files, outcome.n_failed, len(outcome.failures)) == (1, 1, 1)
+    assert task_runs() == {"movie.mp4": ("Failed", 1 + RETRIES)}
+
+
+def test_our_own_errors_come_through(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.db").write_text("not a database, and longer than a header would be" * 100)
+
+    with pytest.raises(AriaDocsError, match="cannot be opened as a DuckDB database"):
+        run_as_flow([folder], tmp_path / "a.db", Options(), password_file=None, command="test")
+
+
+def test_interrupted_it_keeps_what_is_done_and_leaves_no_process(
+    tmp_path: Path, folder: Path, prefect_server_url: str
+) -> None:
+    with pymupdf.open() as document:
+        for number in range(3000):
+            document.new_page().insert_text((72, 72), f"Page {number} of a very long report.")
+        document.save(folder / "long.pdf")
+    db = tmp_path / "a.db"
+    command = [sys.executable, "-m", "aria_docs", "run", str(folder), "--db", str(db), "--prefect", "--workers", "2"]
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PREFECT_API_URL": prefect_server_url},
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (db.exists() and stored(db, "SELECT * FROM readings WHERE part LIKE 'page:%' LIMIT 5")):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.3)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert "Traceback" not in said and said.splitlines()[-1].startswith("interrupted: what was finished is kept")
+    assert stored(db, "SELECT * FROM runs WHERE ended_at IS NOT NULL")
+    assert 0 < len(stored(db, "SELECT * FROM readings WHERE part LIKE 'page:%'")) < 3000
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+
+
+@pytest.mark.parametrize("entry", yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"])
+def test_the_deployments_of_prefect_yaml_fit_their_flows(
+    entry: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+
+    flow = import_object(entry["entrypoint"])
+
+    assert flow.validate_parameters(entry["parameters"])["paths"] == ["examples"]
+    assert entry["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+
+
+@pytest.mark.parametrize(
+    ("path", "cron", "sentence"),
+    [
+        ("nowhere", "* * * * *", "nowhere: no such file or folder"),
+        (".", "at two", "--cron 'at two' is no cron expression: write for example '0 2 * * *'"),
+    ],
+)
+def test_a_schedule_that_cannot_be(path: str, cron: str, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=sentence.replace("*", r"\*")):
+        schedule.serve([Path(path)], tmp_path / "a.db", Options(), kinds=["pdf"], cron=cron, password_file=None)
+
+
+def test_a_schedule_says_when_the_server_plans_nothing(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the server of these tests does, which is one without a scheduler: the deployments are there all the same."""
+    monkeypatch.setattr(schedule, "_PLANNING_PATIENCE_S", 1)
+    options = Options(workers=3, passwords=("secret",))
+    called = {"kinds": ["pdf", "video"], "cron": "0 2 * * *", "password_file": None}
+
+    with pytest.raises(AriaDocsError, match="planned no run within 1 s"):
+        schedule.serve([folder], tmp_path / "a.db", options, **called)
+
+    with get_client(sync_client=True) as client:
+        found = {served.entrypoint: served for served in client.read_deployments()}
+    assert found.keys() == {"flows.documents.documents", "flows.videos.videos"}
+    for served in found.values():
+        assert served.schedules[0].schedule.cron == "0 2 * * *"
+        assert served.concurrency_options.collision_strategy == "CANCEL_NEW"
+        assert "secret" not in json.dumps(served.parameters)
+        assert documents.validate_parameters(served.parameters)["options"].workers == 3
