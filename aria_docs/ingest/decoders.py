@@ -1,7 +1,6 @@
-"""A video file → its pictures in order of display: one contract (`Clip`), two decoders. The only av, decord imports.
+"""A video file → its pictures in order of display: the contract (`Clip`), the choice of a decoder, and PyAV.
 
-Both run inside a child process that can be killed: FFmpeg parses untrusted bytes, and decord, once open, decodes on in
-the background into RAM and may spin for ever on a container that promises too many frames.
+Runs inside a child process that can be killed: FFmpeg parses untrusted bytes.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from bisect import bisect_left, bisect_right
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from importlib.util import find_spec
 from itertools import chain
 from typing import TYPE_CHECKING, Protocol
@@ -21,7 +19,6 @@ import numpy as np
 from av.stream import Disposition
 from av.subtitles.subtitle import AssSubtitle
 from av.video.reformatter import Interpolation, VideoReformatter
-from PIL import Image
 
 from aria_docs.errors import Damaged, NoVideoStream, Unreachable, WrongKind
 from aria_docs.media import VideoInfo
@@ -116,6 +113,8 @@ def opened(path: Path, *, threads: int = 1) -> Clip:
     except _NothingDecoded as first:
         if find_spec("decord") is None:  # no wheel for this machine
             raise
+        from aria_docs.ingest.decord_clip import DecordClip
+
         try:
             return DecordClip(path, threads=threads)
         except Damaged:
@@ -450,57 +449,3 @@ def text_track(path: Path) -> Iterator[tuple[float, float, str]]:
                         yield start_s, end_s, rect.dialogue.decode(errors="replace")
         except av.FFmpegError:
             return  # cut off here, as `note` says of the pictures
-
-
-# -------------------------------------------------------------------------------------------------------------- decord
-
-
-class DecordClip:
-    """decord 0.6 with FFmpeg 4.1 inside; it applies the rotation itself and knows no pixel aspect ratio."""
-
-    def __init__(self, path: Path, *, threads: int = 1) -> None:
-        import decord
-
-        decord.logging.set_level(decord.logging.QUIET)
-        self.note: str | None = None
-        self._error = decord.DECORDError
-        try:
-            self._reader = decord.VideoReader(str(path.resolve()), num_threads=threads)
-            stamps = self._reader.get_frame_timestamp(range(len(self._reader)))
-            height, width, channels = self._reader[0].shape
-            fps = self._reader.get_avg_fps()
-        except (decord.DECORDError, RuntimeError) as e:
-            raise Damaged(f"{path.name} cannot be decoded by decord: fetch it again.") from e
-        if channels != 3:  # some pictures that are to be turned come out as garbage of four
-            raise Damaged(f"{path.name} is turned in a way that decord does not know.")
-        self._times_s = [float(t) for t in stamps[:, 0] - stamps[0, 0]]
-        self.info = VideoInfo(
-            duration_s=float(stamps[-1, 1] - stamps[0, 0]),
-            width=int(width),
-            height=int(height),
-            fps=float(fps),
-            n_frames=len(self._times_s),
-            start_s=float(stamps[0, 0]),
-            codec="unknown",
-        )
-
-    def pictures(self) -> Iterator[Picture]:
-        """One by one: decord fills frames that it misses with copies of others when asked for many."""
-        self._reader.seek(0)
-        for time_s in self._times_s:
-            try:
-                pixels = self._reader.next().asnumpy()
-            except (self._error, StopIteration):
-                self.note = f"stops at {time_s:.1f} s of {self.info.duration_s:.1f} s: the rest cannot be decoded"
-                return
-            yield Picture(time_s, partial(_resized, pixels), (self.info.width, self.info.height))
-
-    def pictures_at(self, times_s: Sequence[float]) -> Iterator[Picture]:
-        """Everything is decoded: decord's seek is not to be trusted with broken files, and it is given no others."""
-        return displayed_at(times_s, self.pictures())
-
-
-def _resized(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    if pixels.shape[:2] == (height, width):
-        return pixels
-    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BOX))

@@ -16,8 +16,9 @@ import pytest
 from PIL import Image
 
 from aria_docs.errors import Damaged, NoVideoStream, Unreachable, WrongKind
-from aria_docs.ingest import decoders, video
-from aria_docs.ingest.decoders import DecordClip, PyAVClip
+from aria_docs.ingest import decoders, decord_clip, video
+from aria_docs.ingest.decoders import PyAVClip
+from aria_docs.ingest.decord_clip import DecordClip
 from aria_docs.media import Cue
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
@@ -375,7 +376,7 @@ def test_when_neither_decodes_it_pyav_has_the_word(clip_path, monkeypatch):
         raise Damaged("decord says so.")
 
     monkeypatch.setattr(decoders, "_frames", lambda *_, **__: iter(()))
-    monkeypatch.setattr(decoders, "DecordClip", refuse)
+    monkeypatch.setattr(decord_clip, "DecordClip", refuse)
     with pytest.raises(Damaged, match=r"has a h264 stream of which no frame can be decoded"):
         decoders.opened(clip_path("b_frames.mp4"))
 
