@@ -38,6 +38,8 @@ _HEADER_BYTES = 1024  # Acrobat looks for %PDF- no further, and so do we (ISO 32
 _CACHE_BYTES = 64 << 20  # MuPDF's store of fonts and images, cut back to this after each page
 
 NO_TEXT = "no text layer"
+_FEW_WORDS = 10  # a fax line or a page number, stamped on the picture of a page
+_SCAN_AREA = 0.85  # of the page
 
 
 def warm() -> None:
@@ -258,6 +260,7 @@ def _read(page: Any, number: int) -> Page:
         (line, block["number"]) for block in textpage.extractDICT()["blocks"] for line in block.get("lines", ())
     ]
     quarters = quarters_upright((*line["dir"], len(line["spans"])) for line, _ in raw_lines)
+    area = textpage.rect
     lines = []
     n_chars = 0
     for raw_line, block in raw_lines:
@@ -266,10 +269,13 @@ def _read(page: Any, number: int) -> Page:
         if n_chars > MAX_CHARS:
             notes.append(f"cut: only the first {MAX_CHARS:,} characters of the text are kept")
             break
-        box = turn(line.box, quarters, textpage.rect.width, textpage.rect.height)
-        lines.append(replace(line, box=box) if quarters else line)
+        if quarters:
+            line = replace(line, box=turn(line.box, quarters, area.width, area.height))
+        lines.append(line)
     text = page_text(lines)
-    if not words and _shows_something(page):
+    if _undecoded(words):
+        words, text = (), ""
+    if len(words) < _FEW_WORDS and _is_picture(page, has_words=bool(words)):
         notes.append(NO_TEXT)
     rect = page.rect
     return Page(
@@ -299,6 +305,19 @@ def _box(box: Any, matrix: Any) -> Box:
     return (x0, y0, x1, y1)
 
 
-def _shows_something(page: Any) -> bool:
-    """Whether there is an image or any ink on a page without words."""
-    return any(kind.startswith(("fill", "stroke")) for kind, _ in page.get_bboxlog())
+def _undecoded(words: Sequence[Word]) -> bool:
+    """Whether most characters are those that stand for what the font does not tell: U+FFFD and private use."""
+    text = "".join(word.text for word in words)
+    return 2 * sum(c == "\ufffd" or "\ue000" <= c <= "\uf8ff" for c in text) > len(text)
+
+
+def _is_picture(page: Any, *, has_words: bool) -> bool:
+    """Whether a page shows ink or an image; with words beside it, a stamp on a scan, an image as large as the page."""
+    log = page.get_bboxlog()
+    if not has_words:
+        return any(kind.startswith(("fill", "stroke")) for kind, _ in log)
+    rect = page.rect
+    return any(
+        kind == "fill-image" and (x1 - x0) * (y1 - y0) >= _SCAN_AREA * rect.width * rect.height
+        for kind, (x0, y0, x1, y1) in log
+    )

@@ -214,9 +214,18 @@ def test_blank_and_scanned_pages(tmp_path: Path) -> None:
     def scan(page: Any) -> None:
         pixmap = pymupdf.Pixmap(pymupdf.csRGB, pymupdf.IRect(0, 0, 40, 40))
         pixmap.clear_with(90)
-        page.insert_image(page.rect, pixmap=pixmap)
+        page.insert_image(page.rect, pixmap=pixmap, keep_proportion=False)
+
+    def stamped_scan(page: Any) -> None:
+        scan(page)
+        page.insert_text((20, 20), "FAX 12:03 page 1 of 3", fontsize=8)
 
     with open_document(make(tmp_path / "blank.pdf")) as document:
+        assert document.page(1).note is None
+    with open_document(make(tmp_path / "stamped.pdf", stamped_scan)) as document:
+        page = document.page(1)
+        assert (page.note, len(page.words)) == (NO_TEXT, 6)
+    with open_document(make(tmp_path / "short.pdf", text_page)) as document:
         assert document.page(1).note is None
     with open_document(make(tmp_path / "scan.pdf", scan)) as document:
         assert document.page(1).note == NO_TEXT

@@ -1,0 +1,239 @@
+"""Known answers: words and lines as drawn below → rows, columns and spans."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aria_docs.ingest.table_grid import (
+    Rule,
+    lattice_table,
+    lattices,
+    may_hold_table,
+    merge_rules,
+    open_table,
+    tells_columns,
+)
+from aria_docs.media import Box, TableCandidate, Word
+
+EM = 4.0  # the width of a character; a line is 10 points high
+
+
+def placed(*texts: tuple[float, float, str]) -> list[Word]:
+    """Words of texts at (x, line of 12 points); x is where they begin, below 0 where they end."""
+    words = []
+    for x, line, text in texts:
+        at = x if x >= 0 else -x - EM * len(text)
+        for word in text.split():
+            words.append(Word(word, (at, 12 * line, at + EM * len(word), 12 * line + 10)))
+            at += EM * (len(word) + 1) - 2
+    return words
+
+
+def rows(table: TableCandidate | None) -> list[list[str]]:
+    assert table is not None
+    grid = [["" for _ in range(table.n_cols)] for _ in range(table.n_rows)]
+    for cell in table.cells:
+        grid[cell.row][cell.col] = cell.text
+    return grid
+
+
+def spans(table: TableCandidate | None) -> dict[str, tuple[int, int, int, int]]:
+    assert table is not None
+    return {c.text: (c.row, c.col, c.row_span, c.col_span) for c in table.cells if c.row_span > 1 or c.col_span > 1}
+
+
+BOX: Box = (0, -2, 400, 400)
+EDGES = [120.0, 190.0, 260.0, 330.0]
+
+
+def full(line: float) -> Rule:
+    return Rule(12 * line - 1, 0, 400)
+
+
+def body(first: int, *labels: str) -> list[tuple[float, float, str]]:
+    """A line each: a label and a number in each of four columns that end at 180, 250, 320 and 390."""
+    return [
+        item
+        for i, label in enumerate(labels)
+        for item in [
+            (0.0, float(first + i), label),
+            *((-right, float(first + i), f"{n}{i}.5") for n, right in enumerate((180.0, 250.0, 320.0, 390.0), 1)),
+        ]
+    ]
+
+
+def test_spanners_by_the_rules_under_them() -> None:
+    words = placed(
+        (150, 0, "Men"), (300, 0, "Women"),
+        (0, 1, "Sex"), (-180, 1, "No."), (-250, 1, "Rate"), (-320, 1, "No."), (-390, 1, "Rate"),
+        *body(2, "young", "old", "all"),
+    )  # fmt: skip
+    rules = [full(0), Rule(11.0, 150, 252), Rule(11.0, 290, 392), full(2), full(5)]
+    table = open_table(BOX, words, EDGES, rules)
+    assert rows(table)[:3] == [
+        ["Sex", "Men", "", "Women", ""],
+        ["", "No.", "Rate", "No.", "Rate"],
+        ["young", "10.5", "20.5", "30.5", "40.5"],
+    ]
+    assert spans(table) == {"Men": (0, 1, 1, 2), "Women": (0, 3, 1, 2), "Sex": (0, 0, 2, 1)}
+    assert table is not None
+    assert table.n_header_rows == 2
+
+
+def test_spanners_by_where_they_are_centred() -> None:
+    words = placed(
+        (205, 0, "Men"), (345, 0, "Women"),
+        (0, 1, "Sex"), (-180, 1, "No."), (-250, 1, "Rate"), (-320, 1, "No."), (-390, 1, "Rate"),
+        *body(2, "young", "old", "all"),
+    )  # fmt: skip
+    table = open_table(BOX, words, EDGES, [full(0), full(2), full(5)])
+    assert {"Men": (0, 1, 1, 2), "Women": (0, 3, 1, 2)}.items() <= spans(table).items()
+
+
+def test_a_wrapped_head_is_one_cell() -> None:
+    words = placed(
+        (-180, 0, "Percent"), (-180, 1, "who"), (-180, 2, "borrowed"),
+        (0, 2, "Sex"), (-250, 2, "Rate"), (-320, 2, "Sum"), (-390, 2, "All"),
+        *body(3, "young", "old"),
+    )  # fmt: skip
+    table = open_table(BOX, words, EDGES, [full(0), full(3), full(5)])
+    assert rows(table)[0] == ["Sex", "Percent who borrowed", "Rate", "Sum", "All"]
+
+
+def test_wrapped_labels_and_headings_between_rows() -> None:
+    words = placed(
+        (0, 0, "Kind"), (-180, 0, "A"), (-250, 0, "B"), (-320, 0, "C"), (-390, 0, "D"),
+        (0, 1, "By origin of the person asked and year"),
+        *body(2, "American Indian or Alaska"),
+        (6, 3, "native of any age"),
+        *body(4, "Other"),
+    )  # fmt: skip
+    table = open_table(BOX, words, EDGES, [full(0), full(1), full(5)])
+    assert [row[0] for row in rows(table)] == [
+        "Kind",
+        "By origin of the person asked and year",
+        "American Indian or Alaska native of any age",
+        "Other",
+    ]
+
+
+def test_notes_and_units_are_not_rows() -> None:
+    words = placed(
+        (150, 0, "(In thousands)"),
+        (0, 1, "Kind"), (-180, 1, "A"), (-250, 1, "B"), (-320, 1, "C"), (-390, 1, "D"),
+        *body(2, "one", "two"),
+        (0, 4, "Note: all of the figures are rounded, and therefore may not add up"),
+        (0, 5, "to the totals shown in the table."),
+    )  # fmt: skip
+    table = open_table(BOX, words, EDGES, [full(1), full(2), full(4)])
+    assert [row[0] for row in rows(table)] == ["Kind", "one", "two"]
+
+
+def test_a_hint_between_two_words_of_one_phrase_is_dropped_and_a_missing_edge_found() -> None:
+    words = placed(
+        (0, 0, "Kind"), (-180, 0, "Quite healthy"), (-250, 0, "B"), (-320, 0, "C"), (-390, 0, "D"),
+        *body(1, "one", "two", "three", "four"),
+    )  # fmt: skip
+    table = open_table(BOX, words, [120, 153, 190, 330], [full(0), full(1), full(5)])
+    assert rows(table)[:2] == [["Kind", "Quite healthy", "B", "C", "D"], ["one", "10.5", "20.5", "30.5", "40.5"]]
+
+
+def lattice_of(*, without: tuple[Rule, ...] = ()) -> tuple[list[Rule], list[Rule]]:
+    """Three rows of 12 points and three columns of 100, ruled."""
+    horizontal = [Rule(12.0 * i - 1, 0, 300) for i in range(4)]
+    vertical = [Rule(100.0 * i, -1, 35) for i in range(4)]
+    return [r for r in horizontal if r not in without], [r for r in vertical if r not in without]
+
+
+CELLS = [(10.0 + 100 * j, float(i), f"{'abc'[j]}{i}") for i in range(3) for j in range(3)]
+
+
+def test_ruled_cells() -> None:
+    (lattice,) = lattices(*lattice_of())
+    table = lattice_table(lattice, placed(*CELLS))
+    assert rows(table) == [["a0", "b0", "c0"], ["a1", "b1", "c1"], ["a2", "b2", "c2"]]
+    assert spans(table) == {}
+
+
+def test_cells_that_no_line_parts_are_one() -> None:
+    horizontal, vertical = lattice_of()
+    vertical[1] = Rule(100, 11, 35)  # no line between the first two cells of the first row
+    horizontal[2] = Rule(23, 100, 300)  # nor between the last two of the first column
+    (lattice,) = lattices(horizontal, vertical)
+    words = placed((70, 0, "over both"), (210, 0, "c"), *(c for c in CELLS if c[1] > 0 and c[2] != "a2"))
+    assert spans(lattice_table(lattice, words)) == {"over both": (0, 0, 1, 2), "a1": (1, 0, 2, 1)}
+
+
+def test_open_sides_end_where_the_rules_do() -> None:
+    horizontal, vertical = lattice_of()
+    (lattice,) = lattices(horizontal, vertical[1:3])
+    assert (lattice.xs[0], lattice.xs[-1]) == (0, 300)
+
+
+def test_records_in_one_ruled_band_are_rows() -> None:
+    horizontal = [Rule(-1, 0, 300), Rule(11, 0, 300), Rule(47, 0, 300)]
+    vertical = [Rule(100.0 * i, -1, 47) for i in range(4)]
+    (lattice,) = lattices(horizontal, vertical)
+    words = placed(
+        (10, 0, "Land"), (110, 0, "Rate"), (210, 0, "Sum"),
+        *(item for i in range(1, 4) for item in ((10.0, i, f"land {i}"), (110.0, i, f"{i}.5"), (210.0, i, f"{i}0"))),
+    )  # fmt: skip
+    assert rows(lattice_table(lattice, words))[1:] == [[f"land {i}", f"{i}.5", f"{i}0"] for i in range(1, 4)]
+
+
+def test_a_ruled_head_over_open_columns_does_not_tell_them_apart() -> None:
+    horizontal = [Rule(12.0 * i - 1, 0, 400) for i in range(6)]
+    vertical = [Rule(0, -1, 59), Rule(400, -1, 59), Rule(120, -1, 11)]
+    (lattice,) = lattices(horizontal, vertical)
+    assert not tells_columns(lattice, placed(*body(1, "one", "two", "three")))
+
+
+def test_pieces_of_a_line_are_joined() -> None:
+    dashes = [Rule(10 + 0.2 * (i % 2), 6.0 * i, 6.0 * i + 4) for i in range(20)]
+    (rule,) = merge_rules([*dashes, Rule(50, 0, 3)])
+    assert (rule.start, rule.end) == (0, 118)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (placed(*body(0, "one", "two")), True),
+        (placed((0, 0, "a line of prose that goes on"), (0, 1, "and on and on, and then some")), False),
+        (placed((0, 0, "Name"), (300, 0, "Page 3"), (0, 1, "prose under a running head"), (0, 2, "and more")), False),
+    ],
+    ids=["columns", "prose", "running head"],
+)
+def test_the_gate(words: list[Word], expected: bool) -> None:
+    assert may_hold_table(words) is expected
+
+
+WORDS = st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=12)
+
+
+@given(
+    st.lists(st.tuples(st.floats(-400, 390), st.integers(0, 20), WORDS), min_size=1, max_size=60),
+    st.lists(st.floats(5, 395), max_size=6),
+    st.lists(st.tuples(st.floats(0, 250), st.floats(0, 390), st.floats(1, 400)), max_size=12),
+)
+def test_no_page_breaks_it_and_no_slot_is_taken_twice(
+    texts: list[tuple[float, int, str]], edges: list[float], rules: list[tuple[float, float, float]]
+) -> None:
+    words = placed(*((x, float(line), text) for x, line, text in texts))
+    horizontal = merge_rules([Rule(y, x, x + length) for y, x, length in rules])
+    vertical = merge_rules([Rule(x, y, y + length) for y, x, length in rules])
+    tables = [open_table(BOX, words, edges, horizontal)]
+    tables += [lattice_table(lattice, words) for lattice in lattices(horizontal, vertical)]
+    for table in tables:
+        if table is None:
+            continue
+        slots = [
+            (cell.row + i, cell.col + j)
+            for cell in table.cells
+            for i in range(cell.row_span)
+            for j in range(cell.col_span)
+        ]
+        assert len(slots) == len(set(slots))
+        assert all(row < table.n_rows and col < table.n_cols for row, col in slots)
+        assert 0 <= table.n_header_rows <= table.n_rows
