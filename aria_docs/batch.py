@@ -27,6 +27,7 @@ from aria_docs.errors import AriaDocsError, Damaged, EngineError, NoVideoStream,
 from aria_docs.ingest.folder import Findings, FoundFile, find, sha256_of
 from aria_docs.ingest.sandbox import Child, Sandbox
 from aria_docs.media import DocumentInfo, VideoInfo
+from aria_docs.model.continued import TablePart, continued
 from aria_docs.model.engine import Task
 from aria_docs.pipeline import Begun, Job, ReadPages, Summarise
 from aria_docs.recipes import Options
@@ -133,6 +134,8 @@ class _Source:
     tasks:         what is pending, with recipes; a task of one part is struck out when that part is over.
     pages_left:    not handed out to a child yet.
     failures:      new and standing ones, of the first file; the others have copies.
+    resumed:       an earlier run has read some of the pages.
+    table_pages:   those on which this run has found tables, until it is known which of them go on.
     shareable:     False when it could not be opened once more, while a child was at work on it.
     """
 
@@ -144,6 +147,8 @@ class _Source:
     info: DocumentInfo | VideoInfo | None = None
     pages_left: deque[int] = field(default_factory=deque)
     shareable: bool = True
+    resumed: bool = False
+    table_pages: set[int] = field(default_factory=set)
     n_sessions: int = 0
     n_parts_over: int = 0
     n_timed_out: int = 0
@@ -536,6 +541,7 @@ class _Crew:
             source.row = source.row.model_copy(update={"n_pages": info.n_pages})
             if "tables" in source.tasks:
                 source.pages_left.extend(self._pending.pages(source.id, info.n_pages))
+                source.resumed = len(source.pages_left) < len(self._pending.selected(info.n_pages))
             else:
                 source.pages_left.extend(self._pending.selected(info.n_pages))
             n_parts = len(source.pages_left) + len(source.tasks.keys() - {"tables"})
@@ -563,6 +569,8 @@ class _Crew:
             session.child.send(ReadPages(tuple(numbers)))
         if session.pages:
             return
+        if source.n_sessions == 1 and source.table_pages:
+            self._join_tables(source)
         if source.n_sessions == 1 and source.wants_summary and (request := self._summary_request(source)):
             session.summarising = True
             session.child.send(request)
@@ -584,11 +592,20 @@ class _Crew:
         numbers = ", ".join(str(page) for page in missing[:20]) + (", …" if len(missing) > 20 else "")
         return Summarise(tuple(pages), f"pages that could not be read: {numbers}" if missing else None)
 
+    def _join_tables(self, source: _Source) -> None:
+        """All pages are in: which tables go on from the page before? Those of earlier runs are seen too."""
+        if source.resumed or any(page + 1 in source.table_pages for page in source.table_pages):
+            self.write()
+            rows = self._run.store.table_places(source.id, self._pending.recipes["tables"])
+            self._batch.continues |= continued(TablePart(**row) for row in rows)
+        source.table_pages.clear()
+
     # What becomes of parts
 
     def _keep(self, session: _Session, part: Finished) -> None:
         source = session.source
         self._batch.finished.append(part)
+        source.table_pages.update(table.page for table in part.tables)
         if part.reading:
             self._pending.known.read.add((source.id, part.reading.task, part.reading.part))
             if not part.reading.part.startswith("page:"):
@@ -684,6 +701,8 @@ class _Crew:
     def _source_over(self, source: _Source) -> None:
         source.over = True
         source.pages_left.clear()
+        if source.table_pages:  # the last child died before it could be asked for a summary
+            self._join_tables(source)
         for file in source.files:
             self._file_over(file, source.failures, read=source.read)
 

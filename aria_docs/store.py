@@ -53,7 +53,8 @@ _SAY_EVERY_S = 30.0
 class Batch:
     """What one transaction writes: whole parts, and what became of files.
 
-    opened:  sources that could be opened; what was said against opening them is struck out.
+    opened:     sources that could be opened; what was said against opening them is struck out.
+    continues:  table_id → the table_id on the page before that it goes on from.
     """
 
     files: list[FileRow] = field(default_factory=list)
@@ -61,9 +62,10 @@ class Batch:
     finished: list[Finished] = field(default_factory=list)
     failures: list[FailureRow] = field(default_factory=list)
     opened: list[str] = field(default_factory=list)
+    continues: dict[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return any((self.files, self.sources, self.finished, self.failures, self.opened))
+        return any((self.files, self.sources, self.finished, self.failures, self.opened, self.continues))
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,10 @@ class Store:
             _delete(db, "shots", ("source_id",), {(row.source_id,) for row in shots})
             _insert(db, shots)
             _insert(db, [row for part in batch.finished for row in part.tables])
+            if batch.continues:
+                links = "(SELECT unnest(?::VARCHAR[]) AS first, unnest(?::VARCHAR[]) AS before)"
+                query = f"UPDATE tables SET continues = l.before FROM {links} AS l WHERE table_id = l.first"
+                db.execute(query, [list(batch.continues), list(batch.continues.values())])
             _insert(db, [row for part in batch.finished for row in part.cells])
             _insert(db, [row for part in batch.finished for row in part.scenes])
             _insert(db, [row for part in batch.finished for row in part.summaries])
@@ -219,6 +225,26 @@ class Store:
         with self._writing() as db:
             db.execute("UPDATE files SET present = false WHERE list_contains(?, path)", [list(paths)])
             db.execute("DELETE FROM failures WHERE list_contains(?, path)", [list(paths)])
+
+    def table_places(self, source_id: str, recipe: str) -> list[dict[str, Any]]:
+        """The tables of a document in order: table_id, page, box, page size, n_cols, caption and the header's texts."""
+        query = """
+            WITH placed AS (
+                SELECT t.table_id, t.page, [x0, y0, x1, y1] AS box, [width_pt, height_pt] AS size_pt,
+                       n_cols, caption, table_no
+                FROM tables t JOIN readings USING (reading_id)
+                JOIN pages p ON p.source_id = t.source_id AND p.page = t.page
+                WHERE t.source_id = ? AND recipe = ?
+            )
+            SELECT * EXCLUDE (table_no, heads), coalesce(heads, []) AS header
+            FROM placed LEFT JOIN (
+                SELECT table_id, list(text ORDER BY row_no, col_no) AS heads
+                FROM cells WHERE is_header AND table_id IN (SELECT table_id FROM placed) GROUP BY table_id
+            ) USING (table_id)
+            ORDER BY page, table_no
+        """
+        with self._reading(patience_s=float("inf")) as db:
+            return _records(db, query, [source_id, recipe])
 
     def page_texts(self, source_id: str, pages: Sequence[int] | None) -> list[tuple[int, str]]:
         """The stored pages of a document in order, all or the given ones."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-
-from aria_docs.media import Box
 
 # A part that goes on stands at the foot of its page, the next at the head; footers, headers and notes take the rest.
 FOOT, HEAD = 0.6, 0.35
@@ -18,16 +16,17 @@ EDGE_SHIFT = 0.06
 class TablePart:
     """A table on one page, with what decides whether the next one continues it.
 
+    box:     (x0, y0, x1, y1) in points, as `media.Box`.
+    size_pt: width and height of the page.
     header:  the texts of its header rows, row by row; empty where it has none.
-    size_pt: (width, height) of the page.
     """
 
     table_id: str
     page: int
-    box: Box
-    size_pt: tuple[float, float]
+    box: Sequence[float]
+    size_pt: Sequence[float]
     n_cols: int
-    header: tuple[str, ...]
+    header: Sequence[str]
     caption: str | None = None
 
 
