@@ -88,8 +88,8 @@ async def _next_run(deployments: list[UUID]) -> datetime:
                 return min(run.expected_start_time for run in runs if run.expected_start_time)
             await asyncio.sleep(1)
     raise AriaDocsError(
-        f"the Prefect server has planned no run within {_PLANNING_PATIENCE_S} s: its scheduler is off, or broken as that "
-        "of Prefect 3.8 is with SQLAlchemy 2.1; pip install 'sqlalchemy<2.1' mends it"
+        f"the Prefect server has planned no run within {_PLANNING_PATIENCE_S} s: its scheduler is off, or broken as "
+        "that of Prefect 3.8 is with SQLAlchemy 2.1; pip install 'sqlalchemy<2.1' mends it"
     )
 
 
