@@ -42,6 +42,7 @@ DOORS = {
     "ffmpeg": {"aria_docs.ingest"},
     "typer": {"aria_docs.cli"},
     "rich": {"aria_docs.progress"},
+    "xlsxwriter": {"aria_docs.export.xlsx"},
     "py3langid": {"aria_docs.model.embedded"},
 }
 

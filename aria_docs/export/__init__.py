@@ -72,10 +72,7 @@ def export(
     module = importlib.import_module(f"aria_docs.export.{form}")
     if stacked and not hasattr(module, "export_stacked"):
         raise UsageError(f"--stacked is for tables, and {form} is of videos: leave it out")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise UsageError(f"{folder} cannot be made a folder ({e.strerror}): name another with -o") from e
+    make_folder(folder)
     written: list[Written] = []
     left: list[Left] = []
     for made in (module.export_stacked if stacked else module.export)(store, folder):
@@ -100,6 +97,15 @@ def _write_manifest(target: Path, folder: Path, form: str, written: list[Written
     partial = target.with_name(target.name + ".partial")
     partial.write_text(json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
     partial.replace(target)
+
+
+def make_folder(folder: Path) -> Path:
+    """The folder, made where it is missing. Raises UsageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise UsageError(f"{folder} cannot be made a folder ({e.strerror}): name another with -o") from e
+    return folder
 
 
 class Names:

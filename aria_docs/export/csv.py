@@ -1,0 +1,66 @@
+"""CSV (RFC 4180, UTF-8): tables with typed columns, and scenes; nothing in it that a spreadsheet would run."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aria_docs.export import Left, Written, make_folder, tables
+
+if TYPE_CHECKING:
+    from aria_docs.store import Store
+
+# What spreadsheets take for a formula, the full-width signs of Japanese ones too (OWASP, "CSV Injection").
+_STARTS_A_FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
+# -5, +3.2 %, a lone dash: there is nothing in them to run.
+_HARMLESS = re.compile(r"[+-]?[\d.,'\s%]*")
+
+_SCENES = """
+    SELECT s.path, scene_no, start_s, end_s, start_clock, end_clock, transition, title, description
+    FROM video_scenes s
+    WHERE s.path = (SELECT min(path) FROM files f WHERE f.source_id = s.source_id AND present)
+    ORDER BY s.path, scene_no
+"""
+
+
+def harmless(text: str) -> str:
+    """The text, with an apostrophe before what a spreadsheet would run as a formula.
+
+    >>> harmless("=HYPERLINK(A1)"), harmless("-5"), harmless("-5+cmd|' /C calc'!A0")
+    ("'=HYPERLINK(A1)", '-5', "'-5+cmd|' /C calc'!A0")
+    """
+    return f"'{text}" if _STARTS_A_FORMULA.match(text) and not _HARMLESS.fullmatch(text) else text
+
+
+def export(store: Store, folder: Path) -> Iterator[Written | Left]:
+    """A file for each table, and scenes.csv where there are videos."""
+    for batch in tables.batches(store):
+        answers = store.ask_all([table.query for table in batch])
+        for table, answer in zip(batch, answers, strict=True):
+            target = make_folder(folder / table.name.parent) / f"{table.name.name}.csv"
+            _write(target, answer.names, answer.rows)
+            yield Written(target, table.source, table.facts(len(answer.rows)))
+    scenes = store.ask(_SCENES)
+    if scenes.rows:
+        target = folder / "scenes.csv"
+        _write(target, scenes.names, scenes.rows)
+        yield Written(target, None, {"n_rows": len(scenes.rows)})
+
+
+def export_stacked(store: Store, folder: Path) -> Iterator[Written | Left]:
+    """A file for each header that tables of two files or more have."""
+    for stack in tables.stacks(store):
+        answer = store.ask(stack.query)
+        target = folder / f"{stack.name}.csv"
+        _write(target, answer.names, answer.rows)
+        yield Written(target, None, stack.facts(len(answer.rows)))
+
+
+def _write(target: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    with target.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(names)
+        writer.writerows([harmless(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
