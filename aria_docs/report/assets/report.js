@@ -3,7 +3,10 @@
 
 const one = (selector, root = document) => root.querySelector(selector);
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
-const fold = (text) => text.normalize("NFKD").replace(/\p{M}+/gu, "").toLowerCase().replace(/\s+/g, " ");
+// Letters that Unicode does not take apart, as people without the key for them type them.
+const plain = { ø: "o", æ: "ae", œ: "oe", ß: "ss", ł: "l", đ: "d", ð: "d", þ: "th", ı: "i" };
+const fold = (text) =>
+  text.toLowerCase().normalize("NFKD").replace(/\p{M}+/gu, "").replace(/[øæœßłđðþı]/g, (letter) => plain[letter]).replace(/\s+/g, " ");
 const plural = (n, one, many = one + "s") => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
 
 const find = one("#find");

@@ -1,0 +1,55 @@
+"""The folder: only what a report has made is ever replaced or removed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from aria_docs.errors import UsageError
+from aria_docs.report.folder import MANIFEST, Folder
+
+
+def write(path: Path, **pages: str) -> int:
+    with Folder(path) as site:
+        for page, text in pages.items():
+            site.finished(page, text, [site.put(f"sub/{page}.html", text)])
+        return site.sweep()
+
+
+def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("mine")
+    with pytest.raises(UsageError, match="no report of aria-docs"):
+        Folder(tmp_path)
+    with pytest.raises(UsageError, match="is a file"):
+        Folder(tmp_path / "index.html")
+
+
+@pytest.mark.parametrize("name", ["../outside.txt", "/etc/outside.txt"])
+def test_a_manifest_that_points_outside_is_not_ours(tmp_path: Path, name: str) -> None:
+    listed = {"made_by": "aria-docs report", "pages": {"a": {"fingerprint": "", "files": [name]}}}
+    (tmp_path / MANIFEST).write_text(json.dumps(listed))
+    with pytest.raises(UsageError):
+        Folder(tmp_path)
+
+
+def test_stale_pages_go_and_foreign_files_stay(tmp_path: Path) -> None:
+    write(tmp_path, a="1", b="2")
+    (tmp_path / "sub" / "notes.txt").write_text("mine")
+    assert write(tmp_path, b="2") == 1
+    assert sorted(file.name for file in (tmp_path / "sub").iterdir()) == ["b.html", "notes.txt"]
+
+
+def test_a_page_stays_where_all_its_files_are_there(tmp_path: Path) -> None:
+    write(tmp_path, a="1")
+    with Folder(tmp_path) as site:
+        assert site.keep("a", "1") and not site.keep("a", "other") and not site.keep("b", "1")
+        (tmp_path / "sub" / "a.html").unlink()
+        assert not site.keep("a", "1")
+
+
+def test_cut_short_everything_stays_known_as_ours(tmp_path: Path) -> None:
+    write(tmp_path, a="1", b="2")
+    with pytest.raises(KeyboardInterrupt), Folder(tmp_path) as site:
+        site.finished("c", "3", [site.put("sub/c.html", "3")])
+        raise KeyboardInterrupt
+    assert write(tmp_path, a="1") == 2  # b and c are swept
