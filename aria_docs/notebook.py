@@ -1,0 +1,323 @@
+"""`aria_docs.open`: a database in a notebook. Tables as frames, pages as pictures, and objects that show themselves.
+
+    db = aria_docs.open("results.duckdb")
+    db.sql("SELECT path, page, caption FROM document_tables")      shows itself; .df() .pl() .arrow() .rows
+    table = db.table("212739ce91e5f6e5")                           the same, with its columns typed
+    table.page.image()                                             its page, with the boxes of its tables
+
+The file is open only while a statement runs; nothing here can change it.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aria_docs.errors import QueryError, TimedOut, Unreachable
+from aria_docs.media import Box
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas
+    import polars
+    import pyarrow
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from aria_docs.store import Answer, Store
+
+SHOWN_ROWS = 50
+LONG_EDGE_PX = 1200  # 10-point print on A4 can be read
+_LIMIT_S = 60.0
+# From Okabe and Ito's palette: blue for what was found on the page, vermilion for what was not; told apart by all eyes.
+_TABLE, _GROUNDED, _UNGROUNDED = (0, 114, 178), (86, 180, 233), (213, 94, 0)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Rows:
+    """What a query answers. Each frame asks anew; `rows` are Python values, fetched once."""
+
+    store: Store
+    query: str
+    _kept: list[Answer] = field(default_factory=list, compare=False)
+
+    @property
+    def _answer(self) -> Answer:
+        if not self._kept:
+            self._kept.append(self.store.ask(self.query))
+        return self._kept[0]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return self._answer.names
+
+    @property
+    def rows(self) -> list[tuple[Any, ...]]:
+        """All rows."""
+        return self._answer.rows
+
+    def df(self) -> pandas.DataFrame:
+        """As a pandas frame."""
+        frame: pandas.DataFrame = self.store.frame(self.query, "pandas")
+        return frame
+
+    def pl(self) -> polars.DataFrame:
+        """As a polars frame."""
+        frame: polars.DataFrame = self.store.frame(self.query, "polars")
+        return frame
+
+    def arrow(self) -> pyarrow.Table:
+        """As an Arrow table."""
+        frame: pyarrow.Table = self.store.frame(self.query, "pyarrow")
+        return frame
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        lines = ["\t".join(self.columns)]
+        lines += ["\t".join("" if value is None else str(value) for value in row) for row in self.rows[:SHOWN_ROWS]]
+        return "\n".join([*lines, self._rest()] if self._rest() else lines)
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in self.columns)
+        body = "".join(
+            f"<tr>{''.join(f'<td>{_shown(value)}</td>' for value in row)}</tr>" for row in self.rows[:SHOWN_ROWS]
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{html.escape(self._rest())}"
+
+    def _rest(self) -> str:
+        return f"… {len(self) - SHOWN_ROWS:,} more rows" if len(self) > SHOWN_ROWS else ""
+
+
+def _shown(value: object) -> str:
+    """HTML of a value: a thumbnail is a picture, everything else is text."""
+    if isinstance(value, bytes) and value.startswith(b"\xff\xd8"):
+        return f'<img src="data:image/jpeg;base64,{base64.b64encode(value).decode()}">'
+    return "" if value is None else html.escape(str(value))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Table(Rows):
+    """An extracted table: its rows below the header, with typed columns."""
+
+    table_id: str = ""
+    path: str = ""
+    page_no: int = 0
+    caption: str | None = None
+    passwords: tuple[str, ...] = ()
+
+    @property
+    def page(self) -> Page:
+        """The page it stands on."""
+        return Page(self.store, self.path, self.page_no, self.passwords)
+
+    def __repr__(self) -> str:
+        where = f"{Path(self.path).name}, page {self.page_no}"
+        return f"Table({self.table_id}, {where}: {self.caption or 'no caption'})\n{Rows.__repr__(self)}"
+
+    def _repr_html_(self) -> str:
+        where = f"{self.caption or 'Table'} — {Path(self.path).name}, page {self.page_no}"
+        return f"<div><b>{html.escape(where)}</b> <code>{self.table_id}</code>{Rows._repr_html_(self)}</div>"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a PDF."""
+
+    store: Store = field(repr=False)
+    path: str
+    number: int
+    passwords: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def text(self) -> str:
+        """Its text in reading order, headings marked as in Markdown."""
+        found = self.store.ask(
+            "SELECT text FROM pages JOIN files USING (source_id) "
+            f"WHERE path = {_quoted(self.path)} AND page = {self.number}"
+        ).rows
+        return str(found[0][0])
+
+    @property
+    def tables(self) -> list[Table]:
+        """The tables on it."""
+        return _tables(self.store, f"path = {_quoted(self.path)} AND page = {self.number}", self.passwords)
+
+    def image(self, *, boxes: bool = True, long_edge_px: int = LONG_EDGE_PX) -> Image:
+        """A picture of the page, drawn again from its file; with frames around tables (blue) and cells (light blue;
+        vermilion where the text was not found on the page).
+
+        Raises Unreachable where the file has gone, Damaged, Encrypted, SandboxError.
+        """
+        from PIL import Image, ImageDraw
+
+        pixels = render(self.path, self.number, long_edge_px=long_edge_px, passwords=self.passwords)
+        image = Image.fromarray(pixels)
+        if not boxes:
+            return image
+        [(width_pt, tables, cells)] = self._boxes()
+        scale = image.width / width_pt
+        draw = ImageDraw.Draw(image)
+        for cell in cells or ():
+            colour = _GROUNDED if cell["grounded"] else _UNGROUNDED
+            draw.rectangle(_around(cell["box"], scale), outline=colour, width=1)
+        for box in tables or ():
+            draw.rectangle(_around(box, scale, margin_px=4), outline=_TABLE, width=3)
+        return image
+
+    def _boxes(self) -> list[tuple[float, list[Box] | None, list[dict[str, Any]] | None]]:
+        return self.store.ask(f"""
+            WITH here AS (
+                SELECT table_id, x0, y0, x1, y1 FROM document_tables
+                WHERE path = {_quoted(self.path)} AND page = {self.number}
+            )
+            SELECT any_value(width_pt), (SELECT list([x0, y0, x1, y1]) FROM here),
+                   (SELECT list({{'box': [c.x0, c.y0, c.x1, c.y1], 'grounded': c.grounded}})
+                    FROM cells c JOIN here USING (table_id) WHERE c.x0 IS NOT NULL AND c.text <> '')
+            FROM pages JOIN files USING (source_id) WHERE path = {_quoted(self.path)} AND page = {self.number}
+        """).rows
+
+    def _repr_png_(self) -> bytes:
+        import io
+
+        buffer = io.BytesIO()
+        self.image().save(buffer, "PNG")
+        return buffer.getvalue()
+
+
+class Database:
+    """One results file. Every error is an AriaDocsError of one sentence."""
+
+    def __init__(self, path: str | Path, *, passwords: Sequence[str] = ()) -> None:
+        from aria_docs.store import Store
+
+        self._store = Store(Path(path))
+        self._passwords = tuple(passwords)
+        self._store.ask("SELECT 1")
+
+    def sql(self, query: str) -> Rows:
+        """One statement that reads. Raises QueryError, StoreBusy."""
+        answer = self._store.ask(query)
+        return Rows(self._store, query, [answer])
+
+    def tables(self, file: str | None = None) -> list[Table]:
+        """All tables, or those of a file: its path, or its name where only one has it."""
+        where = f"path = {_quoted(self._path(file))}" if file else "true"
+        return _tables(self._store, where, self._passwords)
+
+    def table(self, table_id: str) -> Table:
+        """One table. Raises QueryError where there is none of that id."""
+        found = _tables(self._store, f"table_id = {_quoted(table_id)}", self._passwords)
+        if not found:
+            raise QueryError(f"no table {table_id!r}: the ids are in document_tables")
+        return found[0]
+
+    def page(self, file: str, number: int) -> Page:
+        """One page of a PDF: by the file's path, or its name where only one has it. Raises QueryError."""
+        path = self._path(file)
+        exists = f"SELECT 1 FROM pages JOIN files USING (source_id) WHERE path = {_quoted(path)} AND page = {number:d}"
+        if not self._store.ask(exists).rows:
+            raise QueryError(f"page {number} of {path} was not read: the pages that were are in `pages`")
+        return Page(self._store, path, number, self._passwords)
+
+    def scenes(self, file: str | None = None) -> Rows:
+        """The scenes of all videos, or of one, with their thumbnails."""
+        where = f"WHERE path = {_quoted(self._path(file))}" if file else ""
+        return self.sql(
+            "SELECT thumbnail, start_clock, end_clock, transition, title, description, scene_no, path "
+            f"FROM video_scenes {where} ORDER BY path, scene_no"
+        )
+
+    def search(self, words: str) -> Rows:
+        """Pages, captions, summaries and scenes that hold all the words."""
+        return self.sql(f"FROM search({_quoted(words)})")
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{count:,} {what}" for what, count in self._counts())
+        return f"{self._store.path}: {counts}"
+
+    def _repr_html_(self) -> str:
+        cells = "".join(f"<tr><td>{what}</td><td>{count:,}</td></tr>" for what, count in self._counts())
+        return f"<table><caption>{html.escape(str(self._store.path))}</caption>{cells}</table>"
+
+    def _counts(self) -> list[tuple[str, int]]:
+        counted = ("pages", "tables", "cells", "scenes", "summaries", "failures")
+        answer = self._store.ask("SELECT " + ", ".join(f"(SELECT count(*) FROM {what})" for what in counted))
+        return list(zip(counted, answer.rows[0], strict=True))
+
+    def _path(self, file: str) -> str:
+        called = f"{_quoted(file)} IN (path, parse_filename(path))"
+        found = [path for (path,) in self._store.ask(f"SELECT path FROM files WHERE present AND {called}").rows]
+        if file in found:
+            return file
+        if len(found) != 1:
+            why = f"{len(found)} files are called that: give the whole path" if found else "the paths are in `files`"
+            raise QueryError(f"no single file {file!r} in {self._store.path}: {why}")
+        return str(found[0])
+
+
+def _tables(store: Store, where: str, passwords: tuple[str, ...]) -> list[Table]:
+    """A table is listed once, whatever number of files has its content."""
+    query = f"""
+        SELECT table_id, min(path), any_value(page), any_value(caption) FROM document_tables
+        WHERE {where} GROUP BY table_id ORDER BY min(path), any_value(page), any_value(table_no)
+    """
+    return [
+        Table(store, f"FROM tbl_{table_id} ORDER BY row_no", [], table_id, path, page, caption, passwords)
+        for table_id, path, page, caption in store.ask(query).rows
+    ]
+
+
+def _around(box: Sequence[float], scale: float, *, margin_px: float = 1) -> Box:
+    """A frame that does not cover the letters: they begin right at their box."""
+    x0, y0, x1, y1 = (edge * scale for edge in box)
+    return (x0 - margin_px, y0 - margin_px, max(x0, x1) + margin_px, max(y0, y1) + margin_px)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    path: str
+    number: int
+    long_edge_px: int
+    passwords: tuple[str, ...]
+
+
+def render(path: str, number: int, *, long_edge_px: int, passwords: tuple[str, ...] = ()) -> NDArray[np.uint8]:
+    """The page as displayed, (height, width, 3): drawn by a child process with limits on time and memory."""
+    from aria_docs.ingest.sandbox import Sandbox
+
+    if not Path(path).exists():
+        raise Unreachable(f"{path} has gone: without the file there is no picture of its pages")
+    with Sandbox() as sandbox:
+        child = sandbox.start("aria_docs.notebook:draw_page", _Wanted(path, number, long_edge_px, passwords))
+        try:
+            if not child.connection.poll(_LIMIT_S):
+                raise TimedOut(f"{path}: drawing page {number} took more than {_LIMIT_S:.0f} seconds")
+            pixels: NDArray[np.uint8] = child.receive()
+            return pixels
+        finally:
+            child.kill()
+
+
+def draw_page(wanted: _Wanted, _requests: Iterable[object]) -> Iterator[NDArray[np.uint8]]:
+    """Runs in the child."""
+    from aria_docs.ingest import pdf, sandbox
+
+    sandbox.allow_cpu(_LIMIT_S)
+    with pdf.open_document(Path(wanted.path), passwords=wanted.passwords) as document:
+        if not 1 <= wanted.number <= document.info.n_pages:
+            raise Unreachable(f"{wanted.path} has no page {wanted.number} any more: it has changed since it was read")
+        yield document.render(wanted.number, long_edge_px=wanted.long_edge_px)
