@@ -1,4 +1,4 @@
-"""Table candidates of a page: where PyMuPDF's layout network or the ruling lines see a table, `table_grid` reads it.
+"""Table candidates of a page: PyMuPDF's layout network and the ruling lines say where, the words say what.
 
 PyMuPDF's own Table.extract() and to_pandas() lose decimal points and blanks (2.0), and its find_tables() is worse than
 linear in drawings; neither is used: cells are made of the page's words.
@@ -10,17 +10,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from aria_docs.ingest.lattice import Lattice, Rule, lattice_table, lattices, merge_rules, tells_columns
 from aria_docs.ingest.mupdf import pymupdf
-from aria_docs.ingest.table_grid import (
-    Lattice,
-    Rule,
-    lattice_table,
-    lattices,
-    may_hold_table,
-    merge_rules,
-    open_table,
-    tells_columns,
-)
+from aria_docs.ingest.open_table import open_table
+from aria_docs.ingest.text_lines import may_hold_table
 from aria_docs.ingest.turns import quarters_upright, turn
 
 if TYPE_CHECKING:

@@ -6,15 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aria_docs.ingest.table_grid import (
-    Rule,
-    lattice_table,
-    lattices,
-    may_hold_table,
-    merge_rules,
-    open_table,
-    tells_columns,
-)
+from aria_docs.ingest.lattice import Rule, lattice_table, lattices, merge_rules, tells_columns
+from aria_docs.ingest.open_table import open_table
+from aria_docs.ingest.text_lines import may_hold_table
 from aria_docs.media import Box, TableCandidate, Word
 
 EM = 4.0  # the width of a character; a line is 10 points high

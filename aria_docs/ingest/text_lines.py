@@ -1,0 +1,137 @@
+"""Words of a page → lines and phrases, and what a text looks like: a value, a title, a note. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from aria_docs.media import Box, Word
+
+WIDE_GAP = 0.55  # of the text's height: words further apart are not one phrase; a blank is about 0.2
+
+_NUMERIC = re.compile(r"[^\w]*\d[\d\W]*(?:[a-z]|[eE][-+]?\d+)?[^\w]*")
+_EMPTY_VALUE = re.compile(r"[-\u2010-\u2015\u2212.…*†‡§#]+|n/?a|ref\.?|[(\[]?[a-z]{1,2}[)\]]", re.IGNORECASE)
+YEAR = re.compile(r"\D{0,2}(?:19|20)\d\d\D{0,3}\d?")
+NOTED = re.compile(
+    r"(?:(?:notes?|sources?|abbreviations?|legend|key|quellen?|anmerkung(?:en)?|remarques?|fuentes?|notas?)\s*[:.—]"
+    r"|see (?:also |foot)?notes?\b)",
+    re.IGNORECASE,
+)
+MARKED = re.compile(r"[*†‡§#¹²³]+\s*\S|\(?[a-z0-9]\)\s")
+_CAPTION = re.compile(
+    r"(?:table|tab\.|exhibit|appendix|annex|schedule|tabelle|tableau|tabla|tabela|tabella|tabel|tabell)"
+    r"\s*(?:[A-Z]{0,2}[-.]?\d|[IVXLC]+\b|[A-Z]\b)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(slots=True)
+class Line:
+    """Words on one baseline, from the left."""
+
+    words: list[Word]
+    top: float
+    bottom: float
+
+    @property
+    def middle(self) -> float:
+        """Half way between top and bottom."""
+        return (self.top + self.bottom) / 2
+
+    @property
+    def text(self) -> str:
+        """The words with a blank between them."""
+        return " ".join(word.text for word in self.words)
+
+
+def lines_of(words: Sequence[Word]) -> list[Line]:
+    """Words by baseline from the top; raised and lowered marks go with the line they overlap most."""
+    if not words:
+        return []
+    height = height_of(words)
+    big = [word for word in words if word.box[3] - word.box[1] >= 0.75 * height]
+    lines: list[Line] = []
+    for word in sorted(big, key=lambda word: middle_of(word)[1]):
+        middle = middle_of(word)[1]
+        if lines and middle - lines[-1].middle < 0.5 * min(height, lines[-1].bottom - lines[-1].top):
+            lines[-1].words.append(word)
+        else:
+            lines.append(Line([word], word.box[1], word.box[3]))
+    for word in words:
+        if word.box[3] - word.box[1] >= 0.75 * height:
+            continue
+        overlaps = [min(word.box[3], line.bottom) - max(word.box[1], line.top) for line in lines]
+        best = max(range(len(lines)), key=overlaps.__getitem__, default=None)
+        if best is not None and overlaps[best] > 0:
+            lines[best].words.append(word)
+        else:
+            lines.append(Line([word], word.box[1], word.box[3]))
+    for line in lines:
+        line.words.sort(key=lambda word: word.box[0])
+    return sorted(lines, key=lambda line: line.middle)
+
+
+def phrases_of(words: Sequence[Word], height: float) -> list[list[Word]]:
+    """Words of a line, parted where they stand further apart than WIDE_GAP of `height`."""
+    phrases: list[list[Word]] = []
+    for word in words:
+        if phrases and word.box[0] - phrases[-1][-1].box[2] < WIDE_GAP * height:
+            phrases[-1].append(word)
+        else:
+            phrases.append([word])
+    return phrases
+
+
+def text_of(words: Sequence[Word]) -> str:
+    """All words, line by line, on one line."""
+    return " ".join(line.text for line in lines_of(words))
+
+
+def height_of(words: Sequence[Word]) -> float:
+    """The median height of the words, in points."""
+    return median(word.box[3] - word.box[1] for word in words)
+
+
+def middle_of(word: Word) -> tuple[float, float]:
+    """x and y of the middle of its box."""
+    return (word.box[0] + word.box[2]) / 2, (word.box[1] + word.box[3]) / 2
+
+
+def within(word: Word, box: Box) -> bool:
+    """Whether the middle of the word lies in the box, or a point outside."""
+    x, y = middle_of(word)
+    return box[0] - 1 <= x <= box[2] + 1 and box[1] - 1 <= y <= box[3] + 1
+
+
+def is_value(text: str) -> bool:
+    """A number with its signs and marks, or what stands where a number would."""
+    return bool(_NUMERIC.fullmatch(text) or _EMPTY_VALUE.fullmatch(text))
+
+
+def is_title(text: str) -> bool:
+    """Too long for a heading over all columns, or empty, or begins like a caption or a note."""
+    return not text or len(text) > 60 or bool(_CAPTION.match(text) or NOTED.match(text))
+
+
+def may_hold_table(words: Sequence[Word]) -> bool:
+    """A cheap look: whether two lines close together have text far apart that stands in one column.
+
+    True of every table without lines, and of pages of several columns, too; false of most pages of prose.
+    """
+    height = height_of(words)
+    ends: list[tuple[float, set[int]]] = []
+    for line in lines_of(words):
+        starts: set[int] = set()
+        for phrase in phrases_of(line.words, 1.4 * height)[1:]:
+            x0, x1 = phrase[0].box[0], phrase[-1].box[2]
+            starts |= {round(x0 / 3), -round(x1 / 3) - 1, 100_000 + round((x0 + x1) / 6)}
+        if starts:
+            for middle, others in ends[-6:]:
+                if line.middle - middle < 6 * height and any(
+                    start + d in others for start in starts for d in (-1, 0, 1)
+                ):
+                    return True
+            ends.append((line.middle, starts))
+    return False
