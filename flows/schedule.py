@@ -13,6 +13,7 @@ from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import RunnerDeployment
+from prefect.exceptions import ObjectNotFound
 from prefect.runner import Runner
 from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
@@ -73,11 +74,24 @@ def serve(
 
 
 async def _serve(deployments: Sequence[RunnerDeployment], what: str, ui: str) -> None:
+    await _forget(deployments)
     runner = _Runner()
     ids = [await runner.aadd_deployment(deployment) for deployment in deployments]
     next_run = await _next_run(ids)
     Lines().say(f"{what}: next {next_run.astimezone():%Y-%m-%d %H:%M}, until ^C; Prefect UI at {ui}")
     await runner.start()
+
+
+async def _forget(deployments: Sequence[RunnerDeployment]) -> None:
+    """What an earlier process served under these names goes: had it been killed in the middle of a run, that run would
+    count as going on, and keep out ours for minutes; and the runs it missed would all be due now."""
+    async with get_client() as client:
+        for deployment in deployments:
+            try:
+                old = await client.read_deployment_by_name(f"{deployment.flow_name}/{deployment.name}")
+            except ObjectNotFound:
+                continue
+            await client.delete_deployment(old.id)
 
 
 async def _next_run(deployments: list[UUID]) -> datetime:
