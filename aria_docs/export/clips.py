@@ -61,7 +61,7 @@ def _clips(box: Sandbox, video: Video, folder: Path) -> Iterator[Written | Left]
                 yield Written(file, video.path, facts)
         except SandboxError as e:
             n_dead += 1
-            what = f"{left.pop(0).name} of {video.path}"
+            what = f"{left.pop(0).name} of {path.name}"
             if left and n_dead == GIVE_UP_AFTER:
                 what += f" and the {len(left)} scenes after it"
                 left.clear()

@@ -79,7 +79,7 @@ def _has_sound(box: Sandbox, path: Path) -> bool:
     child = box.start("aria_docs.ingest.cutting:sounds", str(path))
     try:
         if not wait([child.connection], STALL_S):
-            raise TimedOut(f"{path} could not be opened within {STALL_S:.0f} s: try a copy of the file")
+            raise TimedOut(f"{path.name} could not be opened within {STALL_S:.0f} s: try a copy of the file")
         return bool(child.receive())
     finally:
         child.kill()

@@ -21,7 +21,7 @@ def export(store: Store, folder: Path) -> Iterator[Written | Left]:
         inside.mkdir(exist_ok=True)
         for cut, jpeg in zip(video.cuts, pictures(store, video), strict=True):
             if jpeg is None:
-                why = f"{cut.name} of {video.path} has no picture: none of its frames could be decoded"
+                why = f"{cut.name} of {Path(video.path).name} has no picture: none of its frames could be decoded"
                 yield Left(video.path, Damaged(why))
                 continue
             file = inside / f"{video.stem(cut)}.jpg"

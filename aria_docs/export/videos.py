@@ -89,8 +89,8 @@ class Video:
                 return path
             changed = path
         if changed:
-            raise FileError(f"{changed} has changed since it was read: `aria-docs run` it again, then export")
-        raise Unreachable(f"{self.path} is gone: bring it back, or run again to have it forgotten")
+            raise FileError(f"{changed.name} has changed since it was read: `aria-docs run` it again, then export")
+        raise Unreachable(f"{Path(self.path).name} is gone: bring it back, or run again to have it forgotten")
 
 
 def videos(store: Store) -> Iterator[Video]:
