@@ -539,7 +539,7 @@ class _Crew:
         source.info = info
         if isinstance(info, DocumentInfo):
             source.row = source.row.model_copy(update={"n_pages": info.n_pages})
-            if "tables" in source.tasks:
+            if "tables" in self._pending.recipes:  # a page with its tables in has its text stored, for a summary too
                 source.pages_left.extend(self._pending.pages(source.id, info.n_pages))
                 source.resumed = len(source.pages_left) < len(self._pending.selected(info.n_pages))
             else:

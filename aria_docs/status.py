@@ -58,8 +58,8 @@ def read_status(store: Store) -> Status:
         unfinished=store.records(
             "SELECT s.path, count(DISTINCT p.page) AS done, s.n_pages "
             "FROM sources s LEFT JOIN pages p USING (source_id) "
-            "WHERE s.n_pages IS NOT NULL AND s.source_id NOT IN (SELECT source_id FROM failures WHERE task = '') "
-            "AND s.source_id NOT IN (SELECT source_id FROM readings WHERE part = 'document') "
+            "WHERE s.source_id IN (SELECT source_id FROM files WHERE present) "
+            "AND s.source_id NOT IN (SELECT source_id FROM failures WHERE source_id IS NOT NULL) "
             "GROUP BY ALL HAVING done < s.n_pages ORDER BY s.path"
         ),
         failures=store.records("SELECT path, part, error, message, retryable FROM failures ORDER BY path, part"),

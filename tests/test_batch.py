@@ -159,6 +159,14 @@ def test_retry_failed_reads_what_has_become_readable(bench) -> None:
     assert bench.rows("SELECT status FROM readings WHERE task = 'summary'") == [("ok",)]
 
 
+def test_only_the_summary_is_left(bench) -> None:
+    bench.pdf("document.summary.killed-once.pdf", 3)
+    assert bench.run().n_failed == 1
+    assert [row[1:] for row in failures(bench)] == [("document", "OutOfMemory")]
+    outcome = bench.run()
+    assert (outcome.n_parts, outcome.failures, failures(bench)) == (1, [], [])
+
+
 def test_every_copy_of_a_bad_file_has_its_own_failure(bench) -> None:
     bad = bench.pdf("p2.text.damaged.pdf", 3)
     shutil.copy(bad, bench.folder / "q.pdf")
