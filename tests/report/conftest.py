@@ -146,6 +146,10 @@ class Made:
     frames = FRAMES
     box_of = staticmethod(box_of)
 
+    def fleet_alone(self) -> None:
+        """Only the fleet's file is there."""
+        self.store.forget([str(file) for file in self.files.iterdir() if file.name != "fleet.pdf"])
+
     def read_again(self) -> None:
         """The fleet's table, later and with another last row."""
         later = reading(FLEET, "tables", "page:2", read_at=READ_AT.replace(hour=11))

@@ -231,6 +231,8 @@ def test_dark_print_and_narrow(chromium: Any, report: Any) -> None:
         assert (sum(map(int, shade)) < 150) == (options["color_scheme"] == "dark")
         page.emulate_media(media="print")
         assert not page.locator(".tools").is_visible() and page.locator("#t2-0 table").is_visible()
+        with pymupdf.open(stream=page.pdf()) as paper:
+            assert sum(len(sheet.get_images()) for sheet in paper) == 3, "every page's picture is printed"
         page.emulate_media(media="screen")
         for width in (360, 800):
             page.set_viewport_size({"width": width, "height": 800})

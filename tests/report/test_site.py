@@ -74,6 +74,7 @@ def test_a_source_without_files_leaves_no_page(made: Any, tmp_path: Path) -> Non
 
 def test_a_file_that_is_gone_keeps_the_pictures_it_has(made: Any, tmp_path: Path) -> None:
     folder = tmp_path / "report"
+    made.fleet_alone()
     write_report(made.store, folder)
     (made.files / "fleet.pdf").unlink()
     assert write_report(made.store, folder).n_made == 1
@@ -91,6 +92,7 @@ def test_a_file_that_is_gone_keeps_the_pictures_it_has(made: Any, tmp_path: Path
 def test_without_a_picture_the_table_stands_and_the_page_says_why(
     made: Any, tmp_path: Path, change: Any, why: str
 ) -> None:
+    made.fleet_alone()
     change(made)
     write_report(made.store, tmp_path / "report")
     text = pages(tmp_path / "report")[f"sources/{made.fleet}.html"]

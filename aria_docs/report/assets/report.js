@@ -188,7 +188,6 @@ const videoPage = () => {
   const scenes = all(".scenes > li");
   const texts = scenes.map((scene) => fold(scene.textContent));
   const preview = one(".preview");
-  const hint = preview?.textContent;
   const marks = all(".timeline a");
 
   const show = () => {
@@ -201,18 +200,14 @@ const videoPage = () => {
     count.textContent = shown === scenes.length ? plural(shown, "scene") : `${shown} of ${plural(scenes.length, "scene")}`;
   };
   const point = (mark) => {
-    const scene = mark && one(mark.getAttribute("href"));
-    if (!scene) {
-      preview?.replaceChildren(hint);
-      return;
-    }
+    if (!mark) return;
+    const scene = one(mark.getAttribute("href"));
     const picture = one("img", scene)?.cloneNode();
     const words = [mark.getAttribute("aria-label"), one("p", scene)?.textContent].filter(Boolean).join(" · ");
     preview.replaceChildren(...(picture ? [picture] : []), words);
   };
   const line = one(".timeline");
   for (const event of ["pointerover", "focusin"]) line?.addEventListener(event, ({ target }) => point(target.closest("svg a")));
-  line?.addEventListener("pointerleave", () => point(null));
   show();
   return { show, items: () => scenes.filter((scene) => !scene.hidden) };
 };
