@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -163,3 +164,13 @@ def command(*arguments: object) -> list[str]:
     import sys
 
     return [sys.executable, "-m", "aria_docs", *(os.fspath(a) if isinstance(a, Path) else str(a) for a in arguments)]
+
+
+@pytest.fixture(scope="session")
+def examples_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `aria-docs run examples` makes: read once for all tests that ask about it."""
+    path = tmp_path_factory.mktemp("examples") / "results.duckdb"
+    command = [sys.executable, "-m", "aria_docs", "run", str(HERE.parent / "examples"), "--db", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return path
