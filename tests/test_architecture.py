@@ -43,6 +43,8 @@ DOORS = {
     "typer": {"aria_docs.cli"},
     "rich": {"aria_docs.progress"},
     "xlsxwriter": {"aria_docs.export.xlsx"},
+    "opentimelineio": {"aria_docs.export.otio"},
+    "jinja2": {"aria_docs.report"},
     "py3langid": {"aria_docs.model.embedded"},
 }
 

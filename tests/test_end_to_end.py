@@ -54,7 +54,8 @@ def test_sums_are_right(store: Store) -> None:
     """Brackets are negative, thousands are thousands, marks and signs are no digits."""
     [sums] = store.records(
         "SELECT sum(number) FILTER (row_no BETWEEN 1 AND 4) AS revenue, "
-        "sum(number) FILTER (row_no BETWEEN 6 AND 10) AS expenses FROM document_cells WHERE path LIKE '%/annual_report.pdf' AND page = 3 AND col_no = 2"
+        "sum(number) FILTER (row_no BETWEEN 6 AND 10) AS expenses "
+        "FROM document_cells WHERE path LIKE '%/annual_report.pdf' AND page = 3 AND col_no = 2"
     )
     assert sums == {"revenue": 92218.0, "expenses": -71383.0}
 
