@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import threading
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -66,20 +68,24 @@ def serve(
     ]
     names = " and ".join(_FLOWS[kind].name for kind in kinds)
     with prefect_server() as ui:
-        try:
-            asyncio.run(_serve(deployments, f"{names} of {where}, by {cron!r} in {zone}", ui))
-        except asyncio.CancelledError as error:
-            raise KeyboardInterrupt from error
+        if asyncio.run(_serve(deployments, f"{names} of {where}, by {cron!r} in {zone}", ui)).stopping:
+            raise KeyboardInterrupt
     raise AriaDocsError("the Prefect server does not answer any more: start aria-docs schedule again")
 
 
-async def _serve(deployments: Sequence[RunnerDeployment], what: str, ui: str) -> None:
+async def _serve(deployments: Sequence[RunnerDeployment], what: str, ui: str) -> Runner:
     await _forget(deployments)
     runner = _Runner()
     ids = [await runner.aadd_deployment(deployment) for deployment in deployments]
     next_run = await _next_run(ids)
     Lines().say(f"{what}: next {next_run.astimezone():%Y-%m-%d %H:%M}, until ^C; Prefect UI at {ui}")
+    # A ^C on a terminal goes to the runs' processes too, which would die of it in the middle of their imports: blocked
+    # here, it is blocked in them, and comes to this process by the thread that does not block it.
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    signal.signal(signal.SIGINT, runner.handle_sigterm)
     await runner.start()
+    return runner
 
 
 async def _forget(deployments: Sequence[RunnerDeployment]) -> None:
@@ -108,13 +114,10 @@ async def _next_run(deployments: list[UUID]) -> datetime:
 
 
 class _Runner(Runner):
-    """Prefect's, but SIGTERM ends it as ^C does: an orderly retreat, not an exit in the midst of whatever it does."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._serving = asyncio.current_task()
+    """Prefect's, but ended in order: the runs that go on are told to stop, and store what they have finished."""
 
     def handle_sigterm(self, *_: object, **__: object) -> None:
-        """Installed by `start`."""
-        assert self._loop and self._serving
-        self._loop.call_soon_threadsafe(self._serving.cancel)
+        """Installed by `start`. A second signal does not wait for the runs."""
+        if self.stopping or not self._loop:
+            raise KeyboardInterrupt
+        asyncio.run_coroutine_threadsafe(self.astop(), self._loop)
