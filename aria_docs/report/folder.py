@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,12 +36,6 @@ class Folder:
         self._now: dict[str, _Page] = {}
 
     def __enter__(self) -> Self:
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as e:
-            raise UsageError(
-                f"{self.path} cannot be a folder for the report ({e.strerror}): name another with -o"
-            ) from e
         self._write_manifest(self._before)
         return self
 
@@ -64,12 +57,16 @@ class Folder:
         return (self.path / name).is_file()
 
     def put(self, name: str, content: str | bytes) -> str:
-        """Writes a file, whole or not at all. Returns its name."""
+        """Writes a file, whole or not at all. Returns its name. Raises UsageError."""
         target = self.path / name
-        target.parent.mkdir(parents=True, exist_ok=True)
         draft = target.with_name(f".{target.name}.part")
-        draft.write_bytes(content.encode() if isinstance(content, str) else content)
-        os.replace(draft, target)  # noqa: PTH105 - says what it does
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_bytes(content.encode() if isinstance(content, str) else content)
+            draft.replace(target)
+        except OSError as e:
+            why = e.strerror or type(e).__name__
+            raise UsageError(f"{target} cannot be written ({why}): make room for it, or name another -o") from e
         return name
 
     def finished(self, page: str, fingerprint: str, files: list[str]) -> None:

@@ -14,7 +14,7 @@ from aria_docs.report.content import Cell, TableContent
 # A browser lays out 10,000 cells in a tenth of a second; what is cut is said, and is in the CSV.
 MAX_ROWS = 100
 MAX_COLS = 60
-MAX_CELLS_PER_SOURCE = 40_000
+MAX_CELLS_PER_SOURCE = 20_000
 FEW_ROWS = 5
 
 # What a spreadsheet takes for a formula (OWASP, "CSV Injection"), full-width forms included. A lone dash is none.

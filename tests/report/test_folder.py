@@ -53,3 +53,13 @@ def test_cut_short_everything_stays_known_as_ours(tmp_path: Path) -> None:
         site.finished("c", "3", [site.put("sub/c.html", "3")])
         raise KeyboardInterrupt
     assert write(tmp_path, a="1") == 2  # b and c are swept
+
+
+def test_what_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(UsageError, match="cannot be written"), Folder(tmp_path / "taken" / "report"):
+        pass
+    with Folder(tmp_path / "report") as site:
+        (tmp_path / "report" / "a.html").mkdir()
+        with pytest.raises(UsageError, match="cannot be written"):
+            site.put("a.html", "text")

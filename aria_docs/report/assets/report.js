@@ -126,16 +126,18 @@ const asLines = (table) => {
 
 const documentPage = () => {
   const tables = all("article.table");
-  const texts = tables.map((table) => fold(table.textContent));
+  const drawn = new Map(all("g[data-table]").map((group) => [group.dataset.table, group]));
+  let texts = null; // made when first searched
   const sheets = all(".sheet-row");
   const boxes = one("#boxes");
 
   const show = () => {
     const words = wanted();
+    texts ??= words.length ? tables.map((table) => fold(table.textContent)) : null;
     let shown = 0;
     tables.forEach((table, n) => {
-      table.hidden = !matches(texts[n], words);
-      one(`g[data-table="${table.id}"]`)?.toggleAttribute("hidden", table.hidden);
+      table.hidden = texts !== null && !matches(texts[n], words);
+      drawn.get(table.id)?.toggleAttribute("hidden", table.hidden);
       shown += !table.hidden;
     });
     for (const sheet of sheets) sheet.hidden = words.length > 0 && !one("article.table:not([hidden])", sheet);
@@ -157,19 +159,20 @@ const documentPage = () => {
   const pair = (node) => {
     const key = node.dataset.k;
     const id = node.closest("g")?.dataset.table ?? node.closest("article").id;
-    return [one(`#${id} [data-k="${key}"]`), one(`g[data-table="${id}"] [data-k="${key}"]`)];
+    return [document.getElementById(id), drawn.get(id)].map((side) => side && one(`[data-k="${key}"]`, side)).filter(Boolean);
   };
+  let lit = [];
   const light = (node) => {
-    for (const lit of all(".grid .on, svg .on")) lit.classList.remove("on");
-    if (node) for (const end of pair(node)) end?.classList.add("on");
+    for (const end of lit) end.classList.remove("on");
+    lit = node ? pair(node) : [];
+    for (const end of lit) end.classList.add("on");
   };
   one("#main").addEventListener("pointerover", ({ target }) => light(target.closest("[data-k]")));
   one("#main").addEventListener("click", ({ target }) => {
     if (target.closest("[data-copy]")) copy(target.closest("article"));
     const box = target.closest("rect[data-k]");
     if (box) {
-      const [cell] = pair(box);
-      cell?.scrollIntoView({ block: "center", inline: "center" });
+      pair(box)[0].scrollIntoView({ block: "center", inline: "center" });
       light(box);
     }
   });
@@ -207,7 +210,7 @@ const videoPage = () => {
     preview.replaceChildren(...(picture ? [picture] : []), words);
   };
   const line = one(".timeline");
-  for (const event of ["pointerover", "focusin"]) line?.addEventListener(event, ({ target }) => point(target.closest("svg a")));
+  line?.addEventListener("pointerover", ({ target }) => point(target.closest("svg a")));
   show();
   return { show, items: () => scenes.filter((scene) => !scene.hidden) };
 };
