@@ -69,11 +69,12 @@ WHERE title IS NOT NULL OR description IS NOT NULL;
 CREATE OR REPLACE MACRO search(words) AS TABLE
 WITH asked AS (
     SELECT list_distinct(regexp_extract_all(strip_accents(lower(words)), '[\p{L}\p{M}\p{N}]+')) AS asked_words
-), found AS (
+), folded AS (
     SELECT kind, path, page, start_s, text, strip_accents(lower(text)) AS plain, asked_words
     FROM search_texts, asked
-    WHERE len(asked_words) > 0
-      AND list_bool_and(list_transform(asked_words, lambda word: contains(strip_accents(lower(text)), word)))
+), found AS (
+    SELECT * FROM folded
+    WHERE len(asked_words) > 0 AND list_bool_and([contains(plain, word) FOR word IN asked_words])
 )
 SELECT kind, path, page, start_s,
        trim(regexp_replace(substr(text, greatest(1, instr(plain, asked_words[1]) - 60), 160), '\s+', ' ', 'g')) AS snippet,
