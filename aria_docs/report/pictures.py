@@ -43,12 +43,16 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A picture, or why there is none. at: the page or the time; cover: a smaller one of the same."""
+    """A picture, or why there is none. at: the page or the time; cover: a smaller one of the same.
+
+    retryable: there may be one another time.
+    """
 
     at: float
     picture: bytes | None
     why_not: str | None = None
     cover: bytes | None = None
+    retryable: bool = False
 
 
 def draw(child_of: Sandbox, wanted: Wanted) -> Iterator[Drawn]:
@@ -72,21 +76,21 @@ def draw(child_of: Sandbox, wanted: Wanted) -> Iterator[Drawn]:
                 left.popleft()
                 yield drawn
         except StopIteration:
-            why = "the file has no more pictures"
+            why, retryable = "the file has no more pictures", False
             break
         except Encrypted:
-            why = "the file asks for a password"
+            why, retryable = "the file asks for a password", False
             break
         except FileError as error:
-            why = str(error)
+            why, retryable = str(error), error.retryable
             break
         except SandboxError as error:
-            why = str(error)
-            yield Drawn(left.popleft(), None, why)
+            why, retryable = str(error), error.retryable
+            yield Drawn(left.popleft(), None, why, retryable=retryable)
         finally:
             child.kill()
     for at in left:
-        yield Drawn(at, None, why)
+        yield Drawn(at, None, why, retryable=retryable)
 
 
 def draw_pages(wanted: Wanted, _requests: Iterable[object]) -> Iterator[Drawn]:

@@ -38,11 +38,13 @@ from aria_docs.report.pictures import Wanted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aria_docs.media import Box
     from aria_docs.report.content import Cell, PageContent, SceneContent
     from aria_docs.report.grid import Grid
     from aria_docs.store import Store
 
 INDEX = "index.html"
+COVER = f"cover-{pictures.COVER_PX}.webp"
 _SHOWN_FAILURES = 2_000
 _INSIDE_BYTES = 2_500_000  # what the overview's search may hold of the insides of files
 _INSIDE_LONGEST = 240  # bytes of one table's or scene's words
@@ -68,7 +70,7 @@ class TableView:
     anchor: str
     page: int
     caption: str | None
-    box: Any
+    box: Box | None
     n_rows: int
     n_cols: int
     grounded: float | None
@@ -164,6 +166,7 @@ class _Page:
         self.source = source
         self.files: list[str] = []
         self.counts: Counter[str] = Counter()
+        self.retryable = False  # a picture that is missing now may be drawn another time
         self._site, self._artist = site, artist
 
     def address(self, name: str) -> str | None:
@@ -193,15 +196,13 @@ class _Page:
             if drawn.picture is None:
                 why_not[drawn.at] = drawn.why_not or ""
                 self.counts["undrawn"] += 1
+                self.retryable |= drawn.retryable
                 continue
             self.put(wanted[drawn.at], drawn.picture)
             self.counts["drawn"] += 1
             if drawn.at == cover_of and drawn.cover:
                 self.put(COVER, drawn.cover)
         return why_not
-
-
-COVER = f"cover-{pictures.COVER_PX}.webp"
 
 
 def _wanted(path: str, missing: Sequence[float], *, frames: bool) -> Wanted:
@@ -217,7 +218,7 @@ def _make(site: Folder, artist: _Artist, contents: Contents, style: str) -> Coun
     page = _Page(site, artist, contents.source)
     text = _video(page, contents) if contents.source.kind == "video" else _document(page, contents)
     page.files.append(site.put(f"sources/{contents.source.id}.html", text))
-    site.finished(contents.source.id, contents.source.fingerprint + style, page.files)
+    site.finished(contents.source.id, "" if page.retryable else contents.source.fingerprint + style, page.files)
     page.counts["made"] += 1
     return page.counts
 
