@@ -42,7 +42,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,  # nothing is ever downloaded
     "autoload_known_extensions": False,
 }
-MAX_STACKS = 500  # opening a file parses every view in it: 500 take 40 ms, 20,000 took 1.8 s
+MAX_STACKS = 500  # opening a file parses every view in it: 500 of them take 0.1 s, 20,000 took 1.8 s
 _TABLE_NAMED = re.compile(r"\btbl_([0-9a-f]{16})\b", re.IGNORECASE)
 _LOCKED = re.compile(r"Could not set lock|being used by another process")
 _RETRY_S = 0.1
