@@ -14,26 +14,27 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 from aria_docs import pipeline
 from aria_docs.errors import AriaDocsError, Damaged, EngineError, NoVideoStream, TimedOut
-from aria_docs.ingest.folder import Findings, FoundFile, find, sha256_of
+from aria_docs.ingest.folder import Findings, FoundFile, find, kind_of
 from aria_docs.ingest.sandbox import Child, Sandbox
 from aria_docs.media import DocumentInfo, VideoInfo
 from aria_docs.model.continued import TablePart, continued
 from aria_docs.model.engine import Task
+from aria_docs.outcome import Outcome, Progress, as_text, failure_row, now, of_path, told
+from aria_docs.pending import HASH, WALK, Pending, known_to
 from aria_docs.pipeline import Begun, Job, ReadPages, Summarise
 from aria_docs.recipes import Options
-from aria_docs.store import Batch, Known, Store
+from aria_docs.store import Batch, Store
 from schemas.readings import FailureRow, Finished, RunRow
-from schemas.sources import FileRow, SourceRow, source_id
+from schemas.sources import FileRow, SourceRow
 
 BATCH_S = 2.0
 BATCH_PARTS = 256
@@ -48,82 +49,6 @@ STARTING_PATIENCE_S = 60.0
 _BLOCK_S = 1.0  # what a child is given to do at once: small enough to share out, large enough never to leave it idle
 _BLOCK_PAGES = 64
 _HASHED_AHEAD = 8
-_WALK, _HASH = Begun("", "", "find"), Begun("", "", "hash")
-_TASKS_OF: dict[str, frozenset[Task]] = {
-    "pdf": frozenset(("tables", "summary")),
-    "video": frozenset(("scenes", "summary")),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A failure as it is told to people: the file, the part ('' for the whole file), and a sentence that names both."""
-
-    path: str
-    part: str
-    error: str
-    message: str
-    retryable: bool = False
-
-
-class Progress(Protocol):
-    """Who is told how a run goes."""
-
-    def opened(self, path: str, n_parts: int) -> None:
-        """A file is read now, in so many parts."""
-
-    def part(self, path: str) -> None:
-        """A part of it is finished, or has failed."""
-
-    def file_over(self, path: str) -> None:
-        """No more of this file will be read in this run."""
-
-    def failed(self, failure: Failure) -> None:
-        """Something could not be read."""
-
-    def say(self, sentence: str) -> None:
-        """Anything else that a person should know."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """How it went, in files; n_parts counts parts. `failures` has the standing ones of earlier runs too."""
-
-    run_id: str
-    n_files: int = 0
-    n_read: int = 0
-    n_failed: int = 0
-    n_skipped: int = 0
-    n_ignored: int = 0
-    n_parts: int = 0
-    seconds: float = 0.0
-    interrupted: bool = False
-    failures: list[Failure] = field(default_factory=list)
-
-    def file_over(self, failures: Sequence[Failure], *, read: bool) -> None:
-        """Counts a file: with failures new or standing, read now, or skipped because nothing was pending."""
-        self.n_files += 1
-        self.n_failed += bool(failures)
-        self.n_read += read and not failures
-        self.n_skipped += not read and not failures
-        self.failures += failures
-
-    def add(self, other: Outcome) -> None:
-        """Counts in what another call of `read` did."""
-        for name in ("n_files", "n_read", "n_failed", "n_skipped", "n_ignored", "n_parts"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.interrupted |= other.interrupted
-        self.failures += other.failures
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a run would do, by path."""
-
-    pending: list[str]
-    done: list[str]
-    failures: list[Failure]
-    n_ignored: int
 
 
 @dataclass(slots=True)
@@ -190,92 +115,6 @@ class _Session:
         return timeout_s
 
 
-def plan(paths: Sequence[Path], store: Store, options: Options) -> Plan:
-    """Which files a run would read, without reading any. Raises UsageError."""
-    findings = find(paths)
-    pending = _Pending(options, _known(store, options))
-    failures = [_told(_failure_row(path, None, _WALK, "", error)) for path, error in findings.unreadable]
-    todo: list[str] = []
-    done: list[str] = []
-    for file in findings.files:
-        try:
-            content = pending.content_of(file)
-        except AriaDocsError as error:
-            failures.append(_told(_failure_row(file.path, None, _HASH, "", error)))
-            continue
-        path = as_text(file.path)
-        (todo if pending.tasks(content, file.kind) else done).append(path)
-        failures += [_told(_of(row, path)) for row in pending.standing(content)]
-    return Plan(todo, done, failures, findings.ignored)
-
-
-def _known(store: Store, options: Options) -> Known:
-    if not store.path.exists():
-        return Known({}, {}, set(), [])
-    return store.known([row.recipe for row in options.recipes().values()])
-
-
-class _Pending:
-    """What earlier runs left to do, by the rules of resuming: what was read is not read again, and what failed is tried
-    again only where that may help."""
-
-    def __init__(self, options: Options, known: Known) -> None:
-        self._options, self.known = options, known
-        self.recipes = {task: row.recipe for task, row in options.recipes().items()}
-        # Parts that failed for good under these recipes, by source; '' stands for the whole file.
-        self._hopeless: dict[str, dict[tuple[str, str], FailureRow]] = {}
-        self.was_unreachable = {row.path for row in known.failures if row.source_id is None}
-        for row in known.failures:
-            if row.source_id and not self._worth_trying(row):
-                self._hopeless.setdefault(row.source_id, {})[row.task, row.part] = row
-
-    def _worth_trying(self, row: FailureRow) -> bool:
-        another_password = row.error == "Encrypted" and bool(self._options.passwords)
-        return row.retryable or self._options.retry_failed or self._options.force or another_password
-
-    def content_of(self, file: FoundFile) -> str:
-        """The source id, from the store where size and time of change are as they were. Raises Unreachable."""
-        known = self.known.files.get(as_text(file.path))
-        if known and (known.size_bytes, known.modified_at) == (file.size_bytes, file.modified_at):
-            return known.source_id
-        return source_id(sha256_of(file.path))
-
-    def standing(self, content: str) -> list[FailureRow]:
-        """What failed before and will not be tried again, once per part."""
-        return list(self._hopeless.get(content, {}).values())
-
-    def tasks(self, content: str, kind: str) -> dict[Task, str]:
-        """The tasks of which something is pending, with their recipes; of a source never opened, all."""
-        if ("", "") in self._hopeless.get(content, {}):
-            return {}
-        # A kind that has none of the tasks asked for is opened all the same, and says so.
-        of_kind = {task: recipe for task, recipe in self.recipes.items() if task in _TASKS_OF[kind]} or self.recipes
-        pending = {task for task in of_kind if self._options.force or self._is_pending(content, kind, task)}
-        if kind == "pdf" and "tables" in pending:
-            pending.add("summary")  # one of fewer pages is out of date
-        return {task: recipe for task, recipe in of_kind.items() if task in pending}
-
-    def _is_pending(self, content: str, kind: str, task: Task) -> bool:
-        source = self.known.sources.get(content)
-        if kind == "pdf" and task == "tables" and source and source.n_pages:
-            return bool(self.pages(content, source.n_pages))
-        return not self._is_over(content, task, "video" if kind == "video" else "document")
-
-    def pages(self, content: str, n_pages: int) -> list[int]:
-        """The pages whose tables are pending."""
-        return [page for page in self.selected(n_pages) if not self._is_over(content, "tables", f"page:{page}")]
-
-    def selected(self, n_pages: int) -> list[int]:
-        """The pages that the run is about."""
-        chosen = self._options.pages
-        return [page for page in range(1, n_pages + 1) if chosen is None or any(page in part for part in chosen)]
-
-    def _is_over(self, content: str, task: Task, part: str) -> bool:
-        if self._options.force:
-            return False
-        return (content, task, part) in self.known.read or (task, part) in self._hopeless.get(content, {})
-
-
 class Run:
     """One run over a database; a context manager. `read` may be called several times, and from several threads."""
 
@@ -293,13 +132,13 @@ class Run:
         recipes = self.options.recipes()
         run = RunRow(
             run_id=self.outcome.run_id,
-            started_at=_now(),
+            started_at=now(),
             command=as_text(self._command),
             engine=self.options.engine,
             recipe=self.options.recipe_of_run().recipe,
         )
         self.store.begin_run(run, [*recipes.values(), self.options.recipe_of_run()])
-        self.pending = _Pending(self.options, _known(self.store, self.options))
+        self.pending = Pending(self.options, known_to(self.store, self.options))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -309,25 +148,29 @@ class Run:
         totals.seconds = time.monotonic() - self._began
         self.store.end_run(totals.run_id, n_read=totals.n_read, n_failed=totals.n_failed, n_skipped=totals.n_skipped)
 
-    def find(self, paths: Sequence[Path]) -> list[FoundFile]:
-        """The PDFs and videos under the paths. What cannot be reached becomes a failure, what is gone is marked absent.
+    def find(self, paths: Sequence[Path], *, kinds: Collection[str] = ("pdf", "video")) -> list[FoundFile]:
+        """The files of these kinds under the paths. What cannot be reached becomes a failure, what is gone is marked
+        absent.
 
         Raises UsageError for a path that does not exist.
         """
         findings = find(paths)
         self.outcome.n_ignored += findings.ignored
-        self._note_unreadable(findings)
+        self._note_unreadable(findings, kinds)
         if gone := self._gone(paths, findings):
             self.store.forget(gone)
-        return findings.files
+        return [file for file in findings.files if file.kind in kinds]
 
-    def _note_unreadable(self, findings: Findings) -> None:
+    def _note_unreadable(self, findings: Findings, kinds: Collection[str]) -> None:
         batch = Batch()
         for path, error in findings.unreadable:
-            row = _failure_row(path, None, _WALK, "", error)
+            promised = kind_of(b"", Path(path).suffix.lower())  # None for a folder: it may hold any kind
+            if promised and promised not in kinds:
+                continue
+            row = failure_row(path, None, WALK, "", error)
             batch.failures.append(row)
-            self.outcome.file_over([_told(row)], read=False)
-            self.progress.failed(_told(row))
+            self.outcome.file_over([told(row)], read=False)
+            self.progress.failed(told(row))
         if batch:
             self.store.write(batch)
 
@@ -443,9 +286,9 @@ class _Crew:
             try:
                 content = future.result()
             except AriaDocsError as error:
-                row = _failure_row(file.path, None, _HASH, "", error)
+                row = failure_row(file.path, None, HASH, "", error)
                 self._batch.failures.append(row)
-                self._run.progress.failed(_told(row))
+                self._run.progress.failed(told(row))
                 self._file_over(file, [row], read=False)
                 continue
             if source := self._admit(file, content):
@@ -471,7 +314,7 @@ class _Crew:
                 self._file_over(file, earlier.failures, read=earlier.read)
             return None
         row = self._pending.known.sources.get(content) or SourceRow(
-            source_id=content, path=as_text(file.path), kind=file.kind, size_bytes=file.size_bytes, first_seen_at=_now()
+            source_id=content, path=as_text(file.path), kind=file.kind, size_bytes=file.size_bytes, first_seen_at=now()
         )
         tasks = self._pending.tasks(content, file.kind)
         source = self._sources[content] = _Source(content, [file], tasks, row, self._pending.standing(content))
@@ -689,10 +532,10 @@ class _Crew:
 
     def _fail(self, source: _Source, begun: Begun, error: AriaDocsError) -> None:
         recipe = self._pending.recipes[begun.task] if begun.task else ""
-        row = _failure_row(source.files[0].path, source.id, begun, recipe, error)
+        row = failure_row(source.files[0].path, source.id, begun, recipe, error)
         source.failures = [old for old in source.failures if (old.task, old.part) != (row.task, row.part)] + [row]
         self._batch.failures.append(row)
-        self._run.progress.failed(_told(row))
+        self._run.progress.failed(told(row))
 
     def _forget(self, session: _Session) -> None:
         self._sessions.pop(session.child.connection)
@@ -708,48 +551,11 @@ class _Crew:
 
     def _file_over(self, file: FoundFile, failures: Sequence[FailureRow], *, read: bool) -> None:
         """Every path with a failed content has its own failure rows."""
-        own = [_of(row, as_text(file.path)) for row in failures]
+        own = [of_path(row, as_text(file.path)) for row in failures]
         self._batch.failures += [row for row in own if row not in failures]
-        self.outcome.file_over([_told(row) for row in own], read=read)
+        self.outcome.file_over([told(row) for row in own], read=read)
         self._run.progress.file_over(file.path)
-
-
-def as_text(path: str) -> str:
-    r"""A path, or a sentence with one, as it is stored and told: bytes that are no UTF-8 stand as \xff."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def _failure_row(path: str, content: str | None, begun: Begun, recipe: str, error: AriaDocsError) -> FailureRow:
-    message = str(error)
-    if path not in message:  # a child that died could not say what it was at
-        where = begun.part.replace(":", " ") if begun.part.startswith("page:") else begun.task
-        message = ": ".join(filter(None, (path, where, message)))
-    return FailureRow(
-        path=as_text(path),
-        source_id=content,
-        task=begun.task,
-        part=begun.part,
-        recipe=recipe,
-        stage=begun.stage,
-        error=type(error).__name__,
-        message=as_text(message),
-        retryable=error.retryable,
-        failed_at=_now(),
-    )
-
-
-def _of(row: FailureRow, path: str) -> FailureRow:
-    """The same failure of another path with the same content."""
-    return row.model_copy(update={"path": path, "message": row.message.replace(row.path, path)})
-
-
-def _told(row: FailureRow) -> Failure:
-    return Failure(row.path, row.part, row.error, row.message, row.retryable)
 
 
 def _is_under(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)

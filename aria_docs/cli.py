@@ -18,7 +18,8 @@ import typer
 from aria_docs.errors import AriaDocsError, UsageError
 
 if TYPE_CHECKING:
-    from aria_docs.batch import Outcome, Plan
+    from aria_docs.outcome import Outcome
+    from aria_docs.pending import Plan
     from aria_docs.recipes import Options
 
 app = typer.Typer(
@@ -76,7 +77,8 @@ def run(
 ) -> None:
     """Read what is new, changed, or failed for a reason that may pass, and store it."""
     from aria_docs import progress
-    from aria_docs.batch import Run, plan
+    from aria_docs.batch import Run
+    from aria_docs.pending import plan
     from aria_docs.store import Store
 
     options = _options(

@@ -18,9 +18,10 @@ from prefect.states import Cancelled
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 
-from aria_docs.batch import Failure, Outcome, Run
+from aria_docs.batch import Run
 from aria_docs.errors import AriaDocsError, Unreachable
 from aria_docs.ingest.folder import FoundFile, Kind
+from aria_docs.outcome import Failure, Outcome
 from aria_docs.progress import Lines, failure_line, printable
 from aria_docs.recipes import Options, read_passwords
 from aria_docs.store import Store
@@ -91,7 +92,7 @@ def read_all(
         options = replace(options, passwords=read_passwords(Path(password_file)))
     told = Told()
     with Run(Store(Path(db), on_wait=told.say), options, command=command, progress=told) as run:
-        files = [file for file in run.find([Path(path) for path in paths]) if file.kind in kinds]
+        files = run.find([Path(path) for path in paths], kinds=kinds)
         told.files(len(files))
         done, pending = _by_content(run, files)
         run.outcome.add(run.read(done))

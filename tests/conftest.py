@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from aria_docs.batch import Failure, Outcome, Run
+from aria_docs.batch import Run
 from aria_docs.ingest.sandbox import Child, Sandbox
+from aria_docs.outcome import Failure, Outcome
 from aria_docs.recipes import Options
 from aria_docs.store import Store
 

@@ -23,7 +23,8 @@ LADDER = [
         "aria_docs.shell",
         "aria_docs.survey",
     },
-    {"aria_docs.recipes"},
+    {"aria_docs.pending"},
+    {"aria_docs.outcome", "aria_docs.recipes"},
     {"aria_docs.pipeline", "aria_docs.store"},
     {"aria_docs.model", "aria_docs.ingest"},
     {"aria_docs.forecast", "aria_docs.prompts"},
@@ -35,7 +36,7 @@ LADDER = [
 DOORS = {
     "duckdb": {"aria_docs.store"},
     "prefect": {"flows"},
-    "torch": {"aria_docs.model.aria"},
+    "torch": {"aria_docs.model.aria", "aria_docs.model.embedded.referee"},
     "pymupdf": {"aria_docs.ingest"},
     "av": {"aria_docs.ingest"},
     "decord": {"aria_docs.ingest"},

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from aria_docs.batch import Run, plan
+from aria_docs.batch import Run
 from aria_docs.errors import EngineError, UsageError
+from aria_docs.pending import plan
 from aria_docs.recipes import parse_pages
 
 

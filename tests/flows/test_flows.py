@@ -16,8 +16,9 @@ import yaml
 from prefect.client.orchestration import get_client
 from prefect.utilities.importtools import import_object
 
-from aria_docs.batch import Failure, Outcome, Run
+from aria_docs.batch import Run
 from aria_docs.errors import AriaDocsError, UsageError
+from aria_docs.outcome import Failure, Outcome
 from aria_docs.recipes import Options
 from aria_docs.store import Store
 from flows import schedule
