@@ -144,6 +144,7 @@ def read_document(job: Job, requests: Iterable[ReadPages | Summarise]) -> Iterat
 def read_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
     """Reads a whole video; waits for no request."""
     from aria_docs.ingest import video as videos
+    from aria_docs.model.embedded import referee
 
     engine, path = engines.load(job.engine), Path(job.path)
     yield Begun("", "", "open")
@@ -157,7 +158,7 @@ def read_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
         yield Begun("scenes", "video", "scenes")
         sandbox.allow_cpu(video_limit_s(job.timeout_s, info.duration_s))
         reading = _Reading(job, engine, "scenes", "video")
-        video = videos.watch(path)
+        video = videos.watch(path, referee=referee.transitions if referee.version() else None)
         cues = video.cues
         row = reading.row(video.note)
         yield Finished(

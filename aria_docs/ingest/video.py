@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from aria_docs.ingest.decoders import Picture
+    from aria_docs.ingest.shots import Referee
     from aria_docs.media import Shot
 
 
@@ -49,13 +50,17 @@ def low_resolution(path: Path, *, threads: int = 1) -> Iterator[tuple[float, NDA
     return _small(decoders.opened(path, threads=threads).pictures())
 
 
-def watch(path: Path, *, thumbnail_px: int = 320, threads: int = 1) -> Video:
-    """Shots, thumbnails, cues and what is wrong with the file, from one pass over its frames. Raises as `probe`."""
+def watch(path: Path, *, thumbnail_px: int = 320, threads: int = 1, referee: Referee | None = None) -> Video:
+    """Shots, thumbnails, cues and what is wrong with the file, from one pass over its frames. Raises as `probe`.
+
+    referee: asked about doubtful transitions, see `shots`.
+    """
     clip = decoders.opened(path, threads=threads)
     candidates = _Candidates(thumbnail_px)
     found: list[Shot] = []
     thumbnails: list[bytes | None] = []
-    for shot in shots.detect(_small(candidates.passing(clip.pictures())), duration_s=clip.info.duration_s):
+    frames = _small(candidates.passing(clip.pictures()))
+    for shot in shots.detect(frames, duration_s=clip.info.duration_s, referee=referee):
         found.append(shot)
         thumbnails.append(candidates.nearest_middle(shot))
     missing = [number for number, thumbnail in enumerate(thumbnails) if thumbnail is None]
@@ -78,7 +83,7 @@ def cues(path: Path, info: VideoInfo) -> tuple[Cue, ...]:
 def _small(pictures: Iterable[Picture]) -> Iterator[tuple[float, NDArray[np.uint8]]]:
     for picture in pictures:
         if not picture.damaged:  # where the decoder made things up, there would seem to be cuts
-            yield picture.time_s, picture.scale(shots.WIDTH_PX, shots.HEIGHT_PX)
+            yield picture.time_s, picture.scale(shots.FRAME_WIDTH_PX, shots.FRAME_HEIGHT_PX)
 
 
 class _Candidates:

@@ -34,11 +34,17 @@ def dissolve(a, b):
     return a * (1 - share) + b * share
 
 
-def shots(frames, *, times_s=None, noise=1.0):
+def enlarged(frames):
+    """(n, 18, 32, 3) → (n, 27, 48, 3): each pixel three times, and of these the mean of every two."""
+    tripled = frames.reshape(-1, HEIGHT_PX, WIDTH_PX, 3).repeat(3, 1).repeat(3, 2)
+    return tripled.reshape(-1, 27, 2, 48, 2, 3).mean((2, 4)).round().astype(np.uint8)
+
+
+def shots(frames, *, times_s=None, noise=1.0, referee=None):
     frames = frames + np.random.default_rng(0).normal(0, noise, frames.shape)
     times_s = np.arange(len(frames)) / FPS if times_s is None else times_s
-    pixels = np.clip(frames, 0, 255).astype(np.uint8)
-    return list(detect(zip(times_s.tolist(), pixels, strict=True), duration_s=len(frames) / FPS))
+    pixels = enlarged(np.clip(frames, 0, 255).astype(np.uint8))
+    return list(detect(zip(times_s.tolist(), pixels, strict=True), duration_s=len(frames) / FPS, referee=referee))
 
 
 def boundaries(frames, **options):
@@ -235,10 +241,48 @@ def test_shots_are_given_while_frames_are_still_coming():
     def stream():
         for i, frame in enumerate(np.concatenate([scene(1, 50), scene(2, 4 * STRETCH)])):
             taken.append(i)
-            yield i / FPS, frame.astype(np.uint8)
+            yield i / FPS, enlarged(frame.astype(np.uint8))[0]
 
     first = next(detect(stream(), duration_s=200.0))
     assert first.end_s == 2.0 and len(taken) == STRETCH
+
+
+def half_a_cut():
+    """After two seconds three of the eight columns of blocks show something else."""
+    frames = scene(1, 100)
+    frames[50:, :, :12] = scene(2, 50)[:, :, :12]
+    return frames
+
+
+@pytest.mark.parametrize(("likely", "expected"), [(1.0, [("cut", 2.0)]), (0.0, [])])
+def test_a_referee_decides_what_is_in_doubt(likely, expected):
+    windows = []
+
+    def referee(window):
+        windows.append(window)
+        return np.full(len(window), likely, np.float32)
+
+    assert boundaries(half_a_cut(), referee=referee) == expected
+    [window] = windows
+    assert window.shape == (100, 27, 48, 3)
+    steps = np.abs(np.diff(window.astype(int), axis=0)).mean((1, 2, 3))
+    assert steps.argmax() == 49, "the change is in the middle, where the network sees best"
+
+
+def test_a_referee_is_asked_once_however_long_the_video_is():
+    asked = []
+    frames = np.concatenate([np.tile(half_a_cut()[:1], (STRETCH - 100, 1, 1, 1)), half_a_cut(), scene(3, STRETCH)])
+    boundaries(frames, referee=lambda window: asked.append(1) or np.zeros(len(window), np.float32))
+    assert len(asked) == 1
+
+
+def test_a_referee_is_not_asked_about_what_is_clear():
+    def referee(window):
+        raise AssertionError("nothing is in doubt here")
+
+    for clear in (hard_cut, slow_dissolve):
+        frames, expected = clear()
+        assert len(boundaries(frames, referee=referee)) == len(expected)
 
 
 COMPOSED = Path(__file__).parents[3] / "shared/data/video/scenes"

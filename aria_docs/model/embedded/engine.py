@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from importlib import metadata
 
 from aria_docs.media import Cue, Page, Scene, Summary, Table, Video
+from aria_docs.model.embedded import referee
 from aria_docs.model.engine import ModelId, Task
 
 # Raised whenever a rule of this folder changes what is answered, so that a next run reads again.
-RULES = {"tables": "1", "scenes": "1", "summary": "1"}
+RULES = {"tables": "1", "scenes": "2", "summary": "1"}
 # What else decides the answer: PyMuPDF's layout network and text order, PyAV's decoders.
 _LIBRARIES = {"tables": ("pymupdf",), "scenes": ("av",), "summary": ("pymupdf", "py3langid")}
 
@@ -20,9 +21,11 @@ class EmbeddedEngine:
     name = "embedded"
 
     def model_id(self, task: Task) -> ModelId:
-        """The libraries with their versions, and the version of our own rules."""
-        libraries = " ".join(f"{name}-{metadata.version(name)}" for name in _LIBRARIES[task])
-        return ModelId(model=libraries, revision=f"rules-{RULES[task]}")
+        """The libraries with their versions, the referee where it is installed, and the version of our own rules."""
+        libraries = [f"{name}-{metadata.version(name)}" for name in _LIBRARIES[task]]
+        if task == "scenes" and (judge := referee.version()):
+            libraries.append(judge)
+        return ModelId(model=" ".join(libraries), revision=f"rules-{RULES[task]}")
 
     def tables(self, page: Page) -> tuple[Table, ...]:
         """See `tables.tables`."""
