@@ -12,6 +12,7 @@ import contextlib
 import stat
 from contextlib import contextmanager
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,7 +24,7 @@ from aria_docs.ingest.turns import quarters_upright, turn
 from aria_docs.media import Box, DocumentInfo, Page, Word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -254,7 +255,9 @@ def _read(page: Any, number: int) -> Page:
         notes.append(f"cut: only the first {MAX_WORDS:,} of {len(raw_words):,} words are kept")
         raw_words = raw_words[:MAX_WORDS]
     words = tuple(
-        Word(text, _box(raw[:4], matrix), raw[5], raw[6]) for raw in raw_words if (text := clean(raw[4]).strip())
+        Word(text, _box(raw[:4], matrix), raw[5], raw[6])
+        for raw in raw_words
+        if (text := clean(raw[4]).strip()) and _is_somewhere(raw[:4])
     )
     raw_lines = [
         (line, block["number"]) for block in textpage.extractDICT()["blocks"] for line in block.get("lines", ())
@@ -265,6 +268,8 @@ def _read(page: Any, number: int) -> Page:
     n_chars = 0
     for raw_line, block in raw_lines:
         line = _line(raw_line, block)
+        if not _is_somewhere((*line.box, line.size_pt)):
+            continue
         n_chars += len(line.text)
         if n_chars > MAX_CHARS:
             notes.append(f"cut: only the first {MAX_CHARS:,} characters of the text are kept")
@@ -294,6 +299,11 @@ def _line(raw: dict[str, Any], block: int) -> Line:
     main = max(spans, key=lambda span: len(span["text"].strip()))
     bold = bool(main["flags"] & 16) or "bold" in main["font"].lower()
     return Line(text, raw["bbox"], main["size"], bold, block)
+
+
+def _is_somewhere(places: Iterable[float]) -> bool:
+    """Text set in an endless size, or endlessly far away, is on no page that anyone sees."""
+    return all(map(isfinite, places))
 
 
 def _box(box: Any, matrix: Any) -> Box:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -383,3 +384,20 @@ def test_a_table_keeps_its_page_apart(tmp_path: Path) -> None:
         before = document.page(1)
         after = document.with_tables(before)
     assert replace(after, candidates=()) == before
+
+
+def test_text_of_endless_size_is_left_out(tmp_path: Path) -> None:
+    def draw(page: Any) -> None:
+        text_page(page)
+        page.insert_text((72, 200), "endless", fontsize=11)
+        document = page.parent
+        xref = page.get_contents()[-1]
+        size = re.sub(
+            rb"\b11 Tf", b"3" + 38 * b"0" + b" Tf 3" + 38 * b"0" + b" 0 0 1 72 600 Tm", document.xref_stream(xref)
+        )
+        document.update_stream(xref, size)
+
+    with open_document(make(tmp_path / "a.pdf", draw)) as document:
+        page = document.with_tables(document.page(1))
+    assert page.text == "A sentence on a page."
+    assert [word.text for word in page.words] == ["A", "sentence", "on", "a", "page."]
