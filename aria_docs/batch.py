@@ -346,6 +346,7 @@ class _Crew:
             timeout_s=options.timeout_s,
             passwords=options.passwords,
             group=options.group,
+            speech=None if options.speech is None else str(options.speech),
         )
         worker = "aria_docs.pipeline:" + ("read_document" if source.row.kind == "pdf" else "read_video")
         child = self._run.sandbox(file.kind for file in self._files).start(worker, job)

@@ -39,6 +39,10 @@ Engine = Annotated[
 ]
 Tasks = Annotated[str, typer.Option(metavar="LIST", help="What to read: tables,scenes,summary or some of these.")]
 Group = Annotated[bool, typer.Option("--group", help="Join shots that belong together to one scene.")]
+SpeechModel = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="A faster-whisper model, for the words of videos without subtitles."),
+]
 Pages = Annotated[str | None, typer.Option(metavar="LIST", help="Only these pages of each PDF, as in 1-5,9,20-.")]
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Files and pages read at once. [default: the number of cores]")
@@ -62,6 +66,7 @@ def run(
     engine: Engine = "auto",
     tasks: Tasks = "tables,scenes,summary",
     group: Group = False,
+    speech_model: SpeechModel = None,
     pages: Pages = None,
     workers: Workers = None,
     password_file: PasswordFile = None,
@@ -82,8 +87,8 @@ def run(
     from aria_docs.store import Store
 
     options = _options(
-        engine=engine, tasks=tasks, group=group, pages=pages, workers=workers, password_file=password_file,
-        timeout=timeout, force=force, retry_failed=retry_failed, debug=debug,
+        engine=engine, tasks=tasks, group=group, speech=speech_model, pages=pages, workers=workers,
+        password_file=password_file, timeout=timeout, force=force, retry_failed=retry_failed, debug=debug,
     )  # fmt: skip
     if dry_run:
         _end_of_plan(plan(paths, Store(db), options), as_json=as_json)
@@ -113,6 +118,7 @@ def schedule(
     engine: Engine = "auto",
     tasks: Tasks = "tables,scenes,summary",
     group: Group = False,
+    speech_model: SpeechModel = None,
     pages: Pages = None,
     workers: Workers = None,
     password_file: PasswordFile = None,
@@ -121,8 +127,8 @@ def schedule(
 ) -> None:
     """Serve the flows on a schedule, until interrupted; each run reads what is new or changed."""
     options = _options(
-        engine=engine, tasks=tasks, group=group, pages=pages, workers=workers, password_file=password_file,
-        timeout=timeout, force=False, retry_failed=False, debug=debug,
+        engine=engine, tasks=tasks, group=group, speech=speech_model, pages=pages, workers=workers,
+        password_file=password_file, timeout=timeout, force=False, retry_failed=False, debug=debug,
     )  # fmt: skip
     from flows.schedule import serve
 
@@ -258,6 +264,7 @@ def _options(
     engine: str,
     tasks: str,
     group: bool,
+    speech: Path | None,
     pages: str | None,
     workers: int | None,
     password_file: Path | None,
@@ -273,6 +280,7 @@ def _options(
         engine=choose(engine)[0],
         tasks=parse_tasks(tasks),
         group=group,
+        speech=speech,
         pages=None if pages is None else parse_pages(pages),
         workers=workers or os.cpu_count() or 1,
         passwords=read_passwords(password_file) if password_file else (),

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from aria_docs.ingest import sandbox
-from aria_docs.media import DocumentInfo, Page, Scene, Shot, Summary, Table, TableCell, VideoInfo
+from aria_docs.media import Cue, DocumentInfo, Page, Scene, Shot, Summary, Table, TableCell, VideoInfo
 from aria_docs.model import engine as engines
 from aria_docs.model.engine import Task
 from schemas.readings import Finished, ReadingRow, reading_id
@@ -32,6 +32,7 @@ class Job:
     passwords:  tried in turn on an encrypted PDF.
     timeout_s:  for one page; for each begun minute of video.
     group:      join shots to scenes.
+    speech:     folder of a model that writes down what is said in videos without subtitles.
     """
 
     path: str
@@ -42,6 +43,7 @@ class Job:
     timeout_s: float
     passwords: tuple[str, ...] = ()
     group: bool = False
+    speech: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,8 @@ def read_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
         sandbox.allow_cpu(video_limit_s(job.timeout_s, info.duration_s))
         reading = _Reading(job, engine, "scenes", "video")
         video = videos.watch(path, referee=referee.transitions if referee.version() else None)
-        cues = video.cues
+        cues = video.cues or _heard(job, info)
+        video = replace(video, cues=cues)
         row = reading.row(video.note)
         yield Finished(
             row,
@@ -171,9 +174,20 @@ def read_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
     if "summary" in job.recipes:
         yield Begun("summary", "video", "summary")
         reading = _Reading(job, engine, "summary", "video")
-        summary = engine.summarise_video(videos.cues(path, info) if cues is None else cues)
+        if cues is None:
+            cues = videos.cues(path, info) or _heard(job, info)
+        summary = engine.summarise_video(cues)
         row = reading.row(None)
         yield Finished(row, summaries=_summary_rows(row, summary))
+
+
+def _heard(job: Job, info: VideoInfo) -> tuple[Cue, ...]:
+    """What is said in a video, if the job names somebody who listens."""
+    if job.speech is None:
+        return ()
+    from aria_docs.ingest import speech
+
+    return speech.cues(Path(job.path), info, speech.whisper(Path(job.speech)))
 
 
 def measure(job: tuple[str, Kind], _requests: Iterable[object]) -> Iterator[list[tuple[float, float]] | VideoInfo]:

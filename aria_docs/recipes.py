@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aria_docs.errors import UsageError
+from aria_docs.ingest import speech
 from aria_docs.model import engine as engines
 from aria_docs.model.engine import TASKS, Task
 from schemas import derived_id
@@ -46,6 +47,7 @@ class Options:
 
     timeout_s:  for a page, or for each begun minute of a video.
     pages:      of every PDF, None for all.
+    speech:     folder of a model that writes down what is said in videos without subtitles.
     """
 
     engine: str = "embedded"
@@ -55,6 +57,7 @@ class Options:
     pages: tuple[PageRange, ...] | None = None
     passwords: tuple[str, ...] = ()
     group: bool = False
+    speech: Path | None = None
     force: bool = False
     retry_failed: bool = False
     debug: bool = False
@@ -66,10 +69,11 @@ class Options:
     def recipes(self) -> dict[Task, RecipeRow]:
         """For each task all that decides its answer, and the hash of that."""
         engine = engines.load(self.engine)
+        heard: dict[str, object] = {"speech": speech.identity(self.speech)} if self.speech else {}
         own: dict[Task, dict[str, object]] = {
             "tables": {},
-            "scenes": {"group": self.group},
-            "summary": {"pages": [[r.first, r.last] for r in self.pages] if self.pages else None},
+            "scenes": {"group": self.group} | heard,
+            "summary": {"pages": [[r.first, r.last] for r in self.pages] if self.pages else None} | heard,
         }
         rows = {}
         for task in self.tasks:

@@ -431,6 +431,30 @@ def _codec(stream: VideoStream) -> str:
     return stream.codec_context.codec.canonical_name
 
 
+def sound(path: Path, *, rate_hz: int) -> Iterator[tuple[float, NDArray[np.float32]]]:
+    """The sound track chosen by its writer, else the first, in blocks: (container time, mono samples from -1 to 1).
+
+    Nothing where there is none; what cannot be decoded is passed over.
+    """
+    resampler = av.AudioResampler("flt", "mono", rate_hz)
+    with _open(path) as (container, _):
+        tracks = container.streams.audio
+        if not tracks:
+            return
+        track = max(tracks, key=lambda s: (bool(s.disposition & Disposition.default), -s.index))
+        try:
+            for packet in container.demux(track):
+                try:
+                    frames = packet.decode()
+                except av.FFmpegError:
+                    continue
+                for frame in frames:
+                    for block in resampler.resample(frame):
+                        yield block.time or 0.0, block.to_ndarray()[0]
+        except av.FFmpegError:
+            return  # cut off here, as `note` says of the pictures
+
+
 def text_track(path: Path) -> Iterator[tuple[float, float, str]]:
     """The subtitle track chosen by its writer, else the first: (start, end, text with ASS markup) in container time."""
     with _open(path) as (container, _):
