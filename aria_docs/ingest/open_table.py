@@ -101,6 +101,7 @@ class _Grid:
         steps = [b.middle - a.middle for a, b in pairwise(lines)]
         self.leading = float(np.percentile(steps, 10)) if steps else height
         self.pitch = median(steps) if steps else height
+        self.rows_apart = False  # lines of the body stand at more than one distance; known when its rows are asked for
         # Where the words of a column begin in most lines: a word there is no more of the phrase before it.
         begins: list[Counter[int]] = [Counter() for _ in range(self.n_cols)]
         for line in lines:
@@ -189,6 +190,8 @@ class _Grid:
     def rows(self, lines: Sequence[Line]) -> list[list[Line]]:
         """Lines of the body grouped to rows."""
         rows: list[list[Line]] = []
+        steps = [b.middle - a.middle for a, b in pairwise(lines)]
+        self.rows_apart = bool(steps) and float(np.percentile(steps, 90)) > 1.15 * min(steps)
         for line in lines:
             if rows and not self.ruled(rows[-1][-1], line) and self._goes_on(rows[-1], line):
                 rows[-1].append(line)
@@ -221,6 +224,8 @@ class _Grid:
             return False
         if all(text[0].isupper() or text[0].isdigit() for text in here.values()):
             return False  # sentences that begin side by side
+        if not (self.rows_apart or len(before[0].split()) > 2):
+            return False  # names one under the other, each with its own text beside it
         return step < 1.25 * self.leading and set(here) <= set(before) and self._had_to_wrap(previous, line)
 
     def _has_values(self, line: Line) -> bool:
@@ -385,12 +390,17 @@ def _before(line: Line, previous: Line) -> str:
 
 
 def _without_title(lines: list[Line], full: Sequence[float], edges: Sequence[float]) -> list[Line]:
-    """Without a line above the header that a full rule sets off: a title, or a unit such as (In thousands)."""
-    if len(lines) < 4 or len(edges) < 2 or not any(lines[0].middle < y < lines[1].middle for y in full):
+    """Without a line above the header that is none of it.
+
+    A full rule sets it off (a title, or a unit such as (In thousands)), or it is a sentence that ends with a colon.
+    """
+    if len(lines) < 4 or len(edges) < 2 or len(phrases_of(lines[0].words, lines[0].bottom - lines[0].top)) > 1:
         return lines
-    text = lines[0].text
-    single = len(phrases_of(lines[0].words, lines[0].bottom - lines[0].top)) == 1
-    return lines[1:] if single and (is_title(text) or (text[0] in "([" and text[-1] in ")]")) else lines
+    text, words = lines[0].text, lines[0].words
+    if text.endswith(":") and sum(words[0].box[0] < edge < words[-1].box[2] for edge in edges) > 1:
+        return lines[1:]
+    ruled = any(lines[0].middle < y < lines[1].middle for y in full)
+    return lines[1:] if ruled and (is_title(text) or (text[0] in "([" and text[-1] in ")]")) else lines
 
 
 def _without_notes(lines: list[Line], full: Sequence[float], edges: Sequence[float]) -> list[Line]:

@@ -11,6 +11,8 @@ from aria_docs.media import Box, Word
 
 WIDE_GAP = 0.55  # of the text's height: words further apart are not one phrase; a blank is about 0.2
 
+_FAR_APART = 1.6  # of the text's height: what the gate takes for a gap between columns
+
 _NUMERIC = re.compile(r"[^\w]*\d[\d\W]*(?:[a-z]|[eE][-+]?\d+)?[^\w]*")
 _EMPTY_VALUE = re.compile(r"[-\u2010-\u2015\u2212.…*†‡§#]+|n/?a|ref\.?|[(\[]?[a-z]{1,2}[)\]]", re.IGNORECASE)
 YEAR = re.compile(r"\D{0,2}(?:19|20)\d\d\D{0,3}\d?")
@@ -116,22 +118,38 @@ def is_title(text: str) -> bool:
 
 
 def may_hold_table(words: Sequence[Word]) -> bool:
-    """A cheap look: whether two lines close together have text far apart that stands in one column.
+    """A cheap look: whether lines close together have text far apart that stands in one column.
 
-    True of every table without lines, and of pages of several columns, too; false of most pages of prose.
+    One such text on each of four lines, or two on each of two. True of every table without lines (but one of two
+    columns and three rows), and of pages of several columns, too; false of most pages of prose, programs and contents.
     """
     height = height_of(words)
-    ends: list[tuple[float, set[int]]] = []
+    above: list[tuple[float, dict[int, int]]] = []  # middles of lines, and how many lines each column has had so far
     for line in lines_of(words):
-        starts: set[int] = set()
-        for phrase in phrases_of(line.words, 1.4 * height)[1:]:
+        if _is_led(line):
+            continue
+        near = [columns for middle, columns in above[-6:] if line.middle - middle < 6 * height]
+        here: dict[int, int] = {}
+        shared = [0] * len(near)
+        for phrase in phrases_of(line.words, _FAR_APART * height)[1:]:
             x0, x1 = phrase[0].box[0], phrase[-1].box[2]
-            starts |= {round(x0 / 3), -round(x1 / 3) - 1, 100_000 + round((x0 + x1) / 6)}
-        if starts:
-            for middle, others in ends[-6:]:
-                if line.middle - middle < 6 * height and any(
-                    start + d in others for start in starts for d in (-1, 0, 1)
-                ):
-                    return True
-            ends.append((line.middle, starts))
+            places = (
+                round(x0 / 3),
+                -round(x1 / 3) - 1,
+                100_000 + round((x0 + x1) / 6),
+            )  # where it begins, ends, centres
+            runs = [[columns.get(place + d, 0) for place in places for d in (-1, 0, 1)] for columns in near]
+            shared = [n + any(run) for n, run in zip(shared, runs, strict=True)]
+            for i, place in enumerate(places):
+                here[place] = 1 + max((max(run[3 * i : 3 * i + 3]) for run in runs), default=0)
+        if max(shared, default=0) >= 2 or max(here.values(), default=0) >= 4:
+            return True
+        if here:
+            above.append((line.middle, here))
     return False
+
+
+def _is_led(line: Line) -> bool:
+    """Whether dots lead to its last word, as on pages of contents and in an index."""
+    dots = [i for i, word in enumerate(line.words) if set(word.text) <= {".", "…"}]
+    return sum(len(line.words[i].text) for i in dots) >= 4 and len(line.words) - 1 - dots[-1] <= 1

@@ -196,8 +196,18 @@ def test_pieces_of_a_line_are_joined() -> None:
         (placed(*body(0, "one", "two")), True),
         (placed((0, 0, "a line of prose that goes on"), (0, 1, "and on and on, and then some")), False),
         (placed((0, 0, "Name"), (300, 0, "Page 3"), (0, 1, "prose under a running head"), (0, 2, "and more")), False),
+        (placed(*((x, line, "a text") for x in (0, 200) for line in range(4))), True),
+        (placed(*((x, line, "a text") for x in (0, 200) for line in range(3))), False),
+        (
+            placed(*((x, y, text) for y in range(9) for x, text in ((0, "Part"), (100, "........"), (-390, f"{y}")))),
+            False,
+        ),
+        (
+            placed(*((x, y, text) for y in range(9) for x, text in ((0, "Rent ......"), (-200, "1"), (-390, "23")))),
+            True,
+        ),
     ],
-    ids=["columns", "prose", "running head"],
+    ids=["columns", "prose", "running head", "names", "a matrix in prose", "contents", "leaders in a table"],
 )
 def test_the_gate(words: list[Word], expected: bool) -> None:
     assert may_hold_table(words) is expected
@@ -231,3 +241,24 @@ def test_no_page_breaks_it_and_no_slot_is_taken_twice(
         assert len(slots) == len(set(slots))
         assert all(row < table.n_rows and col < table.n_cols for row, col in slots)
         assert 0 <= table.n_header_rows <= table.n_rows
+
+
+def test_names_one_under_the_other_are_rows() -> None:
+    names = ("Cauchy", "exponential", "gamma", "geometric", "log-normal")
+    words = placed(
+        (0, 0, "Distribution"), (150, 0, "name"), (250, 0, "arguments"),
+        *((0, 1 + i, name) for i, name in enumerate(names)),
+        *((150, 1 + i, name) for i, name in enumerate(("cauchy", "exp", "gamma", "geom", "lnorm"))),
+        *((250, 1 + i, name) for i, name in enumerate(("location, scale", "rate", "shape", "prob", "meanlog, sdlog"))),
+    )  # fmt: skip
+    table = open_table(BOX, words, [120.0, 220.0], [])
+    assert [row[0] for row in rows(table)] == ["Distribution", *names]
+
+
+def test_a_sentence_before_the_header_is_none_of_it() -> None:
+    words = placed(
+        (0, 0, "Input file with names of rows and of columns, as in the chapter before:"), *body(2, "a", "b", "c")
+    )
+    words += placed(*((x, 1, text) for x, text in ((150, "Price"), (220, "Floor"), (290, "Area"), (360, "Age"))))
+    table = open_table(BOX, words, EDGES, [])
+    assert rows(table)[:2] == [["", "Price", "Floor", "Area", "Age"], ["a", "10.5", "20.5", "30.5", "40.5"]]

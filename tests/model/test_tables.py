@@ -100,3 +100,20 @@ def test_tables_come_from_the_top() -> None:
     low = candidate(ROWS)
     high = TableCandidate((100, 20, 400, 90), low.n_rows, low.n_cols, 1, low.cells)
     assert [table.box[1] for table in tables(page(low, high))] == [20, 200]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [["x11()", "# for graphics"], ['par(pch = "+")', "# plotting character"], ["library(MASS)", "# a package"]],
+        [["int n;", "// how many"], ["double x;", "/* the mean */"], ["return x;", ""]],
+        [['"sa",', '"qld",', '"nsw",'], ['"vic",', '"nsw",', '"vic",'], ['"act",', '"nsw")', ""]],
+    ],
+)
+def test_a_program_is_no_table(rows: list[list[str]]) -> None:
+    assert tables(page(candidate(rows))) == ()
+
+
+def test_commas_and_number_signs_do_not_make_a_program() -> None:
+    rows = [["Team", "#"], ["Bergen, Norway", "#1"], ["Turku, Finland", "#2"], ["Lund, Sweden", "% of all"]]
+    assert len(tables(page(candidate(rows)))) == 1

@@ -1,7 +1,8 @@
 """Table candidates of a page → tables: captions, numbers, and no false tables. Pure.
 
 What a parser of geometry takes for a table and a reader does not: a chart whose grid lines enclose little text, a list
-whose first column is bullets, a page of contents, paragraphs in a frame, a form that nobody has filled in.
+whose first column is bullets, lines of a program, a page of contents, paragraphs in a frame, a form that nobody has
+filled in.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _MIN_FILLED = 0.3  # of the cells of a table hold text; a chart's grid or a blan
 _MAX_WORDS_PER_CELL = 60  # on average; more is paragraphs in a frame
 
 _BULLET = re.compile(r"[•◦▪■□●○–—*✓➢\uf0b7\uf0a7-]|\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)]", re.IGNORECASE)
+_COMMENT = re.compile(r"(?:#+|//|/\*|%) \w")
 _LEADERS = re.compile(r"(?:\. ?){4,}|…{2,}|_{4,}")
 
 _CAPTION = re.compile(
@@ -72,6 +74,11 @@ def _is_table(candidate: TableCandidate) -> bool:
     first = [cell.text for cell in filled if cell.col == min(columns)]
     if len(columns) == 2 and all(_BULLET.fullmatch(text) for text in first):
         return False
+    last = [cell.text for cell in filled if cell.col == max(columns)]
+    if len(last) > 1 and 2 * sum(bool(_COMMENT.match(text)) for text in last) > len(last):
+        return False  # lines of a program with a comment beside each
+    if 2 * sum(cell.text.endswith((",", ";", "{", "}")) for cell in filled) > len(filled):
+        return False  # a program again, or what it was given to read
     led = {cell.row for cell in filled if _LEADERS.search(cell.text)}
     return not (2 * len(led) > len(rows) and len(columns) <= 3)
 
