@@ -79,6 +79,7 @@ def warm_documents() -> None:
     from aria_docs.model.embedded import summary, tables  # noqa: F401
 
     pdf.warm()
+    summary.warm()
 
 
 def warm_videos() -> None:
@@ -87,6 +88,7 @@ def warm_videos() -> None:
     from aria_docs.model.embedded import scenes, summary  # noqa: F401
 
     video.warm()
+    summary.warm()
 
 
 def document_limit_s(timeout_s: float, n_pages: int) -> float:
