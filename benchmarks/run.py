@@ -45,7 +45,9 @@ print(n)
 
 def bare(threads, paths, _folder):
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
-    subprocess.run([sys.executable, "-c", BARE, str(threads), *paths], check=True, env=environment, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, "-c", BARE, str(threads), *paths], check=True, env=environment, stdout=subprocess.DEVNULL
+    )
 
 
 def run(workers, paths, folder):
