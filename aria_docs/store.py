@@ -44,6 +44,12 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 MAX_STACKS = 500  # opening a file parses every view in it: 500 of them take 0.1 s, 20,000 took 1.8 s
 _TABLE_NAMED = re.compile(r"\btbl_([0-9a-f]{16})\b", re.IGNORECASE)
+_RANKED_NAMED = re.compile(r"\bsearch_ranked\b", re.IGNORECASE)
+_NO_FTS = re.compile(r'search_ranked does not exist|"stem" is not in the catalog', re.IGNORECASE)
+_NEEDS_FTS = (
+    f"search_ranked needs DuckDB's fts extension: `INSTALL fts` once in DuckDB {duckdb.__version__}, then "
+    "`aria-docs run` builds its index; search('…') needs neither"
+)
 _LOCKED = re.compile(r"Could not set lock|being used by another process")
 _RETRY_S = 0.1
 _SAY_EVERY_S = 30.0
@@ -139,7 +145,8 @@ class Store:
             _insert(db, [run])
 
     def end_run(self, run_id: str, *, n_read: int, n_failed: int, n_skipped: int) -> None:
-        """Records how the run ended; lays the stacked views anew where tables have come since the last did."""
+        """Records how the run ended; lays the stacked views anew where tables have come since the last did, and takes
+        the texts that came or went into the full-text index."""
         new_tables = (
             "SELECT count(*) FROM tables JOIN readings USING (reading_id) WHERE run_id = ? "
             "OR read_at >= (SELECT coalesce(max(ended_at), '-infinity') FROM runs)"
@@ -148,6 +155,7 @@ class Store:
             [(n_new,)] = db.execute(new_tables, [run_id]).fetchall()
         if n_new:
             self.stack()
+        self.rank()
         with self._writing() as db:
             db.execute(
                 "UPDATE runs SET ended_at = ?, n_read = ?, n_failed = ?, n_skipped = ? WHERE run_id = ?",
@@ -163,6 +171,47 @@ class Store:
             stacks = _stacks(db)
         with self._writing() as db:
             _lay_stacks(db, stacks)
+
+    def rank(self) -> None:
+        """Brings the full-text index up to date, where DuckDB's fts extension is installed; else takes search_ranked
+        away once the index lacks a text.
+
+        The words are counted while others may read; only then the file is taken. A text that is in the index is not
+        counted again.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            texts, terms = (str(Path(folder) / name) for name in ("texts.parquet", "terms.parquet"))
+            with self._lock, self._reading(patience_s=float("inf")) as db:
+                loads = _load_fts(db)
+                laid = bool(db.execute(_MACRO_LAID).fetchall())
+                if not loads and not laid:
+                    return
+                db.execute(f"CREATE TEMP TABLE unranked AS {_UNRANKED}")
+                [(n_new,)] = db.execute("SELECT count(*) FROM unranked").fetchall()
+                gone = [text_id for (text_id,) in db.execute(_GONE).fetchall()]
+                if laid and not n_new and not gone:
+                    return
+                if loads:
+                    _copy(db, "SELECT no, text_hash, len(words) AS n_words FROM unranked", texts, "parquet")
+                    _copy(db, _TERMS, terms, "parquet")
+            with self._writing() as db:
+                if not loads:
+                    db.execute("DROP MACRO TABLE IF EXISTS search_ranked")
+                    return
+                for table in ("ranked_texts", "ranked_terms"):
+                    db.execute(f"DELETE FROM {table} WHERE text_id IN (SELECT unnest(?::INTEGER[]))", [gone])
+                # Another run may have put the same texts in meanwhile.
+                db.execute(
+                    "CREATE TEMP TABLE fresh AS SELECT no, text_hash, n_words, "
+                    "CAST(no + (SELECT coalesce(max(text_id), 0) FROM ranked_texts) AS INTEGER) AS text_id "
+                    f"FROM {_quoted(texts)} ANTI JOIN ranked_texts USING (text_hash)"
+                )
+                db.execute("INSERT INTO ranked_texts SELECT text_id, text_hash, n_words FROM fresh")
+                db.execute(
+                    f"INSERT INTO ranked_terms SELECT term, text_id, n FROM {_quoted(terms)} JOIN fresh USING (no)"
+                )
+                _load_fts(db)  # the macro is bound when it is made
+                db.execute((resources.files("schemas") / "sql" / "ranked.sql").read_text(encoding="utf-8"))
 
     def known(self, recipes: Sequence[str]) -> Known:
         """What need not be done again, and what failed before, under these recipes (or before any recipe mattered)."""
@@ -327,16 +376,21 @@ class Store:
         self, queries: Sequence[str], *, patience_s: float, target: str | None = None
     ) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[str]]]:
         """The file, closed to everything but reading it, and each query without its semicolon."""
+        ranked = _RANKED_NAMED.search(" ".join(queries)) is not None
         with self._reading(patience_s=patience_s) as db:
             try:
                 texts = [_only_reads(db, query) for query in queries]
                 _lay_typed_views(db, " ".join(queries))
+                if ranked:
+                    _load_fts(db)
                 if target:
                     db.execute(f"SET allowed_paths = [{_quoted(target)}]")
                 db.execute("SET python_enable_replacements = false")  # nor does it read the caller's variables
                 db.execute("SET enable_external_access = false")
                 db.execute("SET lock_configuration = true")
                 yield db, texts
+            except duckdb.CatalogException as error:
+                raise QueryError(_NEEDS_FTS if ranked and _NO_FTS.search(str(error)) else _first_line(error)) from error
             except duckdb.Error as error:
                 raise QueryError(_first_line(error)) from error
 
@@ -411,6 +465,35 @@ def _copy(db: duckdb.DuckDBPyConnection, query: str, path: str, form: str) -> in
     """Returns the number of rows."""
     db.execute(f"COPY ({query}\n) TO {_quoted(path)} ({_COPY_OPTIONS[form]})")
     return int((db.fetchone() or (0,))[0])
+
+
+# Full-text search
+
+
+_MACRO_LAID = "SELECT 1 FROM duckdb_functions() WHERE function_name = 'search_ranked'"
+_UNRANKED = """
+    SELECT row_number() OVER () AS no, text_hash, words_of(text) AS words
+    FROM (SELECT text_hash, any_value(text) AS text
+          FROM (SELECT text, md5_number_lower(text) AS text_hash FROM search_texts)
+          ANTI JOIN ranked_texts USING (text_hash) WHERE text <> '' GROUP BY text_hash)
+"""
+_GONE = """
+    SELECT text_id FROM ranked_texts
+    ANTI JOIN (SELECT md5_number_lower(text) AS text_hash FROM search_texts) USING (text_hash)
+"""
+_TERMS = """
+    SELECT no, term, count(*) AS n FROM (SELECT no, stem(unnest(words), 'english') AS term FROM unranked)
+    GROUP BY ALL
+"""
+
+
+def _load_fts(db: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the extension is installed for this DuckDB; it is never downloaded."""
+    try:
+        db.execute("LOAD fts")
+    except (duckdb.IOException, duckdb.InvalidInputException):  # not installed; made for another DuckDB
+        return False
+    return True
 
 
 # A table's columns

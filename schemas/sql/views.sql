@@ -63,12 +63,15 @@ UNION ALL
 SELECT 'scene', path, NULL, start_s, concat_ws(chr(10), title, description), source_id FROM video_scenes
 WHERE title IS NOT NULL OR description IS NOT NULL;
 
+-- The words of a text as a search compares them: without case and accents.
+CREATE OR REPLACE MACRO words_of(text) AS regexp_extract_all(strip_accents(lower(text)), '[\p{L}\p{M}\p{N}]+');
+
 -- SELECT * FROM search('ferry revenue'): what holds all of these words, whole or as part of longer ones, whatever
 -- their case and accents; the more often and the shorter the text, the higher. It needs no extension. Every text is
 -- looked at: 60 MB of it take about half a second.
 CREATE OR REPLACE MACRO search(words) AS TABLE
 WITH asked AS (
-    SELECT list_distinct(regexp_extract_all(strip_accents(lower(words)), '[\p{L}\p{M}\p{N}]+')) AS asked_words
+    SELECT list_distinct(words_of(words)) AS asked_words
 ), folded AS (
     SELECT kind, path, page, start_s, text, strip_accents(lower(text)) AS plain, asked_words
     FROM search_texts, asked
