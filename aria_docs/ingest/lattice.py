@@ -248,6 +248,8 @@ def _records(contents: Sequence[list[Word]]) -> list[list[Line]] | None:
         return None
     owner = {id(word): n for n, content in enumerate(contents) for word in content}
     filled = [{owner[id(word)] for word in line.words} for line in lines]
+    if len(lines) > 2 and all(len(columns) == len(contents) for columns in filled) and _not_wrapped(lines, owner):
+        return [[line] for line in lines]
     valued = [
         any(owner[id(word)] > 0 and is_value(word.text) and any(c.isdigit() for c in word.text) for word in line.words)
         and not all(word.text.startswith(("(", "[")) for word in line.words if owner[id(word)] > 0)
@@ -265,6 +267,21 @@ def _records(contents: Sequence[list[Word]]) -> list[list[Line]] | None:
         return None
     bounds = [0, *starts[1:], len(lines)]
     return [lines[a:b] for a, b in pairwise(bounds)]
+
+
+def _not_wrapped(lines: Sequence[Line], owner: dict[int, int]) -> bool:
+    """Whether most lines end where, in one column at least, the next word would have had room."""
+    parts: list[dict[int, list[Word]]] = []
+    for line in lines:
+        parts.append({})
+        for word in line.words:
+            parts[-1].setdefault(owner[id(word)], []).append(word)
+    right = {n: max(part[n][-1].box[2] for part in parts) for n in parts[0]}
+    early = 0
+    for (above, below), line in zip(pairwise(parts), lines, strict=False):
+        blank = 0.3 * (line.bottom - line.top)
+        early += any(above[n][-1].box[2] + blank + below[n][0].box[2] - below[n][0].box[0] < right[n] for n in above)
+    return 2 * early > len(lines) - 1
 
 
 def _header_rows(cells: Sequence[TableCell], n_rows: int) -> int:

@@ -177,6 +177,17 @@ def test_records_in_one_ruled_band_are_rows() -> None:
     assert rows(lattice_table(lattice, words))[1:] == [[f"land {i}", f"{i}.5", f"{i}0"] for i in range(1, 4)]
 
 
+def test_names_in_one_ruled_band_are_rows_and_wrapped_texts_are_one() -> None:
+    (lattice,) = lattices([Rule(at, 0, 200) for at in (-1, 11, 59)], [Rule(100.0 * i, -1, 59) for i in range(3)])
+    names = ("Empirical", "Exponential", "Poisson", "Uniform")
+    heads = placed((10, 0, "Distribution"), (110, 0, "Function"))
+    words = placed(*((10, 1 + i, name) for i, name in enumerate(names)), *((110, 1 + i, f"r{i}") for i in range(4)))
+    words += placed((130, 1, "or rnd"))
+    assert [row[0] for row in rows(lattice_table(lattice, heads + words))] == ["Distribution", *names]
+    wrapped = placed(*((x, 1 + i, "text that fills") for x in (10, 110) for i in range(4)))
+    assert len(rows(lattice_table(lattice, heads + wrapped))) == 2
+
+
 def test_a_ruled_head_over_open_columns_does_not_tell_them_apart() -> None:
     horizontal = [Rule(12.0 * i - 1, 0, 400) for i in range(6)]
     vertical = [Rule(0, -1, 59), Rule(400, -1, 59), Rule(120, -1, 11)]
