@@ -347,6 +347,7 @@ class _Crew:
             passwords=options.passwords,
             group=options.group,
             speech=None if options.speech is None else str(options.speech),
+            ocr=options.ocr,
         )
         worker = "aria_docs.pipeline:" + ("read_document" if source.row.kind == "pdf" else "read_video")
         child = self._run.sandbox(file.kind for file in self._files).start(worker, job)

@@ -18,6 +18,7 @@ import typer
 from aria_docs.errors import AriaDocsError, UsageError
 
 if TYPE_CHECKING:
+    from aria_docs.ingest.ocr import OcrName
     from aria_docs.outcome import Outcome
     from aria_docs.pending import Plan
     from aria_docs.recipes import Options
@@ -43,6 +44,10 @@ SpeechModel = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="A faster-whisper model, for the words of videos without subtitles."),
 ]
+Ocr = Annotated[
+    Literal["rapidocr", "tesseract"] | None,
+    typer.Option(help="Who reads scanned pages. [default: rapidocr, where the ocr extra is installed]"),
+]
 Pages = Annotated[str | None, typer.Option(metavar="LIST", help="Only these pages of each PDF, as in 1-5,9,20-.")]
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Files and pages read at once. [default: the number of cores]")
@@ -67,6 +72,7 @@ def run(
     tasks: Tasks = "tables,scenes,summary",
     group: Group = False,
     speech_model: SpeechModel = None,
+    ocr: Ocr = None,
     pages: Pages = None,
     workers: Workers = None,
     password_file: PasswordFile = None,
@@ -87,7 +93,7 @@ def run(
     from aria_docs.store import Store
 
     options = _options(
-        engine=engine, tasks=tasks, group=group, speech=speech_model, pages=pages, workers=workers,
+        engine=engine, tasks=tasks, group=group, speech=speech_model, ocr=ocr, pages=pages, workers=workers,
         password_file=password_file, timeout=timeout, force=force, retry_failed=retry_failed, debug=debug,
     )  # fmt: skip
     if dry_run:
@@ -119,6 +125,7 @@ def schedule(
     tasks: Tasks = "tables,scenes,summary",
     group: Group = False,
     speech_model: SpeechModel = None,
+    ocr: Ocr = None,
     pages: Pages = None,
     workers: Workers = None,
     password_file: PasswordFile = None,
@@ -127,7 +134,7 @@ def schedule(
 ) -> None:
     """Serve the flows on a schedule, until interrupted; each run reads what is new or changed."""
     options = _options(
-        engine=engine, tasks=tasks, group=group, speech=speech_model, pages=pages, workers=workers,
+        engine=engine, tasks=tasks, group=group, speech=speech_model, ocr=ocr, pages=pages, workers=workers,
         password_file=password_file, timeout=timeout, force=False, retry_failed=False, debug=debug,
     )  # fmt: skip
     from flows.schedule import serve
@@ -265,6 +272,7 @@ def _options(
     tasks: str,
     group: bool,
     speech: Path | None,
+    ocr: OcrName | None,
     pages: str | None,
     workers: int | None,
     password_file: Path | None,
@@ -273,6 +281,7 @@ def _options(
     retry_failed: bool,
     debug: bool,
 ) -> Options:
+    from aria_docs.ingest.ocr import choose as choose_reader
     from aria_docs.model.engine import choose
     from aria_docs.recipes import Options, parse_pages, parse_tasks, read_passwords
 
@@ -281,6 +290,7 @@ def _options(
         tasks=parse_tasks(tasks),
         group=group,
         speech=speech,
+        ocr=choose_reader(ocr),
         pages=None if pages is None else parse_pages(pages),
         workers=workers or os.cpu_count() or 1,
         passwords=read_passwords(password_file) if password_file else (),

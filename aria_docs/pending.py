@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aria_docs.errors import AriaDocsError
 from aria_docs.ingest.folder import FoundFile, find, sha256_of
+from aria_docs.ingest.pdf import NO_TEXT
 from aria_docs.model.engine import Task
 from aria_docs.outcome import Failure, as_text, failure_row, of_path, told
 from aria_docs.pipeline import Begun
@@ -55,10 +56,22 @@ def plan(paths: Sequence[Path], store: Store, options: Options) -> Plan:
 
 
 def known_to(store: Store, options: Options) -> Known:
-    """What the database knows under the recipes of these options; of a new one, nothing."""
+    """What the database knows under the recipes of these options; of a new one, nothing.
+
+    Where somebody reads scans, a page that had nobody to read it counts as not read.
+    """
     if not store.path.exists():
         return Known({}, {}, set(), [])
-    return store.known([row.recipe for row in options.recipes().values()])
+    recipes = [row.recipe for row in options.recipes().values()]
+    known = store.known(recipes)
+    if options.ocr:
+        named = ", ".join(f"'{recipe}'" for recipe in recipes)
+        without = (
+            f"SELECT source_id, task, part FROM readings WHERE recipe IN ({named}) AND contains(note, '{NO_TEXT}')"
+        )
+        rows = store.records(without, patience_s=float("inf"))
+        known.read.difference_update((row["source_id"], row["task"], row["part"]) for row in rows)
+    return known
 
 
 class Pending:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aria_docs.ingest import sandbox
+from aria_docs.ingest.ocr import OcrName
 from aria_docs.media import Cue, DocumentInfo, Page, Scene, Shot, Summary, Table, TableCell, VideoInfo
 from aria_docs.model import engine as engines
 from aria_docs.model.engine import Task
@@ -33,6 +34,7 @@ class Job:
     timeout_s:  for one page; for each begun minute of video.
     group:      join shots to scenes.
     speech:     folder of a model that writes down what is said in videos without subtitles.
+    ocr:        who reads pages without a usable text layer.
     """
 
     path: str
@@ -44,6 +46,7 @@ class Job:
     passwords: tuple[str, ...] = ()
     group: bool = False
     speech: str | None = None
+    ocr: OcrName | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ def read_document(job: Job, requests: Iterable[ReadPages | Summarise]) -> Iterat
     engine = engines.load(job.engine)
     yield Begun("", "", "open")
     sandbox.allow_cpu(job.timeout_s)
-    with pdf.open_document(Path(job.path), passwords=job.passwords) as document:
+    with pdf.open_document(Path(job.path), passwords=job.passwords, ocr=job.ocr) as document:
         info = document.info
         yield info
         if info.n_pages == 0:

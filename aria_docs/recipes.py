@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aria_docs.errors import UsageError
 from aria_docs.ingest import speech
+from aria_docs.ingest.ocr import OcrName
 from aria_docs.model import engine as engines
 from aria_docs.model.engine import TASKS, Task
 from schemas import derived_id
@@ -48,6 +49,7 @@ class Options:
     timeout_s:  for a page, or for each begun minute of a video.
     pages:      of every PDF, None for all.
     speech:     folder of a model that writes down what is said in videos without subtitles.
+    ocr:        who reads pages without a usable text layer; None leaves them `partial`.
     """
 
     engine: str = "embedded"
@@ -58,6 +60,7 @@ class Options:
     passwords: tuple[str, ...] = ()
     group: bool = False
     speech: Path | None = None
+    ocr: OcrName | None = None
     force: bool = False
     retry_failed: bool = False
     debug: bool = False
@@ -70,10 +73,12 @@ class Options:
         """For each task all that decides its answer, and the hash of that."""
         engine = engines.load(self.engine)
         heard: dict[str, object] = {"speech": speech.identity(self.speech)} if self.speech else {}
+        # rapidocr is no part of it: it changes no answer on a page with a text layer (see `pending.known_to`).
+        scans: dict[str, object] = {"ocr": self.ocr} if self.ocr == "tesseract" else {}
         own: dict[Task, dict[str, object]] = {
-            "tables": {},
+            "tables": scans,
             "scenes": {"group": self.group} | heard,
-            "summary": {"pages": [[r.first, r.last] for r in self.pages] if self.pages else None} | heard,
+            "summary": {"pages": [[r.first, r.last] for r in self.pages] if self.pages else None} | heard | scans,
         }
         rows = {}
         for task in self.tasks:

@@ -9,6 +9,7 @@ All boxes are in points from the top left of the page as displayed (rotation and
 from __future__ import annotations
 
 import contextlib
+import math
 import stat
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from aria_docs.errors import Damaged, Encrypted, Unreachable, WrongKind
+from aria_docs.ingest.ocr import HOW_TO_GET_IT
 from aria_docs.ingest.pdf_text import Line, clean, page_text
 from aria_docs.ingest.turns import quarters_upright, turn
 from aria_docs.media import Box, DocumentInfo, Page, Word
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from aria_docs.ingest.ocr import OcrName, Scan
 
 # A page may draw a form 2^18 times: what one page yields is bounded, and its note says so.
 MAX_CHARS = 500_000
@@ -41,15 +45,22 @@ _CACHE_BYTES = 64 << 20  # MuPDF's store of fonts and images, cut back to this a
 NO_TEXT = "no text layer"
 _FEW_WORDS = 10  # a fax line or a page number, stamped on the picture of a page
 _SCAN_AREA = 0.85  # of the page
+_UNDECODED = 0.5  # of the characters of a text layer; more, and nothing can be made of the rest
 
 
 def warm() -> None:
     """Load PyMuPDF and its networks, once; a process that has done so can fork children that use them at once."""
     import aria_docs.ingest.mupdf  # noqa: F401
+    from aria_docs.ingest import ocr
+
+    if (reader := ocr.choose(None)) is not None:
+        ocr.load(reader)
 
 
-def open_document(path: Path, *, passwords: Sequence[str] = ()) -> Document:
+def open_document(path: Path, *, passwords: Sequence[str] = (), ocr: OcrName | None = None) -> Document:
     """Open a PDF whatever its name; each of `passwords` is tried where it asks for one.
+
+    ocr:  who reads the pages that have no usable text layer; nobody, and their notes say so.
 
     Raises Unreachable, WrongKind, Encrypted, or Damaged where no page can be reached.
     """
@@ -69,7 +80,7 @@ def open_document(path: Path, *, passwords: Sequence[str] = ()) -> Document:
         if handle.needs_pass and not any(handle.authenticate(password) for password in passwords):
             tried = f"none of {len(passwords)} passwords opens it" if passwords else "it asks for a password"
             raise Encrypted(f"{path} is encrypted and {tried}: add its password to a file given with --password-file")
-        return Document(path, handle)
+        return Document(path, handle, ocr=ocr)
     except BaseException:
         handle.close()
         raise
@@ -99,11 +110,13 @@ def _head(path: Path) -> bytes:
 
 
 class Document:
-    """An open PDF. Pages are loaded one at a time and nothing of them is kept."""
+    """An open PDF. Pages are loaded one at a time and nothing of them is kept but the last scan."""
 
-    def __init__(self, path: Path, handle: Any) -> None:
+    def __init__(self, path: Path, handle: Any, *, ocr: OcrName | None = None) -> None:
         self.path = path
         self._handle = handle
+        self._ocr = ocr
+        self._scan: tuple[int, Scan] | None = None
         self.info = _info(path, handle)
 
     def __enter__(self) -> Self:
@@ -125,46 +138,74 @@ class Document:
         return sizes
 
     def page(self, number: int) -> Page:
-        """Text and words of a page, from 1; a few milliseconds.
+        """Text and words of a page, from 1; a few milliseconds, or some seconds where it must be read from its picture.
 
-        A page that shows something but has no usable text has the note NO_TEXT and no words. Raises Damaged.
+        A page that shows something but has no usable text layer, and that nobody reads, has a note that begins with
+        NO_TEXT. Raises Damaged.
         """
         from aria_docs.ingest.mupdf import ERRORS
 
         with self._open(number) as page:
             try:
-                return _read(page, number)
+                layer, usable = _read(page, number)
             except ERRORS as e:
                 raise self._damaged(number, e) from e
+        if usable:
+            return layer
+        if self._ocr is None:
+            return replace(layer, note=_joined(layer.note, f"{NO_TEXT}: {HOW_TO_GET_IT}"))
+        scan = self._read_picture(layer, self._ocr)
+        if len(scan.words) <= len(layer.words):
+            return layer  # a few words on a background: the picture says no more, and less surely
+        self._scan = number, scan
+        words = tuple(replace(word, box=scan.to_page(word.box)) for word in scan.words)
+        return replace(layer, text=scan.text, words=words, from_ocr=True)
+
+    def _read_picture(self, page: Page, reader: OcrName) -> Scan:
+        from aria_docs.ingest import ocr
+
+        long_side_pt = max(page.width_pt, page.height_pt)
+        edge_px = min(ocr.PICTURE_EDGE_PX, math.ceil(long_side_pt * ocr.PICTURE_DPI / 72))
+        picture = self._pixels(page.number, long_edge_px=edge_px, gray=True)[:, :, 0]
+        return ocr.scan(picture, ocr.load(reader), width_pt=page.width_pt)
 
     def with_tables(self, page: Page) -> Page:
         """The page with its table candidates, and with a note where it was too crowded for the full search."""
         from aria_docs.ingest.mupdf import ERRORS
         from aria_docs.ingest.pdf_tables import find
+        from aria_docs.ingest.scan_tables import find_in_scan
 
         with self._open(page.number) as handle:
             try:
-                candidates, note = find(handle, page)
+                if page.from_ocr and self._ocr:
+                    if self._scan is None or self._scan[0] != page.number:
+                        self._scan = page.number, self._read_picture(page, self._ocr)
+                    candidates, note = find_in_scan(self._scan[1])
+                else:
+                    candidates, note = find(handle, page)
             except ERRORS as e:
                 raise self._damaged(page.number, e) from e
-        notes = "; ".join(filter(None, (page.note, note)))
-        return replace(page, candidates=candidates, note=notes or None)
+        return replace(page, candidates=candidates, note=_joined(page.note, note))
 
     def render(self, number: int, *, long_edge_px: int) -> NDArray[np.uint8]:
         """The page as displayed: RGB, shape (height, width, 3), its longer side `long_edge_px` long. Raises Damaged."""
+        return self._pixels(number, long_edge_px=long_edge_px, gray=False)
+
+    def _pixels(self, number: int, *, long_edge_px: int, gray: bool) -> NDArray[np.uint8]:
         from aria_docs.ingest.mupdf import ERRORS, pymupdf
 
         assert 1 <= long_edge_px <= MAX_EDGE_PX, long_edge_px
+        colours = pymupdf.csGRAY if gray else pymupdf.csRGB
         with self._open(number) as page:
             # By matrix and not by dpi: a page may be 144,000 points wide.
             scale = long_edge_px / max(page.rect.width, page.rect.height)
             try:
-                pixmap = page.get_pixmap(matrix=pymupdf.Matrix(scale, scale), colorspace=pymupdf.csRGB, alpha=False)
+                pixmap = page.get_pixmap(matrix=pymupdf.Matrix(scale, scale), colorspace=colours, alpha=False)
             except ERRORS as e:
                 raise self._damaged(number, e) from e
             pixels = np.frombuffer(pixmap.samples_mv, dtype=np.uint8).reshape(pixmap.h, pixmap.stride)
             # A copy: the pixmap's memory goes with it.
-            return pixels[:, : 3 * pixmap.w].reshape(pixmap.h, pixmap.w, 3).copy()
+            return pixels[:, : pixmap.n * pixmap.w].reshape(pixmap.h, pixmap.w, pixmap.n).copy()
 
     def _open(self, number: int) -> _OpenPage:
         return _OpenPage(self, number)
@@ -242,15 +283,24 @@ def _count_pages(handle: Any) -> int:
     return n_pages
 
 
-def _read(page: Any, number: int) -> Page:
+def _joined(*notes: str | None) -> str | None:
+    return "; ".join(note for note in notes if note) or None
+
+
+def _read(page: Any, number: int) -> tuple[Page, bool]:
+    """What the text layer says, and whether it can be used: whether it is there, and says what the page shows."""
     from aria_docs.ingest.mupdf import pymupdf
 
-    flags = pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_MEDIABOX_CLIP | pymupdf.TEXT_CID_FOR_UNKNOWN_UNICODE
+    flags = pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_MEDIABOX_CLIP
     textpage = page.get_textpage(flags=flags)
     matrix = page.rotation_matrix if page.rotation else None
     notes = []
 
     raw_words = textpage.extractWORDS()
+    unknown = _unknown("".join(raw[4] for raw in raw_words))
+    if 0 < unknown <= _UNDECODED:  # the numbers of glyphs say more than question marks, and often what they should
+        textpage = page.get_textpage(flags=flags | pymupdf.TEXT_CID_FOR_UNKNOWN_UNICODE)
+        raw_words = textpage.extractWORDS()
     if len(raw_words) > MAX_WORDS:
         notes.append(f"cut: only the first {MAX_WORDS:,} of {len(raw_words):,} words are kept")
         raw_words = raw_words[:MAX_WORDS]
@@ -278,19 +328,11 @@ def _read(page: Any, number: int) -> Page:
             line = replace(line, box=turn(line.box, quarters, area.width, area.height))
         lines.append(line)
     text = page_text(lines)
-    if _undecoded(words):
+    if unknown > _UNDECODED:
         words, text = (), ""
-    if len(words) < _FEW_WORDS and _is_picture(page, has_words=bool(words)):
-        notes.append(NO_TEXT)
+    usable = len(words) >= _FEW_WORDS or not _is_picture(page, has_words=bool(words))
     rect = page.rect
-    return Page(
-        number=number,
-        width_pt=rect.width,
-        height_pt=rect.height,
-        text=text,
-        words=words,
-        note="; ".join(notes) or None,
-    )
+    return Page(number, rect.width, rect.height, text, words, note=_joined(*notes)), usable
 
 
 def _line(raw: dict[str, Any], block: int) -> Line:
@@ -315,10 +357,9 @@ def _box(box: Any, matrix: Any) -> Box:
     return (x0, y0, x1, y1)
 
 
-def _undecoded(words: Sequence[Word]) -> bool:
-    """Whether most characters are those that stand for what the font does not tell: U+FFFD and private use."""
-    text = "".join(word.text for word in words)
-    return 2 * sum(c == "\ufffd" or "\ue000" <= c <= "\uf8ff" for c in text) > len(text)
+def _unknown(text: str) -> float:
+    """The share of characters that stand for what the font does not tell: U+FFFD and private use."""
+    return sum(c == "\ufffd" or "\ue000" <= c <= "\uf8ff" for c in text) / max(1, len(text))
 
 
 def _is_picture(page: Any, *, has_words: bool) -> bool:

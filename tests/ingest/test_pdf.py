@@ -15,6 +15,7 @@ import pytest
 from aria_docs.errors import AriaDocsError, Damaged, Encrypted, Unreachable, WrongKind
 from aria_docs.ingest import pdf
 from aria_docs.ingest.mupdf import pymupdf
+from aria_docs.ingest.ocr import HOW_TO_GET_IT
 from aria_docs.ingest.pdf import NO_TEXT, open_document
 from aria_docs.ingest.pdf_text import clean
 
@@ -225,11 +226,11 @@ def test_blank_and_scanned_pages(tmp_path: Path) -> None:
         assert document.page(1).note is None
     with open_document(make(tmp_path / "stamped.pdf", stamped_scan)) as document:
         page = document.page(1)
-        assert (page.note, len(page.words)) == (NO_TEXT, 6)
+        assert (page.note, len(page.words)) == (f"{NO_TEXT}: {HOW_TO_GET_IT}", 6)
     with open_document(make(tmp_path / "short.pdf", text_page)) as document:
         assert document.page(1).note is None
     with open_document(make(tmp_path / "scan.pdf", scan)) as document:
-        assert document.page(1).note == NO_TEXT
+        assert document.page(1).note == f"{NO_TEXT}: {HOW_TO_GET_IT}"
 
 
 def test_what_one_page_yields_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

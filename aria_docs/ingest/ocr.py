@@ -1,0 +1,230 @@
+"""Pages without a usable text layer: who reads them, and what they are then.
+
+    picture ── straighten ──> lines of words ──> upright frame: words, ruling lines, text in reading order
+                                                     └── back to the page as displayed ──> Page
+
+Two readers, one contract: the networks in the wheel of `rapidocr`, and `tesseract` where it is on PATH.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import shutil
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+from PIL import Image
+
+from aria_docs.errors import EngineError
+from aria_docs.ingest.pdf_text import Line, clean, page_text
+from aria_docs.ingest.picture import ink, rulings, skew_degrees, turned
+from aria_docs.ingest.turns import turn
+from aria_docs.media import Word
+
+if TYPE_CHECKING:
+    from aria_docs.ingest.picture import Gray
+    from aria_docs.media import Box
+
+OcrName = Literal["rapidocr", "tesseract"]
+HOW_TO_GET_IT = "pip install 'aria-docs[ocr]' brings what reads scans"
+
+PICTURE_EDGE_PX = 2_400  # the long side of what is read: 220 dpi of a letter page
+PICTURE_DPI = 300  # and no more than that of a small one
+
+# Of the size of type, in most faces.
+_X_HEIGHT, _CAPITAL_HEIGHT = 0.5, 0.7
+_ASCENT, _DESCENT = 0.8, 0.2
+_SAME_TYPE = 1.25  # heights of lines of one size of type differ by no more
+
+
+@dataclass(frozen=True, slots=True)
+class OcrWord:
+    """A word and its first and last column of pixels."""
+
+    text: str
+    x0: float
+    x1: float
+
+
+@dataclass(frozen=True, slots=True)
+class OcrLine:
+    """Words on one baseline, from the left, in the rows of pixels y0 to y1; `certainty` is 0 to 1."""
+
+    words: tuple[OcrWord, ...]
+    y0: float
+    y1: float
+    certainty: float
+
+
+class Reader(Protocol):
+    """Reads a straightened gray picture, whichever way up it is."""
+
+    def read(self, picture: Gray) -> tuple[int, list[OcrLine]]:
+        """Clockwise quarter turns that set the text upright, and the lines of the picture so turned."""
+
+
+def choose(asked: OcrName | None) -> OcrName | None:
+    """Who reads scans: the one asked for, else rapidocr where it is installed, else nobody.
+
+    Raises EngineError where the one asked for is not there.
+    """
+    if asked == "tesseract":
+        if shutil.which("tesseract") is None:
+            raise EngineError(
+                "--ocr tesseract: no tesseract on PATH; install it, or leave the option away for rapidocr"
+            )
+        return "tesseract"
+    if find_spec("rapidocr"):
+        return "rapidocr"
+    if asked == "rapidocr":
+        raise EngineError(f"--ocr rapidocr: it is not installed; {HOW_TO_GET_IT}")
+    return None
+
+
+@functools.cache
+def load(name: OcrName) -> Reader:
+    """The reader, loaded once; forked children use what their parent has loaded."""
+    if name == "tesseract":
+        from aria_docs.ingest.ocr_tesseract import Tesseract
+
+        return Tesseract()
+    from aria_docs.ingest.ocr_networks import Networks
+
+    return Networks()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scan:
+    """What was read of a page, in points of its upright frame: turned by `degrees` counter-clockwise about the page's
+    middle, then by `quarters` clockwise.
+
+    picture:  in that frame, at 150 dpi.
+    level, upright:  its ruling lines, thin boxes.
+    """
+
+    width_pt: float
+    height_pt: float
+    degrees: float
+    quarters: int
+    lines: tuple[Line, ...]
+    words: tuple[Word, ...]
+    level: tuple[Box, ...]
+    upright: tuple[Box, ...]
+    picture: Gray
+
+    @property
+    def text(self) -> str:
+        """In reading order, headings marked."""
+        return page_text(self.lines)
+
+    def to_page(self, box: Box) -> Box:
+        """Where a box of the upright frame stands on the page as displayed: moved there, and as large as it was."""
+        x0, y0, x1, y1 = turn(box, -self.quarters, self.width_pt, self.height_pt)
+        width, height = (self.width_pt, self.height_pt) if self.quarters % 2 == 0 else (self.height_pt, self.width_pt)
+        x, y = (x0 + x1 - width) / 2, (y0 + y1 - height) / 2
+        sin, cos = math.sin(math.radians(self.degrees)), math.cos(math.radians(self.degrees))
+        dx, dy = x * cos - y * sin - x, x * sin + y * cos - y
+        return (x0 + dx, y0 + dy, x1 + dx, y1 + dy)
+
+
+def scan(picture: Gray, reader: Reader, *, width_pt: float) -> Scan:
+    """Reads the picture of a page that is `width_pt` wide as displayed."""
+    degrees = skew_degrees(picture)
+    if degrees:
+        picture = turned(picture, degrees)
+    pt = width_pt / picture.shape[1]
+    width_pt, height_pt = width_pt, picture.shape[0] * pt
+    level, upright = _rulings(picture, pt)
+    picture = _without(picture, [*level, *upright], pt)
+    quarters, read = reader.read(picture)
+    picture = np.ascontiguousarray(np.rot90(picture, -quarters))
+    level, upright = ([turn(box, quarters, width_pt, height_pt) for box in boxes] for boxes in (level, upright))
+    if quarters % 2:
+        level, upright, width_pt, height_pt = upright, level, height_pt, width_pt
+    lines = _in_points(read, picture, pt)
+    words = tuple(
+        Word(text, (word.x0 * pt, of.box[1], word.x1 * pt, of.box[3]), of.block, number)
+        for number, (line, of) in enumerate(zip(read, lines, strict=True))
+        for word in line.words
+        if (text := clean(word.text).strip())
+    )
+    small = np.asarray(Image.fromarray(picture).reduce(_fold(pt)))
+    return Scan(width_pt, height_pt, degrees, quarters, tuple(lines), words, tuple(level), tuple(upright), small)
+
+
+def _in_points(read: list[OcrLine], picture: Gray, pt: float) -> list[Line]:
+    """Lines as a text layer would have them: with a block, and as high as their type; one size for the same type."""
+    if not read:
+        return []
+    # A reader's boxes are loose, all alike; how loose is seen best in all lines together.
+    above, below = np.median([_looseness(line, picture) for line in read], axis=0)
+    heights = np.array([line.y1 - line.y0 for line in read])
+    weights = np.array([sum(len(word.text) for word in line.words) for line in read])
+    order = np.argsort(heights)
+    body = float(heights[order][np.searchsorted(np.cumsum(weights[order]), weights.sum() / 2)])
+    lines: list[Line] = []
+    for line, height in zip(read, heights, strict=True):
+        size = (1 - above - below) * (body if body / _SAME_TYPE < height < body * _SAME_TYPE else height)
+        middle = line.y0 + (above + 1 - below) / 2 * height
+        box = (line.words[0].x0 * pt, (middle - size / 2) * pt, line.words[-1].x1 * pt, (middle + size / 2) * pt)
+        lines.append(Line(clean(" ".join(word.text for word in line.words)), box, float(size) * pt, bold=False))
+    return [replace(line, block=block) for line, block in zip(lines, _blocks(lines), strict=True)]
+
+
+def _looseness(line: OcrLine, picture: Gray) -> tuple[float, float]:
+    """How much of the line's height is above and below its type, from 0 to 1: most of its ink begins and ends sharply
+    at the height of x or of capitals and at the baseline, whatever stands out above and below."""
+    x0, x1 = int(line.words[0].x0), math.ceil(line.words[-1].x1)
+    y0, y1 = int(line.y0), math.ceil(line.y1)
+    profile = (255.0 - picture[y0:y1, x0:x1]).mean(axis=1)
+    text = "".join(word.text for word in line.words)
+    small = sum(character in "acegmnopqrsuvwxyz" for character in text)
+    rise = np.diff(np.convolve(profile, (0.25, 0.5, 0.25), mode="valid"))
+    half = len(rise) // 2
+    if not half:
+        return 0.0, 0.0
+    top, baseline = int(np.argmax(rise[:half])) + 2, half + int(np.argmin(rise[half:])) + 2
+    size = (baseline - top) / (_X_HEIGHT if 2 * small > len(text) else _CAPITAL_HEIGHT)
+    return (baseline - _ASCENT * size) / (y1 - y0), 1 - (baseline + _DESCENT * size) / (y1 - y0)
+
+
+def _blocks(lines: list[Line]) -> list[int]:
+    """A number for each line; lines closely below each other have the same."""
+    blocks = [0] * len(lines)
+    order = sorted(range(len(lines)), key=lambda n: lines[n].box[1])
+    for k, n in enumerate(order):
+        x0, y0, x1, y1 = lines[n].box
+        blocks[n] = n
+        for m in reversed(order[:k]):
+            a0, b0, a1, b1 = lines[m].box
+            beside = min(x1, a1) - max(x0, a0) > 0.5 * min(x1 - x0, a1 - a0)
+            if beside and y0 - b1 < 0.8 * (y1 - y0) and b0 < y0 and lines[m].size_pt == lines[n].size_pt:
+                blocks[n] = blocks[m]
+                break
+    return blocks
+
+
+def _rulings(picture: Gray, pt: float) -> tuple[list[Box], list[Box]]:
+    """Level and upright lines in points, each as a thin box; looked for at 150 dpi."""
+    fold = _fold(pt)
+    small = np.asarray(Image.fromarray(picture).reduce(fold))
+    pt *= fold
+    level, upright = rulings(ink(small, radius_px=max(3, round(10 / pt))), pt=pt)
+    in_points = [[(p.x0 * pt, p.y0 * pt, p.x1 * pt, p.y1 * pt) for p in lines] for lines in (level, upright)]
+    return in_points[0], in_points[1]
+
+
+def _fold(pt: float) -> int:
+    """By how much a picture of `pt` points a pixel is larger than one of 150 dpi."""
+    return max(1, round(72 / 150 / pt))
+
+
+def _without(picture: Gray, lines: list[Box], pt: float) -> Gray:
+    """The picture with its ruling lines painted over: a reader takes the end of one for a letter."""
+    picture = picture.copy()
+    for x0, y0, x1, y1 in lines:
+        picture[int(y0 / pt) - 1 : int(y1 / pt) + 2, int(x0 / pt) - 1 : int(x1 / pt) + 2] = 255
+    return picture

@@ -1,0 +1,230 @@
+"""PP-OCRv6, from the wheel of `rapidocr`: a picture of a page → lines of words. Nothing is fetched, one thread.
+
+Two networks (Apache-2.0): one marks where lines of text are, one reads a line 48 pixels high. They are run here and
+not by rapidocr's own pipeline because that pads each short cell to 320 pixels (a page of figures takes twice the time),
+cuts lines from the small picture that the first network saw, and guesses where words stand from the mean width of a
+character; a table needs to know that.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from statistics import median
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from PIL import Image
+
+from aria_docs.errors import EngineError
+from aria_docs.ingest.ocr import OcrLine, OcrWord
+from aria_docs.ingest.picture import Gray, ink, patches
+
+_DETECTION, _RECOGNITION = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
+
+# The long side of what the first network sees: 125 dpi of a letter page, at which it misses no line of 6 pt; its time
+# and memory grow with the square (1280: 1.4 s, 0.5 GB; 1760: 3.4 s, 1 GB).
+_DETECTION_EDGE_PX = 1408
+_INK_PROBABILITY, _LINE_PROBABILITY = 0.3, 0.5  # as rapidocr has them
+# The network is trained to mark the middle of a line; this much of area by girth brings back the rest (DBNet, §3.4).
+_GROWTH = 1.6
+
+_HEIGHT_PX = 48
+_STEP_PX = 8  # one answer for so many columns
+_MAX_WIDTH_PX = 3_200
+_BATCH = 16
+_CERTAIN = 0.5  # mean probability of a line's characters; less is a smudge or a picture
+_MAX_MARKS = 400  # more are a drawing
+_FLUENT = 0.85  # upside down, lines of clean text come out below it
+
+
+_Box = tuple[int, int, int, int]
+
+
+class Networks:
+    """Both networks, loaded. A forked child can use what its parent has loaded."""
+
+    def __init__(self) -> None:
+        self._detection, self._recognition = _session(_DETECTION), _session(_RECOGNITION)
+        characters = self._recognition.get_modelmeta().custom_metadata_map["character"].splitlines()
+        self._characters = ["", *characters, " "]
+
+    def read(self, picture: Gray) -> tuple[int, list[OcrLine]]:
+        """Clockwise quarter turns that set the text upright, and the lines of the picture so turned."""
+        boxes = self._detect(picture)
+        if not boxes:
+            return 0, []
+        quarters = self._quarters(picture, boxes)
+        if quarters:
+            boxes = [_turned(box, quarters, picture.shape) for box in boxes]
+            picture = np.rot90(picture, -quarters)
+        boxes += _overlooked(picture, boxes)
+        crops = [picture[y0:y1, x0:x1] for x0, y0, x1, y1 in boxes]
+        # A line on its side (a heading of a narrow column, an axis' name) is turned; a lone digit is tall, too.
+        tall = 2 * median(min(crop.shape) for crop in crops)
+        sideways = [crop.shape[0] > max(tall, 1.5 * crop.shape[1]) for crop in crops]
+        upright = [np.rot90(crop, -1) if side else crop for crop, side in zip(crops, sideways, strict=True)]
+        lines = []
+        for box, crop, side, (text, at, certainty) in zip(
+            boxes, crops, sideways, self._recognise(upright), strict=True
+        ):
+            if certainty < _CERTAIN or not text.strip():
+                continue
+            x0, y0, x1, y1 = box
+            if side:
+                words: tuple[OcrWord, ...] = (OcrWord(text.strip(), x0, x1),)
+            else:
+                words = tuple(OcrWord(word, x0 + a, x0 + b) for word, a, b in _words(text, at, crop))
+            lines.append(OcrLine(words, y0, y1, certainty))
+        return quarters, lines
+
+    def _detect(self, picture: Gray) -> list[_Box]:
+        """Boxes of lines, in pixels of the picture."""
+        height, width = picture.shape
+        scale = min(1.0, _DETECTION_EDGE_PX / max(height, width))
+        rows, cols = (max(32, round(side * scale / 32) * 32) for side in (height, width))  # it halves five times
+        small = Image.fromarray(picture).resize((cols, rows), Image.Resampling.BOX if scale < 0.7 else None)
+        pixels = np.asarray(small, dtype=np.float32) / 127.5 - 1
+        sees = {self._detection.get_inputs()[0].name: np.repeat(pixels[None, None], 3, axis=1)}
+        probability: NDArray[np.float32] = self._detection.run(None, sees)[0][0, 0]
+        fx, fy = width / cols, height / rows
+        boxes = []
+        for patch in patches(probability > _INK_PROBABILITY):
+            w, h = patch.x1 - patch.x0, patch.y1 - patch.y0
+            inside = probability[patch.y0 : patch.y1, patch.x0 : patch.x1]
+            if min(w, h) < 3 or inside[inside > _INK_PROBABILITY].mean() < _LINE_PROBABILITY:
+                continue
+            margin = _GROWTH * w * h / (2 * (w + h))
+            x0, y0 = max(0, int((patch.x0 - margin) * fx)), max(0, int((patch.y0 - margin) * fy))
+            x1, y1 = min(width, int((patch.x1 + margin) * fx) + 1), min(height, int((patch.y1 + margin) * fy) + 1)
+            boxes.append((x0, y0, x1, y1))
+        return boxes
+
+    def _quarters(self, picture: Gray, boxes: list[_Box]) -> int:
+        """Which way round the longest lines read best."""
+        lengths = [(x1 - x0, y1 - y0) for x0, y0, x1, y1 in boxes]
+        lying = sum(w for w, h in lengths if w > h) >= sum(h for w, h in lengths if h > w)
+        longest = sorted(boxes, key=lambda box: -max(box[2] - box[0], box[3] - box[1]))[:6]
+        fluency = {}
+        for quarters in (0, 2) if lying else (1, 3):
+            crops = [np.rot90(picture[y0:y1, x0:x1], -quarters) for x0, y0, x1, y1 in longest]
+            fluency[quarters] = median(certainty for _, _, certainty in self._recognise(crops))
+            if quarters == 0 and fluency[0] >= _FLUENT:
+                return 0
+        return max(fluency, key=lambda quarters: fluency[quarters])
+
+    def _recognise(self, crops: list[Gray]) -> list[tuple[str, list[float], float]]:
+        """For each: its text, where in its width (0 to 1) each character stands, and the mean probability of them."""
+        images = [_scaled(crop) for crop in crops]
+        order = sorted(range(len(images)), key=lambda n: images[n].shape[1])
+        read: dict[int, tuple[str, list[float], float]] = {}
+        while order:
+            narrow = images[order[0]].shape[1]
+            batch = [n for n in order[:_BATCH] if images[n].shape[1] <= narrow + max(16, narrow // 8)]
+            order = order[len(batch) :]
+            width = -(-images[batch[-1]].shape[1] // _STEP_PX) * _STEP_PX
+            sees = np.zeros((len(batch), 3, _HEIGHT_PX, width), dtype=np.float32)
+            for row, n in enumerate(batch):
+                sees[row, :, :, : images[n].shape[1]] = images[n]
+            says: NDArray[np.float32] = self._recognition.run(None, {self._recognition.get_inputs()[0].name: sees})[0]
+            best, sure = says.argmax(axis=2), says.max(axis=2)
+            for row, n in enumerate(batch):
+                read[n] = self._decode(best[row], sure[row], width / images[n].shape[1])
+        return [read[n] for n in range(len(crops))]
+
+    def _decode(
+        self, best: NDArray[np.intp], sure: NDArray[np.float32], stretch: float
+    ) -> tuple[str, list[float], float]:
+        """CTC: a character is a run of equal answers, 0 is none. `stretch` is the padded width by the picture's."""
+        starts = np.flatnonzero(np.diff(best, prepend=-1))
+        ends = np.append(starts[1:], len(best))
+        runs = [(int(best[a]), a, b) for a, b in zip(starts, ends, strict=True) if best[a]]
+        if not runs:
+            return "", [], 0.0
+        text = [self._characters[character] for character, _, _ in runs]
+        at = [min(1.0, float(a + b) / 2 / len(best) * stretch) for _, a, b in runs]
+        return "".join(text), at, float(np.mean([sure[a] for _, a, _ in runs]))
+
+
+def _session(name: str) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # no pool: threads do not survive fork()
+    options.enable_cpu_mem_arena = False  # what a large page needed goes back
+    options.log_severity_level = 4
+    file = resources.files("rapidocr") / "models" / name
+    if not file.is_file():
+        raise EngineError(f"the installed rapidocr has no {name}: pip install 'aria-docs[ocr]' brings one that has")
+    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+
+
+def _scaled(crop: Gray) -> NDArray[np.float32]:
+    height, width = crop.shape
+    width = min(max(round(width * _HEIGHT_PX / height), 2 * _STEP_PX), _MAX_WIDTH_PX)
+    image = Image.fromarray(crop).resize((width, _HEIGHT_PX), Image.Resampling.BICUBIC)
+    return np.asarray(image, dtype=np.float32) / np.float32(127.5) - 1
+
+
+def _turned(box: _Box, quarters: int, shape: tuple[int, ...]) -> _Box:
+    x0, y0, x1, y1 = box
+    height, width = shape
+    for _ in range(quarters):
+        x0, y0, x1, y1 = height - y1, x0, height - y0, x1
+        height, width = width, height
+    return x0, y0, x1, y1
+
+
+def _overlooked(picture: Gray, boxes: list[_Box]) -> list[_Box]:
+    """Small marks in the rows of lines, about as large as a character, that the first network does not see: the dashes
+    and lone figures of a table."""
+    size = median(y1 - y0 for _, y0, _, y1 in boxes)
+    mask = ink(picture, radius_px=int(size))
+    for x0, y0, x1, y1 in boxes:
+        mask[y0:y1, x0:x1] = False
+    wide = mask.copy()  # with the gaps between the figures of a number closed
+    for shift in range(1, max(2, int(size / 6))):
+        wide[:, shift:] |= mask[:, :-shift]
+    marks = []
+    for patch in patches(wide):
+        x, y = (patch.x0 + patch.x1) / 2, (patch.y0 + patch.y1) / 2
+        if not (size / 6 < patch.x1 - patch.x0 < 2 * size and patch.y1 - patch.y0 < size):
+            continue
+        row = [box for box in boxes if box[1] + 0.2 * (box[3] - box[1]) < y < box[3] - 0.2 * (box[3] - box[1])]
+        near = min(row, key=lambda box: max(box[0] - x, x - box[2]), default=None)
+        if near is not None and near[3] - near[1] < 1.5 * size and near[1] <= patch.y0 and patch.y1 <= near[3]:
+            margin = int(size / 3)
+            x0, x1 = max(0, patch.x0 - margin), min(picture.shape[1], patch.x1 + margin)
+            marks.append((x0, near[1], x1, near[3]))
+    return marks if len(marks) <= _MAX_MARKS else []
+
+
+def _words(text: str, at: list[float], crop: Gray) -> list[tuple[str, float, float]]:
+    """The words with their first and last column of ink: characters are known to half a step only, and the widest
+    stretch of paper between two of them is where one word ends and the next begins."""
+    height, width = crop.shape
+    columns: NDArray[np.bool_] = np.any(ink(crop, radius_px=max(8, height)), axis=0)
+    words: list[tuple[str, float, float]] = []
+    inked = np.flatnonzero(columns)
+    left = float(inked[0]) if len(inked) else 0.0
+    right = float(inked[-1] + 1) if len(inked) else float(width)
+    begin = 0
+    for n in [*(n for n, character in enumerate(text) if character == " "), len(text)]:
+        if n > begin:
+            x1, following = right, right
+            if n < len(text):
+                rest = [x for x, character in zip(at[n:], text[n:], strict=True) if character != " "]
+                x1, following = _gap(columns, at[n - 1] * width, rest[0] * width) if rest else (right, right)
+            words.append((text[begin:n], left, max(x1, left + 1)))
+            left = following
+        begin = n + 1
+    return words
+
+
+def _gap(columns: NDArray[np.bool_], start: float, end: float) -> tuple[float, float]:
+    """The widest run of columns without ink between two characters; the middle where they touch."""
+    first, last = int(start), min(len(columns), int(end) + 1)
+    empty = np.flatnonzero(~columns[first:last])
+    if not len(empty):
+        return (start + end) / 2, (start + end) / 2
+    run = max(np.split(empty, np.flatnonzero(np.diff(empty) > 1) + 1), key=len)
+    return float(first + run[0]), float(first + run[-1] + 1)
