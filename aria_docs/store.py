@@ -155,12 +155,12 @@ class Store:
             [(n_new,)] = db.execute(new_tables, [run_id]).fetchall()
         if n_new:
             self.stack()
-        self.rank()
         with self._writing() as db:
             db.execute(
                 "UPDATE runs SET ended_at = ?, n_read = ?, n_failed = ?, n_skipped = ? WHERE run_id = ?",
                 [datetime.now(UTC).replace(tzinfo=None), n_read, n_failed, n_skipped, run_id],
             )
+        self.rank()
 
     def stack(self) -> None:
         """Lays the stacked_… views: one for the tables of two files or more that have the same header.
@@ -192,8 +192,12 @@ class Store:
                 if laid and not n_new and not gone:
                     return
                 if loads:
-                    _copy(db, "SELECT no, text_hash, len(words) AS n_words FROM unranked", texts, "parquet")
-                    _copy(db, _TERMS, terms, "parquet")
+                    try:
+                        _copy(db, "SELECT no, text_hash, len(words) AS n_words FROM unranked", texts, "parquet")
+                        _copy(db, _TERMS, terms, "parquet")
+                    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+                        hint = "all else is stored, and the next run tries again"
+                        raise StoreError(f"no full-text index: {_first_line(error)} ({hint})") from error
             with self._writing() as db:
                 if not loads:
                     db.execute("DROP MACRO TABLE IF EXISTS search_ranked")
@@ -468,6 +472,9 @@ def _copy(db: duckdb.DuckDBPyConnection, query: str, path: str, form: str) -> in
 
 
 # Full-text search
+#
+# Of the extension only stem() is used. Its create_fts_index counts every text again each time, holds the file all the
+# while, and drops digits and letters beyond a to z unless told otherwise.
 
 
 _MACRO_LAID = "SELECT 1 FROM duckdb_functions() WHERE function_name = 'search_ranked'"

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from aria_docs import store as store_module
-from aria_docs.errors import QueryError
+from aria_docs.errors import QueryError, StoreError
 from aria_docs.store import Batch, Store
 from schemas.readings import Finished, RunRow
 from schemas.sources import PageRow
@@ -108,6 +108,14 @@ def test_a_run_without_the_extension_takes_a_stale_search_away(store: Store, mon
             found(store, "ferry")
     store.rank()
     assert ("b", 1) in found(store, "ferry")
+
+
+def test_an_index_that_cannot_be_written_leaves_the_run_recorded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = store_module._copy
+    monkeypatch.setattr(store_module, "_copy", lambda db, query, path, form: copy(db, query, path + "/no/folder", form))
+    with pytest.raises(StoreError, match=r"no full-text index: .*the next run tries again"):
+        read(store, TEXTS)
+    assert store.ask("SELECT n_read FROM runs").rows == [(1,)]
 
 
 def test_without_the_extension_one_sentence_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
