@@ -44,7 +44,11 @@ def with_todays_ids(text: str, db: Path) -> str:
 
     def id_of(named: re.Match[str]) -> str:
         caption = named["caption"].replace("'", "''")
-        [table_id] = ask(f"SELECT table_id FROM document_tables WHERE caption = '{caption}'", db, "csv").split()[1:]
+        [table_id] = ask(
+            f"SELECT table_id FROM document_tables WHERE caption = '{caption}' AND NOT path LIKE '%_scan.pdf'",
+            db,
+            "csv",
+        ).split()[1:]
         return f"tbl_{table_id} -- {named['caption']}"
 
     return re.sub(r"tbl_[0-9a-f]{16} -- (?P<caption>.*)", id_of, text)
