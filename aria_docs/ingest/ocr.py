@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 import shutil
+import unicodedata
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -20,7 +22,7 @@ from PIL import Image
 
 from aria_docs.errors import EngineError
 from aria_docs.ingest.pdf_text import Line, clean, page_text
-from aria_docs.ingest.picture import ink, rulings, skew_degrees, turned
+from aria_docs.ingest.picture import ink, patches, rulings, skew_degrees, turned
 from aria_docs.ingest.turns import turn
 from aria_docs.media import Word
 
@@ -36,7 +38,10 @@ PICTURE_DPI = 300  # and no more than that of a small one
 
 # Of the size of type, in most faces.
 _X_HEIGHT, _CAPITAL_HEIGHT = 0.5, 0.7
-_ASCENT, _DESCENT = 0.8, 0.2
+_ASCENT, _DESCENT = 0.95, 0.25  # of the box of a word: as most fonts say of themselves
+_MAX_DASHES = 400  # more are a drawing
+IDEOGRAPH = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_WIDE = re.compile("[\uff01-\uff5e]")
 _SAME_TYPE = 1.25  # heights of lines of one size of type differ by no more
 
 
@@ -141,6 +146,7 @@ def scan(picture: Gray, reader: Reader, *, width_pt: float) -> Scan:
     picture = _without(picture, [*level, *upright], pt)
     quarters, read = reader.read(picture)
     picture = np.ascontiguousarray(np.rot90(picture, -quarters))
+    read = [*map(_narrow, read), *_lone_dashes(picture, read)]
     level, upright = ([turn(box, quarters, width_pt, height_pt) for box in boxes] for boxes in (level, upright))
     if quarters % 2:
         level, upright, width_pt, height_pt = upright, level, height_pt, width_pt
@@ -167,10 +173,11 @@ def _in_points(read: list[OcrLine], picture: Gray, pt: float) -> list[Line]:
     body = float(heights[order][np.searchsorted(np.cumsum(weights[order]), weights.sum() / 2)])
     lines: list[Line] = []
     for line, height in zip(read, heights, strict=True):
-        size = (1 - above - below) * (body if body / _SAME_TYPE < height < body * _SAME_TYPE else height)
-        middle = line.y0 + (above + 1 - below) / 2 * height
-        box = (line.words[0].x0 * pt, (middle - size / 2) * pt, line.words[-1].x1 * pt, (middle + size / 2) * pt)
-        lines.append(Line(clean(" ".join(word.text for word in line.words)), box, float(size) * pt, bold=False))
+        tall = float((1 - above - below) * (body if body / _SAME_TYPE < height < body * _SAME_TYPE else height))
+        middle = line.y0 + float(above + 1 - below) / 2 * (line.y1 - line.y0)
+        box = (line.words[0].x0 * pt, (middle - tall / 2) * pt, line.words[-1].x1 * pt, (middle + tall / 2) * pt)
+        text = clean(" ".join(word.text for word in line.words))
+        lines.append(Line(text, box, tall / (_ASCENT + _DESCENT) * pt, bold=False))
     return [replace(line, block=block) for line, block in zip(lines, _blocks(lines), strict=True)]
 
 
@@ -191,6 +198,44 @@ def _looseness(line: OcrLine, picture: Gray) -> tuple[float, float]:
     return (baseline - _ASCENT * size) / (y1 - y0), 1 - (baseline + _DESCENT * size) / (y1 - y0)
 
 
+def _narrow(line: OcrLine) -> OcrLine:
+    """In a line without ideographs letters and punctuation have their usual width."""
+    if IDEOGRAPH.search("".join(word.text for word in line.words)):
+        return line
+    words = (
+        replace(word, text=_WIDE.sub(lambda wide: unicodedata.normalize("NFKC", wide.group()), word.text))
+        for word in line.words
+    )
+    return replace(line, words=tuple(words))
+
+
+def _lone_dashes(picture: Gray, lines: list[OcrLine]) -> list[OcrLine]:
+    """What stands for an empty value in a table: short level strokes in the middle of a row of text, as dark as it.
+    Readers overlook them, for they look for lines of text."""
+    if not lines:
+        return []
+    size = float(np.median([line.y1 - line.y0 for line in lines]))
+    mask = ink(picture, radius_px=int(size))
+    boxes = [(int(line.words[0].x0), int(line.y0), math.ceil(line.words[-1].x1), math.ceil(line.y1)) for line in lines]
+    text = np.concatenate([picture[y0:y1, x0:x1][mask[y0:y1, x0:x1]] for x0, y0, x1, y1 in boxes])
+    paper, dark = float(np.median(picture)), float(np.median(text)) if len(text) else 0.0
+    for x0, y0, x1, y1 in boxes:
+        mask[y0:y1, x0:x1] = False
+    dashes = []
+    for patch in patches(mask):
+        width, height = patch.x1 - patch.x0, patch.y1 - patch.y0
+        if not (size / 7 < width < size and height <= 0.6 * width and patch.area > 0.7 * width * height):
+            continue
+        if picture[patch.y0 : patch.y1, patch.x0 : patch.x1].mean() > paper - 0.4 * (paper - dark):
+            continue
+        y = (patch.y0 + patch.y1) / 2
+        row = [box for box in boxes if box[1] + 0.3 * (box[3] - box[1]) < y < box[3] - 0.25 * (box[3] - box[1])]
+        if row:
+            _, y0, _, y1 = min(row, key=lambda box: max(box[0] - patch.x1, patch.x0 - box[2]))
+            dashes.append(OcrLine((OcrWord("-", patch.x0, patch.x1),), y0, y1, 1.0))
+    return dashes if len(dashes) <= _MAX_DASHES else []
+
+
 def _blocks(lines: list[Line]) -> list[int]:
     """A number for each line; lines closely below each other have the same."""
     blocks = [0] * len(lines)
@@ -201,7 +246,7 @@ def _blocks(lines: list[Line]) -> list[int]:
         for m in reversed(order[:k]):
             a0, b0, a1, b1 = lines[m].box
             beside = min(x1, a1) - max(x0, a0) > 0.5 * min(x1 - x0, a1 - a0)
-            if beside and y0 - b1 < 0.8 * (y1 - y0) and b0 < y0 and lines[m].size_pt == lines[n].size_pt:
+            if beside and y0 - b1 < 0.5 * (y1 - y0) and b0 < y0 and lines[m].size_pt == lines[n].size_pt:
                 blocks[n] = blocks[m]
                 break
     return blocks
@@ -212,7 +257,7 @@ def _rulings(picture: Gray, pt: float) -> tuple[list[Box], list[Box]]:
     fold = _fold(pt)
     small = np.asarray(Image.fromarray(picture).reduce(fold))
     pt *= fold
-    level, upright = rulings(ink(small, radius_px=max(3, round(10 / pt))), pt=pt)
+    level, upright = rulings(small, pt=pt)
     in_points = [[(p.x0 * pt, p.y0 * pt, p.x1 * pt, p.y1 * pt) for p in lines] for lines in (level, upright)]
     return in_points[0], in_points[1]
 

@@ -9,6 +9,7 @@ character; a table needs to know that.
 from __future__ import annotations
 
 from importlib import resources
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from aria_docs.errors import EngineError
-from aria_docs.ingest.ocr import OcrLine, OcrWord
+from aria_docs.ingest.ocr import IDEOGRAPH, OcrLine, OcrWord
 from aria_docs.ingest.picture import Gray, ink, patches
 
 _DETECTION, _RECOGNITION = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
@@ -34,12 +35,15 @@ _HEIGHT_PX = 48
 _STEP_PX = 8  # one answer for so many columns
 _MAX_WIDTH_PX = 3_200
 _BATCH = 16
+_SOME_IDEOGRAPHS = 0.05  # of the characters of a page, if it has any
 _CERTAIN = 0.5  # mean probability of a line's characters; less is a smudge or a picture
-_MAX_MARKS = 400  # more are a drawing
+_WIDE_GAP = 0.27  # of a line's height, which is 1.3 times the size of type: no letters of one word stand so far apart
 _FLUENT = 0.85  # upside down, lines of clean text come out below it
 
 
 _Box = tuple[int, int, int, int]
+_Reading = tuple[str, list[float], float]
+"""A text, where in the width of its line (0 to 1) each character stands, and the mean probability of these."""
 
 
 class Networks:
@@ -49,6 +53,7 @@ class Networks:
         self._detection, self._recognition = _session(_DETECTION), _session(_RECOGNITION)
         characters = self._recognition.get_modelmeta().custom_metadata_map["character"].splitlines()
         self._characters = ["", *characters, " "]
+        self._western = np.array([not IDEOGRAPH.search(character) for character in self._characters])
 
     def read(self, picture: Gray) -> tuple[int, list[OcrLine]]:
         """Clockwise quarter turns that set the text upright, and the lines of the picture so turned."""
@@ -59,16 +64,13 @@ class Networks:
         if quarters:
             boxes = [_turned(box, quarters, picture.shape) for box in boxes]
             picture = np.rot90(picture, -quarters)
-        boxes += _overlooked(picture, boxes)
         crops = [picture[y0:y1, x0:x1] for x0, y0, x1, y1 in boxes]
         # A line on its side (a heading of a narrow column, an axis' name) is turned; a lone digit is tall, too.
         tall = 2 * median(min(crop.shape) for crop in crops)
         sideways = [crop.shape[0] > max(tall, 1.5 * crop.shape[1]) for crop in crops]
         upright = [np.rot90(crop, -1) if side else crop for crop, side in zip(crops, sideways, strict=True)]
         lines = []
-        for box, crop, side, (text, at, certainty) in zip(
-            boxes, crops, sideways, self._recognise(upright), strict=True
-        ):
+        for box, crop, side, (text, at, certainty) in zip(boxes, crops, sideways, self._texts(upright), strict=True):
             if certainty < _CERTAIN or not text.strip():
                 continue
             x0, y0, x1, y1 = box
@@ -114,11 +116,27 @@ class Networks:
                 return 0
         return max(fluency, key=lambda quarters: fluency[quarters])
 
-    def _recognise(self, crops: list[Gray]) -> list[tuple[str, list[float], float]]:
-        """For each: its text, where in its width (0 to 1) each character stands, and the mean probability of them."""
+    def _texts(self, crops: list[Gray]) -> list[_Reading]:
+        """What the lines of one page say: a dagger or a dash looks like an ideograph, and on a page with hardly any it
+        is none."""
+        read = self._recognise(crops)
+        eastern = [n for n, (text, _, _) in enumerate(read) if IDEOGRAPH.search(text)]
+        text = "".join(text for text, _, _ in read)
+        if len(IDEOGRAPH.findall(text)) < _SOME_IDEOGRAPHS * len(text):
+            for n, (text, at, _) in zip(
+                eastern, self._recognise([crops[n] for n in eastern], western=True), strict=True
+            ):
+                read[n] = text, at, read[n][2]  # that something stands there is as certain as it was
+        return read
+
+    def _recognise(self, crops: list[Gray], *, western: bool = False) -> list[_Reading]:
+        """What each line says.
+
+        western:  no ideographs, whatever it looks like.
+        """
         images = [_scaled(crop) for crop in crops]
         order = sorted(range(len(images)), key=lambda n: images[n].shape[1])
-        read: dict[int, tuple[str, list[float], float]] = {}
+        read: dict[int, _Reading] = {}
         while order:
             narrow = images[order[0]].shape[1]
             batch = [n for n in order[:_BATCH] if images[n].shape[1] <= narrow + max(16, narrow // 8)]
@@ -128,6 +146,8 @@ class Networks:
             for row, n in enumerate(batch):
                 sees[row, :, :, : images[n].shape[1]] = images[n]
             says: NDArray[np.float32] = self._recognition.run(None, {self._recognition.get_inputs()[0].name: sees})[0]
+            if western:
+                says *= self._western
             best, sure = says.argmax(axis=2), says.max(axis=2)
             for row, n in enumerate(batch):
                 read[n] = self._decode(best[row], sure[row], width / images[n].shape[1])
@@ -174,50 +194,27 @@ def _turned(box: _Box, quarters: int, shape: tuple[int, ...]) -> _Box:
     return x0, y0, x1, y1
 
 
-def _overlooked(picture: Gray, boxes: list[_Box]) -> list[_Box]:
-    """Small marks in the rows of lines, about as large as a character, that the first network does not see: the dashes
-    and lone figures of a table."""
-    size = median(y1 - y0 for _, y0, _, y1 in boxes)
-    mask = ink(picture, radius_px=int(size))
-    for x0, y0, x1, y1 in boxes:
-        mask[y0:y1, x0:x1] = False
-    wide = mask.copy()  # with the gaps between the figures of a number closed
-    for shift in range(1, max(2, int(size / 6))):
-        wide[:, shift:] |= mask[:, :-shift]
-    marks = []
-    for patch in patches(wide):
-        x, y = (patch.x0 + patch.x1) / 2, (patch.y0 + patch.y1) / 2
-        if not (size / 6 < patch.x1 - patch.x0 < 2 * size and patch.y1 - patch.y0 < size):
-            continue
-        row = [box for box in boxes if box[1] + 0.2 * (box[3] - box[1]) < y < box[3] - 0.2 * (box[3] - box[1])]
-        near = min(row, key=lambda box: max(box[0] - x, x - box[2]), default=None)
-        if near is not None and near[3] - near[1] < 1.5 * size and near[1] <= patch.y0 and patch.y1 <= near[3]:
-            margin = int(size / 3)
-            x0, x1 = max(0, patch.x0 - margin), min(picture.shape[1], patch.x1 + margin)
-            marks.append((x0, near[1], x1, near[3]))
-    return marks if len(marks) <= _MAX_MARKS else []
-
-
 def _words(text: str, at: list[float], crop: Gray) -> list[tuple[str, float, float]]:
     """The words with their first and last column of ink: characters are known to half a step only, and the widest
-    stretch of paper between two of them is where one word ends and the next begins."""
+    stretch of paper between two of them is where one ends and the next begins.
+
+    A stretch much wider than those around it parts words, too, where no blank was read: figures of two columns.
+    """
     height, width = crop.shape
     columns: NDArray[np.bool_] = np.any(ink(crop, radius_px=max(8, height)), axis=0)
-    words: list[tuple[str, float, float]] = []
     inked = np.flatnonzero(columns)
-    left = float(inked[0]) if len(inked) else 0.0
-    right = float(inked[-1] + 1) if len(inked) else float(width)
-    begin = 0
-    for n in [*(n for n, character in enumerate(text) if character == " "), len(text)]:
-        if n > begin:
-            x1, following = right, right
-            if n < len(text):
-                rest = [x for x, character in zip(at[n:], text[n:], strict=True) if character != " "]
-                x1, following = _gap(columns, at[n - 1] * width, rest[0] * width) if rest else (right, right)
-            words.append((text[begin:n], left, max(x1, left + 1)))
-            left = following
-        begin = n + 1
-    return words
+    left, right = (float(inked[0]), float(inked[-1] + 1)) if len(inked) else (0.0, float(width))
+    letters = [n for n, character in enumerate(text) if character != " "]
+    gaps = [_gap(columns, at[a] * width, at[b] * width) for a, b in pairwise(letters)]
+    inner = [end - start for (a, b), (start, end) in zip(pairwise(letters), gaps, strict=True) if b == a + 1]
+    wide = max(_WIDE_GAP * height, 2.5 * median(inner)) if inner else 0.0
+    words: list[tuple[str, float, float]] = []
+    begin = letters[0]
+    for (a, b), (start, end) in zip(pairwise(letters), gaps, strict=True):
+        if b > a + 1 or end - start > wide:
+            words.append((text[begin : a + 1], left, max(start, left + 1)))
+            begin, left = b, end
+    return [*words, (text[begin : letters[-1] + 1], left, max(right, left + 1))]
 
 
 def _gap(columns: NDArray[np.bool_], start: float, end: float) -> tuple[float, float]:

@@ -155,7 +155,7 @@ class Document:
         if self._ocr is None:
             return replace(layer, note=_joined(layer.note, f"{NO_TEXT}: {HOW_TO_GET_IT}"))
         scan = self._read_picture(layer, self._ocr)
-        if len(scan.words) <= len(layer.words):
+        if layer.words and len(scan.words) <= len(layer.words):
             return layer  # a few words on a background: the picture says no more, and less surely
         self._scan = number, scan
         words = tuple(replace(word, box=scan.to_page(word.box)) for word in scan.words)

@@ -20,6 +20,7 @@ _MAX_RUNS = 60_000  # more are a photograph
 
 _RULING_PT, _NO_LETTER_PT = 15.0, 40.0  # the least length of a ruling, and of one that cannot be a letter's stem
 _RULING_WIDTH_PT = 4.0
+_FAINT, _FAINT_PT = 10, 7.0  # levels of gray by which a ruling is darker than paper, averaged over such a length
 _PAPER = 0.4  # no more ink than that beside a ruling: what crosses or touches it
 
 
@@ -69,14 +70,14 @@ def turned(picture: Gray, degrees: float) -> Gray:
     return np.asarray(image)
 
 
-def rulings(mask: Mask, *, pt: float) -> tuple[list[Patch], list[Patch]]:
-    """Level and upright ruling lines among the ink; a pixel is `pt` points.
+def rulings(picture: Gray, *, pt: float) -> tuple[list[Patch], list[Patch]]:
+    """Level and upright ruling lines; a pixel is `pt` points, best about half a point.
 
-    Long, thin, and with paper close beside most of them. The stem of a large letter is so, too: an upright line counts
-    where it is longer than any letter or meets a level one.
+    Long, thin, dark all along, and with paper close beside most of them. The stem of a large letter is so, too: an
+    upright line counts where it is longer than any letter or meets a level one.
     """
-    level = _level_lines(mask, pt)
-    upright = [Patch(p.y0, p.x0, p.y1, p.x1, p.area) for p in _level_lines(mask.T, pt)]
+    level = _level_lines(picture, pt)
+    upright = [Patch(p.y0, p.x0, p.y1, p.x1, p.area) for p in _level_lines(np.ascontiguousarray(picture.T), pt)]
     snap = 4 / pt
     return level, [
         u
@@ -86,21 +87,56 @@ def rulings(mask: Mask, *, pt: float) -> tuple[list[Patch], list[Patch]]:
     ]
 
 
-def _level_lines(mask: Mask, pt: float) -> list[Patch]:
-    height, _ = mask.shape
-    # A line that drifts by a pixel over its length, or has holes, stays one run.
-    thick = mask.copy()
-    thick[1:] |= mask[:-1]
-    thick[:-1] |= mask[1:]
+def _level_lines(picture: Gray, pt: float) -> list[Patch]:
+    mask = ink(picture, radius_px=max(3, round(10 / pt)))
+    clear = _long_and_thin(picture, mask, mask, pt, least_pt=_RULING_PT, paper=_PAPER)
+    # The feet of letters are a faint line, too, but not a long one with nothing above it.
+    ridges = mask | _ridges(picture, half_px=max(1, round(_FAINT_PT / 2 / pt)))
+    faint = _long_and_thin(picture, ridges, mask, pt, least_pt=_NO_LETTER_PT, paper=_PAPER / 3)
+    # Where a line is clear nearly all along, its ends are, too; else the faint line joins what is clear of it.
+    joining = [line for line in faint if max((_shared(line, piece) for piece in clear), default=0.0) < 0.75]
+    return joining + [piece for piece in clear if not any(_shared(piece, line) > 0.5 for line in joining)]
+
+
+def _shared(line: Patch, other: Patch) -> float:
+    """The share of a level line's length along which the other lies on it."""
+    if other.y0 > line.y1 + 1 or line.y0 > other.y1 + 1:
+        return 0.0
+    return (min(line.x1, other.x1) - max(line.x0, other.x0)) / (line.x1 - line.x0)
+
+
+def _long_and_thin(picture: Gray, lines: Mask, mask: Mask, pt: float, *, least_pt: float, paper: float) -> list[Patch]:
     found = []
-    for patch in patches(thick, min_run_px=_RULING_PT / pt):
+    # A line that drifts by a pixel over its length, or has holes, stays one run.
+    thick = lines.copy()
+    thick[1:] |= lines[:-1]
+    thick[:-1] |= lines[1:]
+    for patch in patches(thick, min_run_px=least_pt / pt):
         y0, y1 = patch.y0 + 1, patch.y1 - 1
         if y1 - y0 > _RULING_WIDTH_PT / pt:
             continue
-        beside = [mask[y, patch.x0 : patch.x1] for y in (y0 - 3, y1 + 2) if 0 <= y < height]
-        if all(row.mean() < _PAPER for row in beside):
+        above, below = (mask[y, patch.x0 : patch.x1] for y in (max(0, y0 - 3), min(len(mask) - 1, y1 + 2)))
+        if above.mean() < paper and below.mean() < paper and _is_dark_along(picture, patch):
             found.append(Patch(patch.x0, y0, patch.x1, y1, patch.area))
     return found
+
+
+def _ridges(picture: Gray, *, half_px: int) -> Mask:
+    """Rows darker than those a little above and below, all averaged along the row: lines too faint for `ink`."""
+    total = np.cumsum(np.pad(picture, ((0, 0), (half_px + 1, half_px)), mode="edge"), axis=1, dtype=np.float32)
+    mean = (total[:, 2 * half_px + 1 :] - total[:, : -2 * half_px - 1]) / (2 * half_px + 1)
+    mask = np.zeros(picture.shape, dtype=bool)
+    apart = 3
+    mask[apart:-apart] = np.minimum(mean[: -2 * apart], mean[2 * apart :]) - mean[apart:-apart] > _FAINT
+    return mask
+
+
+def _is_dark_along(picture: Gray, patch: Patch) -> bool:
+    """Whether there is ink at nearly every column, as there is not in a line of very small type."""
+    around = picture[max(0, patch.y0 - 3) : patch.y1 + 3, patch.x0 : patch.x1]
+    darkest = picture[patch.y0 : patch.y1, patch.x0 : patch.x1].min(axis=0)
+    dark = darkest < np.percentile(around, 75) - _FAINT
+    return bool(dark.mean() > 0.9)
 
 
 def patches(mask: Mask, *, min_run_px: float = 1) -> list[Patch]:
