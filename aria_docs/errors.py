@@ -13,6 +13,7 @@
     │   ├── Damaged             the container or one page of it cannot be parsed
     │   └── NoVideoStream       audio only, or nothing but a cover picture
     ├── EngineError             the engine asked for cannot run here
+    ├── ModelError              the model could not be run on one part; the others are
     └── SandboxError            the child process that parsed a part did not live to answer
         ├── TimedOut
         ├── OutOfMemory
@@ -79,6 +80,12 @@ class NoVideoStream(FileError):
 
 class EngineError(AriaDocsError):
     """The engine asked for cannot run on this machine, or not with these options."""
+
+
+class ModelError(AriaDocsError):
+    """The model could not be run on a part: no memory left, or a server that does not answer."""
+
+    retryable = True
 
 
 class SandboxError(AriaDocsError):

@@ -1,13 +1,14 @@
 """The questions we ask of a model, and their version: raise it whenever a word changes, so that a next run reads again.
 
-The scene question is that of Aria's official examples.
+The scene question is that of Aria's official examples. The form of an answer is the JSON schema that it is decoded by.
 """
 
 VERSION = "1"
 
 TABLES = (
-    "Extract every table on this page with all of its rows and columns, exactly as printed: for each cell its row and "
-    "column, how many rows and columns it spans, whether it is a header, and its text."
+    "Extract every table on this page with all of its rows and columns, exactly as printed. For each table give its "
+    "caption if it has one, its bounding box, how many of its rows are header rows, its rows as lists of cell texts, "
+    "an empty text for an empty cell, and the cells that span more than one row or column."
 )
 SUMMARY = (
     "Summarise this document: its title, its language, a summary of a few sentences, and its key points, each with the "
@@ -16,4 +17,8 @@ SUMMARY = (
 SCENES = (
     "Please split this video into scenes, providing start time, end time, a title and detailed descriptions for each "
     "scene."
+)
+VIDEO_SUMMARY = (
+    "Summarise this video: a title, the language spoken or written in it, a summary of a few sentences, and its key "
+    "points, each with the time at which it is shown or said."
 )
