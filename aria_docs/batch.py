@@ -414,9 +414,11 @@ class _Crew:
             session.child.send(ReadPages(tuple(numbers)))
         if session.pages:
             return
-        if source.n_sessions == 1 and source.table_pages:
+        # The last to be without a page: the others may have been told to end, and not have ended yet.
+        is_last = all(other is session or other.finishing for other in self._at_work_on(source))
+        if is_last and source.table_pages:
             self._join_tables(source)
-        if source.n_sessions == 1 and source.wants_summary and (request := self._summary_request(source)):
+        if is_last and source.wants_summary and (request := self._summary_request(source)):
             session.summarising = True
             session.child.send(request)
         else:
@@ -518,7 +520,7 @@ class _Crew:
 
     def _cannot_open(self, source: _Source, begun: Begun, error: AriaDocsError) -> None:
         """The whole file has failed, unless nobody said that it was a video."""
-        for session in [session for session in self._sessions.values() if session.source is source]:
+        for session in self._at_work_on(source):
             self._forget(session)
             session.child.kill()
         if isinstance(error, NoVideoStream) and not any(file.promised for file in source.files):
@@ -538,6 +540,9 @@ class _Crew:
         source.failures = [old for old in source.failures if (old.task, old.part) != (row.task, row.part)] + [row]
         self._batch.failures.append(row)
         self._run.progress.failed(told(row))
+
+    def _at_work_on(self, source: _Source) -> list[_Session]:
+        return [session for session in self._sessions.values() if session.source is source]
 
     def _forget(self, session: _Session) -> None:
         self._sessions.pop(session.child.connection)

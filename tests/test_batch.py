@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from aria_docs import batch
 from aria_docs.batch import Run
 from aria_docs.errors import EngineError, UsageError
+from aria_docs.ingest.sandbox import Child
 from aria_docs.pending import plan
 from aria_docs.recipes import parse_pages
 
@@ -351,6 +353,25 @@ def test_a_reader_in_the_way_is_waited_for(bench, monkeypatch) -> None:
     assert f"PID {readers[0].pid}" in waited[0]
     assert readers[0].returncode == 0
     assert len(bench.rows("SELECT * FROM pages")) == 10
+
+
+def test_two_children_that_end_at_once_do_not_lose_the_summary(bench, monkeypatch) -> None:
+    def late(connections, timeout):
+        """The end of a child is heard after all that the others say."""
+        with_more = [connection for connection in connections if connection not in finishing]
+        return heard(with_more or connections, timeout=timeout)
+
+    def finish(child) -> None:
+        finishing.append(child.connection)
+        end(child)
+
+    finishing, heard, end = [], batch.wait, Child.finish
+    monkeypatch.setattr("aria_docs.batch.wait", late)
+    monkeypatch.setattr(Child, "finish", finish)
+    bench.pdf("all.text.slow.pdf", 12)
+    assert bench.run().n_parts == 13
+    assert len(finishing) == 2
+    assert bench.rows("SELECT count(*) FROM summaries") == [(1,)]
 
 
 def test_stopped_from_another_thread(bench) -> None:
