@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import ClassVar, Literal
 
 from schemas import Row, derived_id
+from schemas.records import RecordRow
 from schemas.scenes import SceneRow, ShotRow
 from schemas.sources import PageRow
 from schemas.summaries import SummaryRow
@@ -93,3 +94,4 @@ class Finished:
     shots: tuple[ShotRow, ...] = ()
     scenes: tuple[SceneRow, ...] = ()
     summaries: tuple[SummaryRow, ...] = ()
+    records: tuple[RecordRow, ...] = ()
