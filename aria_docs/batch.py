@@ -3,6 +3,7 @@
     paths ── find ──> files ── hash, compare with the store ──> sources with something pending
     free worker ──> a child on the next source, or one more child on the source with the most pages left
     child ──> finished parts, gathered into batches ──> store
+    child ──> what was seen ──> the desk of a model (asking.py), where an engine needs one ──> finished parts
 
 Every part is in work under a clock. A child that dies or overruns costs the part it was at; another child reads on.
 """
@@ -13,25 +14,31 @@ import os
 import secrets
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Self
 
 from aria_docs import pipeline
-from aria_docs.errors import AriaDocsError, Damaged, EngineError, NoVideoStream, TimedOut
+from aria_docs.asking import Answered, Desk, Tray
+from aria_docs.errors import AriaDocsError, Crashed, Damaged, EngineError, NoVideoStream, TimedOut
 from aria_docs.ingest.folder import Findings, FoundFile, find, kind_of
 from aria_docs.ingest.sandbox import Child, Sandbox
 from aria_docs.media import DocumentInfo, VideoInfo
 from aria_docs.model.continued import TablePart, continued
+from aria_docs.model import engine as engines
+from aria_docs.model.chat import ChatEngine, SeenDocument, SeenPage
+from aria_docs.model.chat_model import ChatModel
 from aria_docs.model.engine import Task
 from aria_docs.outcome import Outcome, Progress, as_text, failure_row, now, of_path, told
 from aria_docs.pending import HASH, WALK, Pending, known_to
-from aria_docs.pipeline import Begun, Job, ReadPages, Summarise
+from aria_docs.pipeline import Begun, Job, ReadPages, Seen, Summarise
 from aria_docs.recipes import Options
+from aria_docs.showing import ShowPages
 from aria_docs.store import Batch, Store
 from schemas.readings import FailureRow, Finished, RunRow
 from schemas.sources import FileRow, SourceRow
@@ -62,6 +69,8 @@ class _Source:
     resumed:       an earlier run has read some of the pages.
     table_pages:   those on which this run has found tables, until it is known which of them go on.
     shareable:     False when it could not be opened once more, while a child was at work on it.
+    shown:         tasks of one part that a model is asked now.
+    n_asked:       how much of it lies with the model.
     """
 
     id: str
@@ -69,29 +78,37 @@ class _Source:
     tasks: dict[Task, str]
     row: SourceRow
     failures: list[FailureRow]
+    job: Job | None = None
     info: DocumentInfo | VideoInfo | None = None
     pages_left: deque[int] = field(default_factory=deque)
     shareable: bool = True
     resumed: bool = False
     table_pages: set[int] = field(default_factory=set)
+    shown: set[Task] = field(default_factory=set)
+    n_asked: int = 0
     n_sessions: int = 0
     n_parts_over: int = 0
     n_timed_out: int = 0
     read: bool = False
     over: bool = False
 
-    @property
-    def wants_summary(self) -> bool:
-        """Documents are summarised when all their pages are in; a video's child does it unasked."""
-        return self.row.kind == "pdf" and "summary" in self.tasks
+
+@dataclass(frozen=True, slots=True)
+class _Ticket:
+    """What lies with the model, and for whom."""
+
+    source: _Source
+    seen: Seen
+    part: str
 
 
 @dataclass(slots=True)
 class _Session:
     """A child at work on a source, and the clock of the part it is at.
 
-    pages:   handed out and not answered yet, in order.
-    useful:  a part came of it.
+    pages:    handed out and not answered yet, in order.
+    useful:   a part came of it.
+    waiting:  has nothing to do until the model has taken some of what was seen.
     """
 
     child: Child
@@ -102,6 +119,7 @@ class _Session:
     busy: bool = True
     opened: bool = False
     useful: bool = False
+    waiting: bool = False
     summarising: bool = False
     finishing: bool = False
     page_s: float = _BLOCK_S
@@ -125,6 +143,7 @@ class Run:
         self.stopping = threading.Event()
         self._lock = threading.Lock()
         self._sandbox: Sandbox | None = None
+        self._desk: Desk | None = None
         self._began = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -142,6 +161,8 @@ class Run:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._desk:
+            self._desk.close()
         if self._sandbox:
             self._sandbox.close()
         totals = self.outcome
@@ -219,6 +240,26 @@ class Run:
                 self._sandbox = Sandbox(warm=[warm[kind] for kind in sorted(set(kinds))], debug=self.options.debug)
             return self._sandbox
 
+    def desk(self) -> Desk | None:
+        """Where the model of the run is asked, made when first needed; None for an engine that reads in the child."""
+        with self._lock:
+            if self._desk is None and self.options.engine != "embedded":
+                lanes = engines.lanes(self.options.engine, self.options.servers)
+                self._desk = Desk(self._load, lanes=lanes, told=self.progress.tokens)
+            return self._desk
+
+    def _load(self) -> tuple[ChatModel, ChatEngine]:
+        options = self.options
+        model = engines.open_model(
+            options.choice,
+            servers=options.servers,
+            request_timeout_s=options.request_timeout_s,
+            quantize=options.quantize,
+            kv_cache=options.kv_cache,
+        )
+        self.progress.say(f"model: {model}")
+        return model, ChatEngine(model, custom=options.custom)
+
 
 class _Crew:
     """The workers of one call of `read`: sessions with children, what is left for them, and what they finished."""
@@ -232,22 +273,27 @@ class _Crew:
         self._batch, self._n_parts, self._written = Batch(), 0, time.monotonic()
         self._hasher = ThreadPoolExecutor(1, "hash")
         self._coming = self._contents()
+        self._desk, self._tray = run.desk(), Tray()
+        self._look = self._options.look
         self.outcome = Outcome(run.outcome.run_id)
 
     def work(self) -> None:
         """Until nothing is left to read."""
         while not self._run.stopping.is_set():
-            while len(self._sessions) < self._workers and (source := self._next_source()):
+            while len(self._sessions) < self._workers and not self._is_full and (source := self._next_source()):
                 self._start(source)
-            if not self._sessions:
+            if not self._sessions and not self._tray.n_awaited:
                 return
-            due = [session.since + session.limit_s(self._options.timeout_s) for session in self._sessions.values()]
+            at_work = [session for session in self._sessions.values() if not session.waiting]
+            due = [session.since + session.limit_s(self._options.timeout_s) for session in at_work]
             for connection in wait(
-                self._sessions, timeout=max(0.0, min(*due, self._written + BATCH_S) - time.monotonic())
+                [*self._sessions, self._tray.connection],
+                timeout=max(0.0, min([*due, self._written + BATCH_S]) - time.monotonic()),
             ):
-                assert isinstance(connection, Connection)
-                if session := self._sessions.get(connection):  # unless the answer before ended it: a file given up
-                    self._hear(session)
+                if connection is self._tray.connection:
+                    self._hear_model()
+                elif session := self._sessions.get(connection):  # type: ignore[call-overload]
+                    self._hear(session)  # unless the answer before ended it: a file given up
             self._end_overdue()
             if self._n_parts >= BATCH_PARTS or time.monotonic() - self._written >= BATCH_S:
                 self.write()
@@ -259,6 +305,10 @@ class _Crew:
         for session in self._sessions.values():
             session.child.kill()
         self._sessions.clear()
+        for answered in self._tray.take():  # what the model had finished
+            if answered.error is None:
+                self._keep_answer(answered)
+        self._tray.close()
 
     def write(self) -> None:
         """Stores what is finished."""
@@ -280,7 +330,8 @@ class _Crew:
     def _next_source(self) -> _Source | None:
         """A source that no child works on yet, else the one with the most pages to share out, else None."""
         for orphan in self._sources.values():
-            if orphan.info and not orphan.over and orphan.n_sessions == 0:  # its last child died
+            left = orphan.pages_left or self._whole_tasks(orphan) or not orphan.n_asked
+            if orphan.info and not orphan.over and orphan.n_sessions == 0 and left:  # its last child died
                 return orphan
         for file, future in self._coming:
             try:
@@ -348,9 +399,13 @@ class _Crew:
             group=options.group,
             speech=None if options.speech is None else str(options.speech),
             ocr=options.ocr,
+            look=self._look,
+            model=options.model_id("") if self._look else None,
         )
-        worker = "aria_docs.pipeline:" + ("read_document" if source.row.kind == "pdf" else "read_video")
+        module, deed = ("showing", "show") if self._look else ("pipeline", "read")
+        worker = f"aria_docs.{module}:{deed}_" + ("document" if source.row.kind == "pdf" else "video")
         child = self._run.sandbox(file.kind for file in self._files).start(worker, job)
+        source.job = job
         source.n_sessions += 1
         self._sessions[child.connection] = _Session(child, source)
 
@@ -372,6 +427,8 @@ class _Crew:
             session.begun, session.busy = answer, True
         elif isinstance(answer, Finished):
             self._keep(session, answer)
+        elif isinstance(answer, Seen):
+            self._see(session, answer)
         else:
             session.opened, session.busy = True, False
             if session.source.info is None:
@@ -384,12 +441,12 @@ class _Crew:
         source.info = info
         if isinstance(info, DocumentInfo):
             source.row = source.row.model_copy(update={"n_pages": info.n_pages})
-            if "tables" in self._pending.recipes:  # a page with its tables in has its text stored, for a summary too
+            if self._options.per_page:  # a page that was read has its text stored, for a summary too
                 source.pages_left.extend(self._pending.pages(source.id, info.n_pages))
                 source.resumed = len(source.pages_left) < len(self._pending.selected(info.n_pages))
             else:
                 source.pages_left.extend(self._pending.selected(info.n_pages))
-            n_parts = len(source.pages_left) + len(source.tasks.keys() - {"tables"})
+            n_parts = len(source.pages_left) + len(source.tasks.keys() - {*self._options.per_page})
         else:
             facts = {name: getattr(info, name) for name in ("duration_s", "width", "height", "fps")}
             source.row = source.row.model_copy(update=facts)
@@ -406,6 +463,9 @@ class _Crew:
         source = session.source
         if session.finishing or session.summarising:
             return
+        session.waiting = self._is_full and not session.pages
+        if session.waiting:
+            return
         block = max(1, min(_BLOCK_PAGES, int(_BLOCK_S / max(session.page_s, 1e-3))))
         if source.pages_left and len(session.pages) <= block // 2:
             fair = -(-len(source.pages_left) // (2 * source.n_sessions))  # smaller and smaller towards the end
@@ -416,17 +476,27 @@ class _Crew:
             return
         # The last to be without a page: the others may have been told to end, and not have ended yet.
         is_last = all(other is session or other.finishing for other in self._at_work_on(source))
-        if is_last and source.table_pages:
+        if is_last and source.table_pages and not source.n_asked:
             self._join_tables(source)
-        if is_last and source.wants_summary and (request := self._summary_request(source)):
+        whole = self._whole_tasks(source) if is_last and source.row.kind == "pdf" else []
+        if whole and (request := self._whole_request(source, whole)):
             session.summarising = True
             session.child.send(request)
         else:
             session.finishing = True
             session.child.finish()
 
-    def _summary_request(self, source: _Source) -> Summarise | None:
-        """The texts of all pages the run is about, those of earlier runs too; None where not one could be read."""
+    @property
+    def _is_full(self) -> bool:
+        return self._desk is not None and self._desk.is_full
+
+    def _whole_tasks(self, source: _Source) -> list[Task]:
+        """What is left to ask for of the document as a whole. (A video's child does everything unasked.)"""
+        asked = self._options.per_document if source.row.kind == "pdf" else self._options.per_video
+        return [task for task in asked if task in source.tasks and task not in source.shown]
+
+    def _whole_request(self, source: _Source, tasks: Sequence[Task]) -> Summarise | ShowPages | None:
+        """All pages the run is about, those of earlier runs too; None where not one could be read."""
         assert isinstance(source.info, DocumentInfo)
         self.write()
         asked = self._pending.selected(source.info.n_pages)
@@ -434,10 +504,14 @@ class _Crew:
         missing = sorted(set(asked).difference(number for number, _ in pages))
         if missing and not pages:
             error = (TimedOut if source.n_timed_out else Damaged)("not one page could be read: nothing to summarise")
-            self._fail(source, Begun("summary", "document", "text"), error)
+            for task in tasks:
+                self._fail(source, Begun(task, "document", "text"), error)
             return None
         numbers = ", ".join(str(page) for page in missing[:20]) + (", …" if len(missing) > 20 else "")
-        return Summarise(tuple(pages), f"pages that could not be read: {numbers}" if missing else None)
+        note = f"pages that could not be read: {numbers}" if missing else None
+        if self._look and pages:
+            return ShowPages(tuple(number for number, _ in pages), note)
+        return Summarise(tuple(pages), note)
 
     def _join_tables(self, source: _Source) -> None:
         """All pages are in: which tables go on from the page before? Those of earlier runs are seen too."""
@@ -458,14 +532,81 @@ class _Crew:
             if not part.reading.part.startswith("page:"):
                 source.tasks = {task: recipe for task, recipe in source.tasks.items() if task != part.reading.task}
                 session.summarising = False
-        elif "tables" in source.tasks:
+        elif any(task in source.tasks for task in self._options.per_page):
             return  # only the text of a page so far
+        self._child_is_done_with_part(session)
+        source.read = True
+        self._part_over(source)
+
+    def _child_is_done_with_part(self, session: _Session) -> None:
         if session.pages and session.begun.part == f"page:{session.pages[0]}":
             session.pages.popleft()
             session.page_s = (session.page_s + time.monotonic() - session.since) / 2
         session.busy, session.useful = False, True
-        source.read = True
-        self._part_over(source)
+
+    # What a model is asked
+
+    def _see(self, session: _Session, seen: Seen) -> None:
+        """A child has seen a page, a document, a video: the model is asked about it, and the child goes on."""
+        source = session.source
+        assert self._desk, seen
+        part = session.begun.part
+        if isinstance(seen, SeenPage):
+            pending = self._pending.page_tasks(source.id, seen.page.number)
+            seen = replace(seen, tasks=tuple(task for task in seen.tasks if task in pending))
+        else:
+            source.shown.update(seen.tasks)
+            session.summarising = False
+        self._child_is_done_with_part(session)
+        source.n_asked += 1
+        self._desk.ask(seen, _Ticket(source, seen, part), self._tray)
+
+    def _hear_model(self) -> None:
+        """Answers that have come, or why none could be had."""
+        for answered in self._tray.take():
+            if answered.error is None:
+                self._keep_answer(answered)
+            else:
+                self._refuse(answered.ticket, answered.error)
+            source = answered.ticket.source
+            source.n_asked -= 1
+            self._part_over(source)
+            left = source.pages_left or self._whole_tasks(source)
+            if source.n_sessions == 0 and source.n_asked == 0 and not left and not source.over:
+                self._source_over(source)
+        for session in self._sessions.values():
+            if session.waiting and not self._is_full:
+                session.since = time.monotonic()
+                self._feed(session)
+
+    def _keep_answer(self, answered: Answered) -> None:
+        ticket: _Ticket = answered.ticket
+        source = ticket.source
+        assert source.job, source
+        for read in answered.reads:
+            part = pipeline.answered(
+                source.job, ticket.seen, ticket.part, read, seconds=answered.seconds, custom=self._options.custom
+            )
+            self._batch.finished.append(part)
+            source.table_pages.update(table.page for table in part.tables)
+            self._pending.known.read.add((source.id, read.task, ticket.part))
+            if not ticket.part.startswith("page:"):
+                source.tasks = {task: recipe for task, recipe in source.tasks.items() if task != read.task}
+            source.read = True
+
+    def _refuse(self, ticket: _Ticket, error: BaseException) -> None:
+        """The model could not be run on this. What is not of this part alone ends the run."""
+        if isinstance(error, EngineError) or not isinstance(error, Exception):
+            raise error
+        if not isinstance(error, AriaDocsError):  # a defect, of ours or of a library: it costs this part
+            if self._options.debug:
+                traceback.print_exception(error)
+            text = " ".join(str(error).split())[:300]
+            error = Crashed(f"asking the model failed with {type(error).__name__} ({text}): --retry-failed tries again")
+        for task in ticket.seen.tasks:
+            if not ticket.part.startswith("page:"):
+                ticket.source.tasks.pop(task, None)
+            self._fail(ticket.source, Begun(task, ticket.part, "model"), error)
 
     def _part_over(self, source: _Source) -> None:
         source.n_parts_over += 1
@@ -476,7 +617,7 @@ class _Crew:
     def _end_overdue(self) -> None:
         for session in list(self._sessions.values()):
             limit_s = session.limit_s(self._options.timeout_s)
-            if session.child.connection.closed:  # given up with the file of the session before
+            if session.waiting or session.child.connection.closed:  # given up with the file of the session before
                 continue
             if time.monotonic() - session.since > limit_s and not session.child.connection.poll():
                 session.child.kill()
@@ -485,8 +626,9 @@ class _Crew:
     def _leave(self, session: _Session) -> None:
         """A child has done all it was asked to."""
         self._forget(session)
-        if session.source.n_sessions == 0 and not session.source.over:
-            self._source_over(session.source)
+        source = session.source
+        if source.n_sessions == 0 and not source.n_asked and not source.over:
+            self._source_over(source)
 
     def _lose(self, session: _Session, error: AriaDocsError) -> None:
         """A child has died: the part in work has failed, what it had been given besides goes back."""
@@ -499,23 +641,39 @@ class _Crew:
             source.shareable = source.shareable and session.opened
             if source.n_sessions == 0:
                 if session.finishing:
-                    self._source_over(source)
+                    self._leave_to_model(source)
                 elif not session.useful:  # else another child reads on
                     self._cannot_open(source, Begun("", "", begun.stage), error)
             return
         if session.pages and begun.part == f"page:{session.pages[0]}":
             session.pages.popleft()
-        elif begun.task:
-            source.tasks.pop(begun.task, None)
+        lost = self._lost_tasks(source, begun)
+        if not begun.part.startswith("page:"):
+            for task in lost:
+                source.tasks.pop(task, None)
         source.pages_left.extendleft(reversed(session.pages))
-        if not (begun.task == "summary" and begun.part.startswith("page:")):  # then the summary's note says it
-            self._fail(source, begun, error)
+        for task in lost:
+            self._fail(source, replace(begun, task=task), error)
         self._part_over(source)
         source.n_timed_out += isinstance(error, TimedOut)
         if source.n_timed_out == source.n_parts_over == GIVE_UP_AFTER and (source.pages_left or source.tasks):
             reason = f"its first {GIVE_UP_AFTER} parts took too long: a longer --timeout with --retry-failed may do"
             self._cannot_open(source, Begun("", "", begun.stage), TimedOut(f"given up: {reason}"))
-        elif source.n_sessions == 0 and not source.pages_left and not source.tasks.keys() - {"tables"}:
+        elif source.n_sessions == 0 and not source.pages_left and not self._whole_tasks(source):
+            self._leave_to_model(source)
+
+    def _lost_tasks(self, source: _Source, begun: Begun) -> list[Task]:
+        """The tasks that a part has failed for. Of a page that is read for its text alone none: the summary's note says
+        it."""
+        if begun.part.startswith("page:"):
+            pending = self._pending.page_tasks(source.id, int(begun.part.removeprefix("page:")))
+            return [task for task in pending if task in source.tasks]
+        # A child that shows something does so for all tasks at once.
+        return self._whole_tasks(source) if self._look else [begun.task]
+
+    def _leave_to_model(self, source: _Source) -> None:
+        """No child has anything left to do: it is over, or will be when the model has answered."""
+        if not source.n_asked:
             self._source_over(source)
 
     def _cannot_open(self, source: _Source, begun: Begun, error: AriaDocsError) -> None:

@@ -19,6 +19,7 @@ from aria_docs.errors import AriaDocsError, UsageError
 
 if TYPE_CHECKING:
     from aria_docs.ingest.ocr import OcrName
+    from aria_docs.model.engine import Choice
     from aria_docs.outcome import Outcome
     from aria_docs.pending import Plan
     from aria_docs.recipes import Options
@@ -36,7 +37,37 @@ app = typer.Typer(
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files and folders; folders are walked deeply.")]
 Db = Annotated[Path, typer.Option("--db", metavar="FILE", help="The database; made where it does not exist.")]
 Engine = Annotated[
-    Literal["auto", "embedded"], typer.Option(help="Who reads. auto takes the best that this machine can run.")
+    Literal["auto", "embedded", "aria", "remote"],
+    typer.Option(help="Who reads. auto takes the best that this machine can run."),
+]
+Model = Annotated[
+    str | None, typer.Option(metavar="DIR_OR_ID", help="Aria's weights; of --engine remote, the server's model.")
+]
+Server = Annotated[
+    list[str] | None,
+    typer.Option(metavar="URL", help="An OpenAI-compatible server, to its /v1; several share the work."),
+]
+Profile = Annotated[
+    str | None, typer.Option(metavar="NAME", help="How to show pages to the server's model. [default: by its name]")
+]
+Resolution = Annotated[
+    Literal["medium", "high", "ultra"] | None,
+    typer.Option(help="[default: ultra for pages, medium for videos, for whole documents what fits]"),
+]
+Frames = Annotated[
+    int | None, typer.Option(min=1, max=256, help="Frames of each video that a model is shown. [default: what fits]")
+]
+Sampling = Annotated[
+    Literal["uniform", "shots"], typer.Option(help="Frames evenly in time, or of every shot its share.")
+]
+Schema = Annotated[
+    str | None, typer.Option(metavar="FILE.py:MODEL", help="A pydantic model of yours: its fields are read too.")
+]
+Per = Annotated[Literal["page", "document"], typer.Option(help="Whether --schema is asked page by page.")]
+Quantize = Annotated[Literal["int8", "int4"] | None, typer.Option(help="Aria's experts in fewer bits.")]
+KvCache = Annotated[Literal["fp8", "int8"] | None, typer.Option(help="Aria's keys and values in fewer bits.")]
+RequestTimeout = Annotated[
+    float, typer.Option(min=0.1, metavar="SECONDS", help="The longest that a server may take for an answer.")
 ]
 Tasks = Annotated[str, typer.Option(metavar="LIST", help="What to read: tables,scenes,summary or some of these.")]
 Group = Annotated[bool, typer.Option("--group", help="Join shots that belong together to one scene.")]
@@ -69,6 +100,17 @@ def run(
     paths: Paths,
     db: Db,
     engine: Engine = "auto",
+    model: Model = None,
+    server: Server = None,
+    profile: Profile = None,
+    resolution: Resolution = None,
+    frames: Frames = None,
+    sampling: Sampling = "uniform",
+    schema: Schema = None,
+    per: Per = "document",
+    quantize: Quantize = None,
+    kv_cache: KvCache = None,
+    request_timeout: RequestTimeout = 600.0,
     tasks: Tasks = "tables,scenes,summary",
     group: Group = False,
     speech_model: SpeechModel = None,
@@ -92,9 +134,11 @@ def run(
     from aria_docs.pending import plan
     from aria_docs.store import Store
 
-    options = _options(
-        engine=engine, tasks=tasks, group=group, speech=speech_model, ocr=ocr, pages=pages, workers=workers,
-        password_file=password_file, timeout=timeout, force=force, retry_failed=retry_failed, debug=debug,
+    choice, options = _options(
+        engine=engine, model=model, servers=server, profile=profile, resolution=resolution, frames=frames,
+        sampling=sampling, schema=schema, per=per, quantize=quantize, kv_cache=kv_cache,
+        request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model, ocr=ocr, pages=pages,
+        workers=workers, password_file=password_file, timeout=timeout, force=force, retry_failed=retry_failed, debug=debug,
     )  # fmt: skip
     if dry_run:
         _end_of_plan(plan(paths, Store(db), options), as_json=as_json)
@@ -104,9 +148,7 @@ def run(
         _end(run_as_flow(paths, db, options, password_file=password_file, command=_command()), db, as_json=as_json)
     shown: progress.Bars | progress.Lines = progress.Bars() if sys.stderr.isatty() else progress.Lines()
     with shown:
-        from aria_docs.model.engine import choose
-
-        shown.say("engine: {} ({})".format(*choose(engine)))
+        shown.say(str(choice))
         with Run(Store(db, on_wait=shown.say), options, command=_command(), progress=shown) as current:
             files = current.find(paths)
             shown.files(len(files))
@@ -122,6 +164,17 @@ def schedule(
     documents: Annotated[bool, typer.Option("--documents", help="PDFs only.")] = False,
     videos: Annotated[bool, typer.Option("--videos", help="Videos only.")] = False,
     engine: Engine = "auto",
+    model: Model = None,
+    server: Server = None,
+    profile: Profile = None,
+    resolution: Resolution = None,
+    frames: Frames = None,
+    sampling: Sampling = "uniform",
+    schema: Schema = None,
+    per: Per = "document",
+    quantize: Quantize = None,
+    kv_cache: KvCache = None,
+    request_timeout: RequestTimeout = 600.0,
     tasks: Tasks = "tables,scenes,summary",
     group: Group = False,
     speech_model: SpeechModel = None,
@@ -133,9 +186,11 @@ def schedule(
     debug: Debug = False,
 ) -> None:
     """Serve the flows on a schedule, until interrupted; each run reads what is new or changed."""
-    options = _options(
-        engine=engine, tasks=tasks, group=group, speech=speech_model, ocr=ocr, pages=pages, workers=workers,
-        password_file=password_file, timeout=timeout, force=False, retry_failed=False, debug=debug,
+    _, options = _options(
+        engine=engine, model=model, servers=server, profile=profile, resolution=resolution, frames=frames,
+        sampling=sampling, schema=schema, per=per, quantize=quantize, kv_cache=kv_cache,
+        request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model, ocr=ocr, pages=pages,
+        workers=workers, password_file=password_file, timeout=timeout, force=False, retry_failed=False, debug=debug,
     )  # fmt: skip
     from flows.schedule import serve
 
@@ -268,7 +323,18 @@ def report(
 
 def _options(
     *,
-    engine: str,
+    engine: Literal["auto", "embedded", "aria", "remote"],
+    model: str | None,
+    servers: list[str] | None,
+    profile: str | None,
+    resolution: Literal["medium", "high", "ultra"] | None,
+    frames: int | None,
+    sampling: Literal["uniform", "shots"],
+    schema: str | None,
+    per: Literal["page", "document"],
+    quantize: Literal["int8", "int4"] | None,
+    kv_cache: Literal["fp8", "int8"] | None,
+    request_timeout: float,
     tasks: str,
     group: bool,
     speech: Path | None,
@@ -280,14 +346,30 @@ def _options(
     force: bool,
     retry_failed: bool,
     debug: bool,
-) -> Options:
+) -> tuple[Choice, Options]:
     from aria_docs.ingest.ocr import choose as choose_reader
+    from aria_docs.model.custom import load as load_schema
     from aria_docs.model.engine import choose
     from aria_docs.recipes import Options, parse_pages, parse_tasks, read_passwords
 
-    return Options(
-        engine=choose(engine)[0],
-        tasks=parse_tasks(tasks),
+    own_task = None if schema is None else load_schema(schema, per=per).name
+    choice = choose(engine, model=model, servers=servers or (), profile=profile)
+    return choice, Options(
+        engine=choice.engine,
+        model=choice.model,
+        revision=choice.revision,
+        profile=choice.profile,
+        context=choice.context,
+        servers=tuple(servers or ()),
+        request_timeout_s=request_timeout,
+        resolution=resolution,
+        frames=frames,
+        sampling=sampling,
+        schema=schema,
+        per=per,
+        quantize=quantize,
+        kv_cache=kv_cache,
+        tasks=parse_tasks(tasks, also=own_task),
         group=group,
         speech=speech,
         ocr=choose_reader(ocr),

@@ -39,6 +39,9 @@ class Progress(Protocol):
     def failed(self, failure: Failure) -> None:
         """Something could not be read."""
 
+    def tokens(self, n: int) -> None:
+        """A model has said so many more tokens; called from any thread."""
+
     def say(self, sentence: str) -> None:
         """Anything else that a person should know."""
 

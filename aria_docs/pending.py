@@ -20,11 +20,6 @@ from schemas.sources import source_id
 # The stages before a file is opened.
 WALK, HASH = Begun("", "", "find"), Begun("", "", "hash")
 
-_TASKS_OF: dict[str, frozenset[Task]] = {
-    "pdf": frozenset(("tables", "summary")),
-    "video": frozenset(("scenes", "summary")),
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -80,6 +75,8 @@ class Pending:
 
     def __init__(self, options: Options, known: Known) -> None:
         self._options, self.known = options, known
+        self._per_page, self._per_document = options.per_page, options.per_document
+        self._per_video = options.per_video
         self._hashed: dict[FoundFile, str] = {}
         self.recipes = {task: row.recipe for task, row in options.recipes().items()}
         # Parts that failed for good under these recipes, by source; '' stands for the whole file.
@@ -111,21 +108,26 @@ class Pending:
         if ("", "") in self._hopeless.get(content, {}):
             return {}
         # A kind that has none of the tasks asked for is opened all the same, and says so.
-        of_kind = {task: recipe for task, recipe in self.recipes.items() if task in _TASKS_OF[kind]} or self.recipes
+        asked = self._per_video if kind == "video" else (*self._per_page, *self._per_document)
+        of_kind = {task: recipe for task, recipe in self.recipes.items() if task in asked} or self.recipes
         pending = {task for task in of_kind if self._options.force or self._is_pending(content, kind, task)}
-        if kind == "pdf" and "tables" in pending:
+        if kind == "pdf" and "tables" in pending and self._options.look is None:
             pending.add("summary")  # one of fewer pages is out of date
         return {task: recipe for task, recipe in of_kind.items() if task in pending}
 
     def _is_pending(self, content: str, kind: str, task: Task) -> bool:
         source = self.known.sources.get(content)
-        if kind == "pdf" and task == "tables" and source and source.n_pages:
-            return bool(self.pages(content, source.n_pages))
+        if kind == "pdf" and task in self._per_page and source and source.n_pages:
+            return any(task in self.page_tasks(content, page) for page in self.selected(source.n_pages))
         return not self._is_over(content, task, "video" if kind == "video" else "document")
 
     def pages(self, content: str, n_pages: int) -> list[int]:
-        """The pages whose tables are pending."""
-        return [page for page in self.selected(n_pages) if not self._is_over(content, "tables", f"page:{page}")]
+        """The pages of which something is pending."""
+        return [page for page in self.selected(n_pages) if self.page_tasks(content, page)]
+
+    def page_tasks(self, content: str, page: int) -> list[Task]:
+        """What is pending of a page, of the tasks that are read page by page."""
+        return [task for task in self._per_page if not self._is_over(content, task, f"page:{page}")]
 
     def selected(self, n_pages: int) -> list[int]:
         """The pages that the run is about."""

@@ -6,6 +6,7 @@ what they are about to do, so that whoever listens knows what was in work when a
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,8 +18,11 @@ from aria_docs.ingest import sandbox
 from aria_docs.ingest.ocr import OcrName
 from aria_docs.media import Cue, DocumentInfo, Page, Scene, Shot, Summary, Table, TableCell, VideoInfo
 from aria_docs.model import engine as engines
-from aria_docs.model.engine import Task
+from aria_docs.model.chat import Read, SeenDocument, SeenPage, SeenVideo
+from aria_docs.model.custom import CustomSchema, Record
+from aria_docs.model.engine import ModelId, Task
 from schemas.readings import Finished, ReadingRow, reading_id
+from schemas.records import RecordRow
 from schemas.scenes import SceneRow, ShotRow
 from schemas.sources import Kind, PageRow
 from schemas.summaries import KeyPoint, SummaryRow
@@ -35,6 +39,8 @@ class Job:
     group:      join shots to scenes.
     speech:     folder of a model that writes down what is said in videos without subtitles.
     ocr:        who reads pages without a usable text layer.
+    look:       how it is shown to a model (`showing`); None where an engine reads it in the child.
+    model:      who is shown it.
     """
 
     path: str
@@ -47,6 +53,8 @@ class Job:
     group: bool = False
     speech: str | None = None
     ocr: OcrName | None = None
+    look: Look | None = None
+    model: ModelId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +76,37 @@ class Summarise:
 class Begun:
     """From now on a failure is one of this stage of this part. The clock of a part starts with its first stage."""
 
-    task: Task | Literal[""]
+    task: Task
     part: str
     stage: str
 
 
-Answer = Begun | DocumentInfo | VideoInfo | Finished
+Seen = SeenPage | SeenDocument | SeenVideo
+Answer = Begun | DocumentInfo | VideoInfo | Finished | Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How pages and frames are shown to a model, and for what.
+
+    profile:     of the model, by name; context: tokens of its window.
+    resolution:  for everything; None is ultra for single pages, the sharpest that fits one window for whole documents,
+                 medium for videos.
+    frames:      of a video, in one window; None is as many as fit, a window for each begun hour.
+    question:    the longest that will be asked; answer: tokens kept free for what is answered.
+    pages, document, video:  the tasks asked of each page, each whole document, each video.
+    """
+
+    profile: str
+    context: int
+    question: str
+    answer: int
+    resolution: str | None = None
+    frames: int | None = None
+    sampling: Literal["uniform", "shots"] = "uniform"
+    pages: tuple[Task, ...] = ()
+    document: tuple[Task, ...] = ()
+    video: tuple[Task, ...] = ()
 
 
 def warm_documents() -> None:
@@ -137,7 +170,7 @@ def read_document(job: Job, requests: Iterable[ReadPages | Summarise]) -> Iterat
                 sandbox.allow_cpu(job.timeout_s)
                 began = _Reading(job, engine, "tables", f"page:{number}") if "tables" in job.recipes else None
                 page = document.page(number)
-                yield Finished(pages=(_page_row(job.source_id, page),))
+                yield Finished(pages=(page_row(job.source_id, page),))
                 if began:
                     yield Begun("tables", f"page:{number}", "tables")
                     page = document.with_tables(page)
@@ -166,7 +199,7 @@ def read_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
         sandbox.allow_cpu(video_limit_s(job.timeout_s, info.duration_s))
         reading = _Reading(job, engine, "scenes", "video")
         video = videos.watch(path, referee=referee.transitions if referee.version() else None)
-        cues = video.cues or _heard(job, info)
+        cues = video.cues or heard(job, info)
         video = replace(video, cues=cues)
         row = reading.row(video.note)
         yield Finished(
@@ -180,13 +213,13 @@ def read_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
         yield Begun("summary", "video", "summary")
         reading = _Reading(job, engine, "summary", "video")
         if cues is None:
-            cues = videos.cues(path, info) or _heard(job, info)
+            cues = videos.cues(path, info) or heard(job, info)
         summary = engine.summarise_video(cues)
         row = reading.row(None)
         yield Finished(row, summaries=_summary_rows(row, summary))
 
 
-def _heard(job: Job, info: VideoInfo) -> tuple[Cue, ...]:
+def heard(job: Job, info: VideoInfo) -> tuple[Cue, ...]:
     """What is said in a video, if the job names somebody who listens."""
     if job.speech is None:
         return ()
@@ -209,6 +242,13 @@ def measure(job: tuple[str, Kind], _requests: Iterable[object]) -> Iterator[list
         yield document.sizes()
 
 
+def without(job: Job, part: str, note: str, *, tasks: Iterable[Task], ok: bool = True) -> Iterator[Finished]:
+    """Readings of what has nothing to be shown to a model, and why."""
+    assert job.model, job
+    for task in tasks:
+        yield Finished(_reading_row(job, job.engine, job.model, task, part, 0.0, note=note, ok=ok))
+
+
 class _Reading:
     """Times a reading and makes its row."""
 
@@ -218,31 +258,64 @@ class _Reading:
 
     def row(self, note: str | None, *, ok: bool = False) -> ReadingRow:
         """A note says why the reading is partial, unless it is `ok` all the same."""
-        job, model = self._job, self._engine.model_id(self._task)
-        recipe = job.recipes[self._task]
-        return ReadingRow(
-            reading_id=reading_id(source_id=job.source_id, task=self._task, part=self._part, recipe=recipe),
-            run_id=job.run_id,
-            source_id=job.source_id,
-            task=self._task,
-            part=self._part,
-            engine=self._engine.name,
-            model=model.model,
-            model_revision=model.revision,
-            prompt_version=model.prompt_version,
-            recipe=recipe,
-            status="partial" if note and not ok else "ok",
-            note=note,
-            seconds=time.perf_counter() - self._began,
-            read_at=datetime.now(UTC).replace(tzinfo=None),
-        )
+        model = self._engine.model_id(self._task)
+        took = time.perf_counter() - self._began
+        return _reading_row(self._job, self._engine.name, model, self._task, self._part, took, note=note, ok=ok)
+
+
+def _reading_row(
+    job: Job, engine: str, model: ModelId, task: Task, part: str, seconds: float, *, note: str | None, ok: bool = False
+) -> ReadingRow:
+    recipe = job.recipes[task]
+    return ReadingRow(
+        reading_id=reading_id(source_id=job.source_id, task=task, part=part, recipe=recipe),
+        run_id=job.run_id,
+        source_id=job.source_id,
+        task=task,
+        part=part,
+        engine=engine,
+        model=model.model,
+        model_revision=model.revision,
+        prompt_version=model.prompt_version,
+        recipe=recipe,
+        status="partial" if note and not ok else "ok",
+        note=note,
+        seconds=seconds,
+        read_at=datetime.now(UTC).replace(tzinfo=None),
+    )
+
+
+def answered(job: Job, seen: Seen, part: str, read: Read, *, seconds: float, custom: CustomSchema | None) -> Finished:
+    """What a model answered, as rows: the second half of the story begun in `showing`.
+
+    part:     that was seen, as in `Begun`.
+    seconds:  that it took.
+    custom:   the user's schema that records are of.
+    """
+    assert job.model, job
+    row = _reading_row(job, job.engine, job.model, read.task, part, seconds, note=read.note)
+    facts = ("answer", "prefill_s", "decode_s", "peak_bytes", "input_tokens", "output_tokens")
+    spoken: dict[str, Any] = {name: getattr(read, name) for name in facts}
+    row = row.model_copy(update=spoken | {"frames": list(read.frames) if read.frames else None})
+    number = seen.page.number if isinstance(seen, SeenPage) else None
+    shots = seen.video.shots if isinstance(seen, SeenVideo) and read.task == "scenes" else ()
+    return Finished(
+        row,
+        tables=_table_rows(row, number or 0, read.tables),
+        cells=_cell_rows(row, number or 0, read.tables),
+        shots=tuple(_shot_row(job.source_id, place, shot) for place, shot in enumerate(shots)),
+        scenes=tuple(_scene_row(row, place, scene) for place, scene in enumerate(read.scenes)),
+        summaries=_summary_rows(row, read.summary),
+        records=tuple(_record_row(row, custom, number, record) for record in read.records) if custom else (),
+    )
 
 
 def _joined(*notes: str | None) -> str | None:
     return "; ".join(note for note in notes if note) or None
 
 
-def _page_row(source_id: str, page: Page) -> PageRow:
+def page_row(source_id: str, page: Page) -> PageRow:
+    """The row of a page, whatever the tasks."""
     return PageRow(
         source_id=source_id,
         page=page.number,
@@ -318,6 +391,19 @@ def _scene_row(reading: ReadingRow, number: int, scene: Scene) -> SceneRow:
         title=scene.title,
         description=scene.description,
         thumbnail=scene.thumbnail,
+    )
+
+
+def _record_row(reading: ReadingRow, custom: CustomSchema, page: int | None, record: Record) -> RecordRow:
+    return RecordRow(
+        name=custom.name,
+        hash=custom.hash,
+        reading_id=reading.reading_id,
+        source_id=reading.source_id,
+        page=page,
+        start_s=record.start_s,
+        end_s=record.end_s,
+        fields=json.dumps(record.values),
     )
 
 

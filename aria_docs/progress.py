@@ -39,6 +39,8 @@ class Bars:
         )
         self._total: TaskID | None = None
         self._files: dict[str, TaskID] = {}
+        self._saying: TaskID | None = None
+        self._n_tokens = 0
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -71,6 +73,14 @@ class Bars:
         """A line above the bars."""
         self.say(failure_line(failure))
 
+    def tokens(self, n: int) -> None:
+        """A line below the bars that counts."""
+        self._n_tokens += n
+        said = f"  the model has said {self._n_tokens:,} tokens"
+        if self._saying is None:
+            self._saying = self._bars.add_task(said, total=None)
+        self._bars.update(self._saying, description=said)
+
     def say(self, sentence: str) -> None:
         """A line above the bars."""
         self._bars.console.print(printable(sentence), markup=False, highlight=False, soft_wrap=True)
@@ -80,7 +90,7 @@ class Lines:
     """A line now and then, for logs."""
 
     def __init__(self) -> None:
-        self._n_files = self._n_over = self._n_parts = 0
+        self._n_files = self._n_over = self._n_parts = self._n_tokens = 0
         self._said = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -102,6 +112,13 @@ class Lines:
         if time.monotonic() - self._said >= _LINE_EVERY_S:
             self._said = time.monotonic()
             self.say(f"{self._n_over}/{self._n_files} files, {self._n_parts} parts; at {Path(path).name}")
+
+    def tokens(self, n: int) -> None:
+        """A line every ten seconds."""
+        self._n_tokens += n
+        if time.monotonic() - self._said >= _LINE_EVERY_S:
+            self._said = time.monotonic()
+            self.say(f"{self._n_over}/{self._n_files} files; the model has said {self._n_tokens:,} tokens")
 
     def file_over(self, path: str) -> None:  # noqa: ARG002
         """Counts."""

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Literal
 
+from aria_docs import prompts
 from aria_docs.errors import UsageError
 from aria_docs.ingest import speech
 from aria_docs.ingest.ocr import OcrName
 from aria_docs.model import engine as engines
-from aria_docs.model.engine import TASKS, Task
+from aria_docs.model.custom import CustomSchema
+from aria_docs.model.custom import load as load_custom
+from aria_docs.model.engine import TASKS, ModelId, Task
+from aria_docs.pipeline import Look
+from aria_docs.tiling.budget import ANSWER_TOKENS
 from schemas import derived_id
 from schemas.readings import RecipeRow
 
@@ -50,9 +57,17 @@ class Options:
     pages:      of every PDF, None for all.
     speech:     folder of a model that writes down what is said in videos without subtitles.
     ocr:        who reads pages without a usable text layer; None leaves them `partial`.
+
+    Of a model that is shown pages and frames (aria, remote):
+
+    model, revision, profile, context:  as `model.engine.choose` found them.
+    servers:     base URLs, for remote; request_timeout_s: for one answer of theirs.
+    resolution, frames, sampling:  how much of pages and videos is shown, see `pipeline.Look`.
+    schema:      FILE.py:Model, a user's own schema; per: whether it is asked of each page or of each whole document.
+    quantize, kv_cache:  what Aria's experts, and its keys and values, are kept in on this machine.
     """
 
-    engine: str = "embedded"
+    engine: engines.Name = "embedded"
     tasks: tuple[Task, ...] = TASKS
     timeout_s: float = 60.0
     workers: int = 1
@@ -64,33 +79,130 @@ class Options:
     force: bool = False
     retry_failed: bool = False
     debug: bool = False
+    model: str | None = None
+    revision: str | None = None
+    profile: str = ""
+    context: int = 0
+    servers: tuple[str, ...] = ()
+    request_timeout_s: float = 600.0
+    resolution: Literal["medium", "high", "ultra"] | None = None
+    frames: int | None = None
+    sampling: Literal["uniform", "shots"] = "uniform"
+    schema: str | None = None
+    per: Literal["page", "document"] = "document"
+    quantize: Literal["int8", "int4"] | None = None
+    kv_cache: Literal["fp8", "int8"] | None = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.timeout_s <= MAX_TIMEOUT_S:  # nan is refused too
-            raise UsageError(f"--timeout {self.timeout_s:g}: it takes more than 0 and at most {MAX_TIMEOUT_S} seconds")
+        for option, value in (("--timeout", self.timeout_s), ("--request-timeout", self.request_timeout_s)):
+            if not 0 < value <= MAX_TIMEOUT_S:  # nan is refused too
+                raise UsageError(f"{option} {value:g}: it takes more than 0 and at most {MAX_TIMEOUT_S} seconds")
+        if self.engine == "embedded":
+            for option, given in (
+                ("--schema", self.schema),
+                ("--resolution", self.resolution),
+                ("--frames", self.frames),
+                ("--sampling", self.sampling != "uniform"),
+            ):
+                if given:
+                    raise UsageError(
+                        f"{option} is for a model that is shown pages and frames, and the embedded engine has none: "
+                        "add --engine aria or --engine remote"
+                    )
+        if self.engine != "aria" and (self.quantize or self.kv_cache):
+            raise UsageError("--quantize and --kv-cache are for Aria on this machine: add --engine aria")
+        if self.engine != "embedded" and self.group:
+            raise UsageError("--group joins shots to scenes, and a model names the scenes itself: leave it out")
+
+    @property
+    def choice(self) -> engines.Choice:
+        """Who reads."""
+        return engines.Choice(self.engine, "", self.model, self.revision, self.profile, self.context)
+
+    @property
+    def custom(self) -> CustomSchema | None:
+        """The user's schema. Raises UsageError where it cannot be loaded."""
+        return None if self.schema is None else _loaded(self.schema, self.per)
+
+    @property
+    def per_page(self) -> tuple[Task, ...]:
+        """The tasks that are read page by page."""
+        custom = self.custom
+        own = (custom.name,) if custom and self.per == "page" else ()
+        return tuple(task for task in self.tasks if task == "tables") + own
+
+    @property
+    def per_document(self) -> tuple[Task, ...]:
+        """The tasks that are read of a whole document."""
+        custom = self.custom
+        own = (custom.name,) if custom and self.per == "document" else ()
+        return tuple(task for task in self.tasks if task == "summary") + own
+
+    @property
+    def per_video(self) -> tuple[Task, ...]:
+        """The tasks that are read of a whole video."""
+        custom = self.custom
+        return tuple(task for task in self.tasks if task in ("scenes", "summary")) + ((custom.name,) if custom else ())
+
+    @property
+    def look(self) -> Look | None:
+        """How pages and frames are shown; None where the engine reads in the child."""
+        if self.engine == "embedded":
+            return None
+        custom = self.custom
+        questions = [prompts.TABLES, prompts.SUMMARY, prompts.SCENES, prompts.VIDEO_SUMMARY]
+        if custom:
+            questions += [custom.question(kind) for kind in (self.per, "video")]
+        return Look(
+            profile=self.profile,
+            context=self.context,
+            question=max(questions, key=lambda question: len(question.encode())),
+            answer=ANSWER_TOKENS,
+            resolution=self.resolution,
+            frames=self.frames,
+            sampling=self.sampling,
+            pages=self.per_page,
+            document=self.per_document,
+            video=self.per_video,
+        )
+
+    def model_id(self, task: Task) -> ModelId:
+        """Who answers this task."""
+        if self.engine == "embedded":
+            return engines.load(self.engine).model_id(task)
+        return ModelId(self.model, self.revision, prompts.VERSION)
 
     def recipes(self) -> dict[Task, RecipeRow]:
         """For each task all that decides its answer, and the hash of that."""
-        engine = engines.load(self.engine)
         heard: dict[str, object] = {"speech": speech.identity(self.speech)} if self.speech else {}
         # rapidocr is no part of it: it changes no answer on a page with a text layer (see `pending.known_to`).
         scans: dict[str, object] = {"ocr": self.ocr} if self.ocr == "tesseract" else {}
+        pages: dict[str, object] = {"pages": [[r.first, r.last] for r in self.pages] if self.pages else None}
+        custom = self.custom
         own: dict[Task, dict[str, object]] = {
             "tables": scans,
             "scenes": {"group": self.group} | heard,
-            "summary": {"pages": [[r.first, r.last] for r in self.pages] if self.pages else None} | heard | scans,
+            "summary": pages | heard | scans,
         }
+        if custom:
+            own[custom.name] = {"schema": custom.identity(), "per": self.per} | heard | scans
+            own[custom.name] |= pages if self.per == "document" else {}
+        shown: dict[str, object] = {}
+        if self.engine != "embedded":
+            shown = {"profile": self.profile, "context": self.context, "resolution": self.resolution}
+            shown |= {"frames": self.frames, "sampling": self.sampling}
+            shown |= {"quantize": self.quantize, "kv_cache": self.kv_cache}
         rows = {}
-        for task in self.tasks:
-            model = engine.model_id(task)
+        for task in (*self.tasks, *((custom.name,) if custom else ())):
+            model = self.model_id(task)
             decides = {
                 "task": task,
-                "engine": engine.name,
+                "engine": self.engine,
                 "model": model.model,
                 "revision": model.revision,
                 "prompt_version": model.prompt_version,
             } | own[task]
-            rows[task] = _recipe(decides)
+            rows[task] = _recipe(decides | shown)
         return rows
 
     def recipe_of_run(self) -> RecipeRow:
@@ -98,16 +210,25 @@ class Options:
         return _recipe({task: row.recipe for task, row in self.recipes().items()})
 
 
+@cache
+def _loaded(spec: str, per: Literal["page", "document"]) -> CustomSchema:
+    return load_custom(spec, per=per)
+
+
 def _recipe(decides: dict[str, object]) -> RecipeRow:
     options = json.dumps(decides, sort_keys=True)
     return RecipeRow(recipe=derived_id(options, digits=16), options=options)
 
 
-def parse_tasks(text: str) -> tuple[Task, ...]:
-    """`tables,summary` → the tasks, in their own order. Raises UsageError."""
+def parse_tasks(text: str, *, also: str | None = None) -> tuple[Task, ...]:
+    """`tables,summary` → the tasks, in their own order. Raises UsageError.
+
+    also:  the name of a user's schema, which is asked for in any case and may be named, to ask for nothing besides.
+    """
     asked = {name.strip() for name in text.split(",")}
-    if unknown := asked.difference(TASKS):
-        raise UsageError(f"--tasks {text}: {min(unknown)!r} is no task; there are {', '.join(TASKS)}")
+    known = (*TASKS, also) if also else TASKS
+    if unknown := asked.difference(known):
+        raise UsageError(f"--tasks {text}: {min(unknown)!r} is no task; there are {', '.join(known)}")
     return tuple(task for task in TASKS if task in asked)
 
 

@@ -25,6 +25,7 @@ LADDER = [
     },
     {"aria_docs.pending"},
     {"aria_docs.outcome", "aria_docs.recipes"},
+    {"aria_docs.asking", "aria_docs.showing"},
     {"aria_docs.pipeline", "aria_docs.store"},
     {"aria_docs.model", "aria_docs.ingest"},
     {"aria_docs.forecast", "aria_docs.prompts"},

@@ -90,6 +90,9 @@ class Clip(Protocol):
     info: VideoInfo
     note: str | None
 
+    def times_s(self) -> list[float]:
+        """When each displayed frame is, ascending; evenly spread where the container does not say."""
+
     def pictures(self) -> Iterator[Picture]:
         """Every displayed frame, in order, from the first."""
 
@@ -225,6 +228,12 @@ class PyAVClip:
             self._first_pts = first.pts or 0
             self.info = self._describe(stream, first)
             self._promised_s = _promised_s(path, container, stream, self._index) or self.info.duration_s
+
+    def times_s(self) -> list[float]:
+        """From the index of the file."""
+        if not self._index.pts:
+            return [number * self._period_s for number in range(self.info.n_frames)]
+        return [self._seconds(pts) for pts in self._index.pts if pts >= self._first_pts]
 
     def pictures(self) -> Iterator[Picture]:
         """Packets that cannot be decoded are passed over; `note` tells of them afterwards."""

@@ -51,6 +51,10 @@ class DecordClip:
             codec="unknown",
         )
 
+    def times_s(self) -> list[float]:
+        """As decord reports them."""
+        return self._times_s
+
     def pictures(self) -> Iterator[Picture]:
         """One by one: decord fills frames that it misses with copies of others when asked for many."""
         self._reader.seek(0)

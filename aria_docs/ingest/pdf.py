@@ -131,11 +131,12 @@ class Document:
 
     def sizes(self) -> list[tuple[float, float]]:
         """(width, height) of every page, in points as displayed. Raises Damaged."""
-        sizes = []
-        for number in range(1, self.info.n_pages + 1):
-            with self._open(number) as page:
-                sizes.append((page.rect.width, page.rect.height))
-        return sizes
+        return [self.size(number) for number in range(1, self.info.n_pages + 1)]
+
+    def size(self, number: int) -> tuple[float, float]:
+        """(width, height) of a page, in points as displayed. Raises Damaged."""
+        with self._open(number) as page:
+            return page.rect.width, page.rect.height
 
     def page(self, number: int) -> Page:
         """Text and words of a page, from 1; a few milliseconds, or some seconds where it must be read from its picture.
@@ -191,16 +192,27 @@ class Document:
         """The page as displayed: RGB, shape (height, width, 3), its longer side `long_edge_px` long. Raises Damaged."""
         return self._pixels(number, long_edge_px=long_edge_px, gray=False)
 
-    def _pixels(self, number: int, *, long_edge_px: int, gray: bool) -> NDArray[np.uint8]:
+    def render_to(self, number: int, size_px: tuple[int, int]) -> NDArray[np.uint8]:
+        """The page as displayed, stretched to (width, height): RGB, shape (height, width, 3). Raises Damaged.
+
+        A pixel more or less where MuPDF rounds a page's edge otherwise.
+        """
+        return self._pixels(number, size_px=size_px, gray=False)
+
+    def _pixels(
+        self, number: int, *, long_edge_px: int = 0, size_px: tuple[int, int] | None = None, gray: bool
+    ) -> NDArray[np.uint8]:
         from aria_docs.ingest.mupdf import ERRORS, pymupdf
 
-        assert 1 <= long_edge_px <= MAX_EDGE_PX, long_edge_px
+        assert 1 <= max(size_px or (long_edge_px,)) <= MAX_EDGE_PX, (size_px, long_edge_px)
         colours = pymupdf.csGRAY if gray else pymupdf.csRGB
         with self._open(number) as page:
             # By matrix and not by dpi: a page may be 144,000 points wide.
-            scale = long_edge_px / max(page.rect.width, page.rect.height)
+            across = down = long_edge_px / max(page.rect.width, page.rect.height)
+            if size_px:
+                across, down = size_px[0] / page.rect.width, size_px[1] / page.rect.height
             try:
-                pixmap = page.get_pixmap(matrix=pymupdf.Matrix(scale, scale), colorspace=colours, alpha=False)
+                pixmap = page.get_pixmap(matrix=pymupdf.Matrix(across, down), colorspace=colours, alpha=False)
             except ERRORS as e:
                 raise self._damaged(number, e) from e
             pixels = np.frombuffer(pixmap.samples_mv, dtype=np.uint8).reshape(pixmap.h, pixmap.stride)

@@ -45,6 +45,11 @@ def frames_at(path: Path, times_s: Sequence[float], *, size_px: int | None = Non
         yield Frame(picture.time_s, picture.upright(size_px))
 
 
+def times_s(path: Path) -> list[float]:
+    """When each frame is displayed, ascending, from the file's own index. Raises as `probe`."""
+    return decoders.opened(path).times_s()
+
+
 def low_resolution(path: Path, *, threads: int = 1) -> Iterator[tuple[float, NDArray[np.uint8]]]:
     """Every displayed frame that is whole, as `shots.detect` wants it. Raises as `probe`."""
     return _small(decoders.opened(path, threads=threads).pictures())

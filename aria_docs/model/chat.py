@@ -124,9 +124,7 @@ class ChatEngine:
     answer_tokens:  the length an answer is cut off at the first time it is asked for.
     """
 
-    def __init__(
-        self, model: ChatModel, *, custom: Custom | None = None, answer_tokens: int = ANSWER_TOKENS
-    ) -> None:
+    def __init__(self, model: ChatModel, *, custom: Custom | None = None, answer_tokens: int = ANSWER_TOKENS) -> None:
         self._model, self._custom, self._answer_tokens = model, custom, answer_tokens
         self.name = model.name
 

@@ -5,15 +5,22 @@ To add an engine, write a class with these members and name it in `load`; `tests
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
-from aria_docs.errors import EngineError
+from aria_docs.errors import EngineError, UsageError
 from aria_docs.media import Cue, Page, Scene, Summary, Table, Video
+from aria_docs.model.chat_model import ChatModel
 
-Task = Literal["tables", "scenes", "summary"]
+Task = str  # one of TASKS, or the name of a user's schema
 TASKS: tuple[Task, ...] = ("tables", "scenes", "summary")
+
+Name = Literal["embedded", "aria", "remote"]
+
+PUBLISHED = "rhymes-ai/Aria"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +54,132 @@ class Engine(Protocol):
 
 
 def load(name: str) -> Engine:
-    """The engine of that name. Raises EngineError for a name that is none, or that cannot run here."""
+    """The engine of that name that reads in the child. Raises EngineError for a name that is none."""
     if name == "embedded":
         from aria_docs.model.embedded.engine import EmbeddedEngine
 
         return EmbeddedEngine()
-    raise EngineError(f"there is no engine {name!r}: this version has 'embedded'")
+    raise EngineError(f"{name!r} is no engine that reads by itself: there is 'embedded'")
 
 
-def choose(asked: str) -> tuple[str, str]:
-    """The engine that `--engine asked` means on this machine, and why in a few words."""
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Who reads, as `--engine` and what belongs to it mean on this machine.
+
+    why:       in a few words.
+    model:     name or folder of the weights, revision: their state; None for embedded.
+    profile:   what the model has to be shown, by name; context: tokens of its window.
+    """
+
+    engine: Name
+    why: str
+    model: str | None = None
+    revision: str | None = None
+    profile: str = ""
+    context: int = 0
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (f"engine: {self.engine}", self.model, f"({self.why})")))
+
+
+def choose(
+    asked: Literal["auto"] | Name, *, model: str | None = None, servers: Sequence[str] = (), profile: str | None = None
+) -> Choice:
+    """The engine that `--engine asked` means on this machine: with `auto`, aria where a CUDA device and weights are,
+    else remote where a server is named, else embedded.
+
+    model:    of --model: a folder or hub id for aria, a name that a server knows for remote.
+    profile:  for remote, in place of the one that fits the model's name.
+
+    Loads no weights. Raises UsageError for options of another engine, EngineError where the one asked for cannot run.
+    """
+    why = "asked for"
     if asked == "auto":
-        return "embedded", "the engine of this version that needs no weights"
-    return asked, "asked for"
+        asked, why = _best(model, servers)
+    if asked == "embedded":
+        for option, given in (("--model", model), ("--server", servers), ("--profile", profile)):
+            if given:
+                raise UsageError(f"{option} is for the engines aria and remote, and the embedded engine reads ({why})")
+        return Choice("embedded", why)
+    if asked == "remote":
+        if not servers:
+            raise UsageError("--engine remote needs a server: name it with --server http://…/v1")
+        from aria_docs.model.remote import RemoteModel
+
+        with RemoteModel.connect(servers, model=model, profile=profile, key=api_key()) as remote:
+            return Choice("remote", why, remote.model, remote.revision, remote.profile.name, remote.profile.context)
+    if servers or profile:
+        raise UsageError("--server and --profile are for --engine remote, and Aria itself reads here")
+    from aria_docs.model.aria import weights
+    from aria_docs.model.profiles.aria import ARIA
+
+    found = weights.find(model or PUBLISHED)
+    return Choice("aria", why, found.model, found.revision, ARIA.name, min(ARIA.context, found.context))
+
+
+def open_model(
+    choice: Choice,
+    *,
+    servers: Sequence[str] = (),
+    request_timeout_s: float = 600.0,
+    quantize: Literal["int8", "int4"] | None = None,
+    kv_cache: Literal["fp8", "int8"] | None = None,
+) -> ChatModel:
+    """The model of a choice, ready to be asked. Aria's weights are loaded: minutes. Raises EngineError."""
+    assert choice.engine != "embedded" and choice.model, choice
+    if choice.engine == "remote":
+        from aria_docs.model.remote import RemoteModel
+
+        return RemoteModel.connect(
+            servers, model=choice.model, profile=choice.profile, timeout_s=request_timeout_s, key=api_key()
+        )
+    from aria_docs.model.aria.engine import AriaModel
+
+    return AriaModel.load(choice.model, quantize=quantize, kv_cache=kv_cache)
+
+
+def lanes(engine: Name, servers: Sequence[str]) -> int:
+    """How many threads may ask the model at once."""
+    if engine == "remote":
+        from aria_docs.model.remote import IN_FLIGHT
+
+        return IN_FLIGHT * len(servers)
+    return 1
+
+
+def api_key() -> str | None:
+    """Of the servers, from the environment."""
+    return os.environ.get("ARIA_DOCS_API_KEY") or os.environ.get("OPENAI_API_KEY") or None
+
+
+def _best(model: str | None, servers: Sequence[str]) -> tuple[Name, str]:
+    if servers:
+        lacking = "no CUDA device with weights beside it here" if not _has_card() else "no weights named with --model"
+        if not (model and _is_folder(model) and _has_card()):
+            return "remote", f"a server is named, and {lacking}"
+    if _has_card():
+        if model or _is_cached(PUBLISHED):
+            return "aria", "a CUDA device and weights are here"
+        return "embedded", f"a CUDA device is here, but no weights: name them with --model, or fetch {PUBLISHED}"
+    return "embedded", "no CUDA device here and no server named"
+
+
+def _is_folder(model: str) -> bool:
+    return Path(model).is_dir()
+
+
+def _has_card() -> bool:
+    """Asked of the driver's own files first: torch takes seconds to load."""
+    if not Path("/proc/driver/nvidia/version").exists():
+        return False
+    try:
+        from aria_docs.model.aria import attention
+    except ModuleNotFoundError:  # the aria extra is not installed
+        return False
+    return attention.has_card()
+
+
+def _is_cached(model: str) -> bool:
+    from aria_docs.model.aria import weights
+
+    return weights.is_cached(model)
