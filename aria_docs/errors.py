@@ -14,6 +14,7 @@
     │   └── NoVideoStream       audio only, or nothing but a cover picture
     ├── EngineError             the engine asked for cannot run here
     ├── ModelError              the model could not be run on one part; the others are
+    │   └── Refused             a server will not answer a request, however often it is asked
     └── SandboxError            the child process that parsed a part did not live to answer
         ├── TimedOut
         ├── OutOfMemory
@@ -86,6 +87,12 @@ class ModelError(AriaDocsError):
     """The model could not be run on a part: no memory left, or a server that does not answer."""
 
     retryable = True
+
+
+class Refused(ModelError):
+    """A server that takes the request for wrong: too long, too many pictures, no such model, no right to ask."""
+
+    retryable = False
 
 
 class SandboxError(AriaDocsError):

@@ -1,4 +1,6 @@
-"""What fits Aria's 65,536-token window: the prompt around the crops, counted before any model work. Arithmetic.
+"""What fits a model's window: the prompt around the crops, counted before any model work. Arithmetic.
+
+Aria's 65,536 tokens, exactly, unless a `Budget` is given another model's numbers:
 
     <|im_start|>user\\n
     Page 1: <fim_prefix><|img|> × 1,792<fim_suffix>\\n       a part: label, markers and all crops of one image
@@ -7,7 +9,9 @@
     <|im_start|>assistant\\n … <|im_end|>                    the answer, for which tokens are kept free
 
 `prompt` writes that text and a `Budget` counts it, from the same pieces. Each piece stands between special tokens,
-where every tokenizer splits, so the sum is exact. Counting takes a `Count`: a tokenizer, or `upper_bound`.
+where every tokenizer splits, so the sum is exact. Counting takes a `Count`: a tokenizer, or `upper_bound`. Of another
+model's prompt these pieces are the frame: what its images cost is its own (`Budget.image_tokens`), and its few marks
+around a message are less than what `upper_bound` counts too much of any question.
 """
 
 from __future__ import annotations
@@ -16,19 +20,19 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate, takewhile
+from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
 from aria_docs.errors import BudgetError
 from aria_docs.tiling import split
-from aria_docs.tiling.resolution import MODES
+from aria_docs.tiling.resolution import MODES, Mode
+from aria_docs.tiling.split import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aria_docs.tiling.resolution import Mode
-    from aria_docs.tiling.split import Layout
-
 Count = Callable[[str], int]  # how many tokens a text has, special tokens in it recognised, none added
+ImageTokens = Callable[[Layout], int]  # what the crops of a page or frame take, and the markers between them
 
 WINDOW = 65_536  # positions the model was trained for
 MAX_FRAMES = 256  # of one video, in training and here
@@ -94,16 +98,24 @@ class Window:
 class Budget:
     """What is asked of a context, and the room there is.
 
-    question:  the longest of those that are asked of it.
-    answer:    tokens kept free for the answer.
-    limit:     tokens of the model's window, or fewer where the memory holds no more.
-    count:     a tokenizer makes every figure here exact; without one they are the stated upper bound.
+    question:      the longest of those that are asked of it.
+    answer:        tokens kept free for the answer.
+    limit:         tokens of the model's window, or fewer where the memory holds no more.
+    count:         a tokenizer makes every figure here exact; without one they are the stated upper bound.
+    image_tokens:  of the model; Aria's own where none is given.
+    max_frames:    of one video.
+    max_images:    crops in one context, None for any number.
+    modes:         the resolutions that the model has, sharpest first.
     """
 
     question: str
     answer: int = ANSWER_TOKENS
     limit: int = WINDOW
     count: Count = upper_bound
+    image_tokens: ImageTokens = attrgetter("tokens")
+    max_frames: int = MAX_FRAMES
+    max_images: int | None = None
+    modes: tuple[Mode, ...] = MODES
 
     def tokens(self, parts: Sequence[Part]) -> int:
         """What one context with all of these parts takes: its `prompt`, and the answer's room."""
@@ -111,13 +123,15 @@ class Budget:
         return self._fixed + self._first(parts[0]) + sum(map(self._next, parts[1:]))
 
     def how_many(self, part: Part) -> int:
-        """How many parts like this one fit a context; of frames never more than 256."""
+        """How many parts like this one fit a context; of frames never more than max_frames."""
         left = self.limit - self.tokens([part])
         held = 1 + left // self._next(part) if left >= 0 else 0
-        return min(held, MAX_FRAMES) if part.kind == "frame" else held
+        if self.max_images is not None:
+            held = min(held, self.max_images // part.layout.crops)
+        return min(held, self.max_frames) if part.kind == "frame" else held
 
     def one_window(self, parts: Sequence[Part]) -> Window:
-        """All parts in one context; BudgetError, with the ways out, where they do not fit or are over 256 frames."""
+        """All parts in one context; BudgetError, with the ways out, where they do not fit or are too many frames."""
         needed = self.tokens(parts)
         if needed > self.limit or self._too_many(parts):
             raise self._refusal(parts, needed)
@@ -135,11 +149,12 @@ class Budget:
         """
         assert parts and overlap >= 0, (len(parts), overlap)
         first, following = [self._first(part) for part in parts], [self._next(part) for part in parts]
+        crops = [part.layout.crops for part in parts]
         found: list[Window] = []
         while not found or found[-1].stop < len(parts):
             seen = found[-1].stop if found else 0
             starts = range(max(seen - overlap, 0), seen + 1)
-            filled = (self._filled(first, following, start) for start in starts)
+            filled = (self._filled(first, following, crops, start) for start in starts)
             window = next((window for window in filled if window.stop > seen), None)
             if window is None:
                 raise self._refusal(parts[seen : seen + 1], self.tokens(parts[seen : seen + 1]))
@@ -147,44 +162,52 @@ class Budget:
         return tuple(found)
 
     def best_mode(self, parts: Sequence[Part]) -> Mode:
-        """The sharpest mode of the command line in which all parts fit one context; BudgetError where none does."""
-        for mode in MODES:
+        """The sharpest of the modes in which all parts fit one context; BudgetError where none does."""
+        for mode in self.modes:
             shown = [part.at(mode) for part in parts]
             if self.tokens(shown) <= self.limit and not self._too_many(shown):
                 return mode
         raise self._refusal(shown, self.tokens(shown))
 
     def _first(self, part: Part) -> int:
-        return self.count(_opening(part)) + part.layout.tokens
+        return self.count(_opening(part)) + self.image_tokens(part.layout)
 
     def _next(self, part: Part) -> int:
-        return self.count(_following(part)) + part.layout.tokens
+        return self.count(_following(part)) + self.image_tokens(part.layout)
 
     @property
     def _fixed(self) -> int:
         return self.count(_closing(self.question)) + self.answer
 
-    def _filled(self, first: Sequence[int], following: Sequence[int], start: int) -> Window:
+    def _filled(self, first: Sequence[int], following: Sequence[int], crops: Sequence[int], start: int) -> Window:
         """The context of as many parts from `start` on as fit, given what each takes; it may be empty."""
         sizes = accumulate(following[start + 1 :], initial=self._fixed + first[start])
-        held = list(takewhile(lambda size: size <= self.limit, sizes))
-        return Window(start, start + len(held), held[-1] if held else self._fixed)
+        taken = zip(sizes, accumulate(crops[start:]), strict=True)
+        held = list(takewhile(lambda each: each[0] <= self.limit and not self._crowded(each[1]), taken))
+        return Window(start, start + len(held), held[-1][0] if held else self._fixed)
 
     def _too_many(self, parts: Sequence[Part]) -> bool:
-        return parts[0].kind == "frame" and len(parts) > MAX_FRAMES
+        frames = parts[0].kind == "frame" and len(parts) > self.max_frames
+        return frames or self._crowded(sum(part.layout.crops for part in parts))
+
+    def _crowded(self, crops: int) -> bool:
+        return self.max_images is not None and crops > self.max_images
 
     def _refusal(self, parts: Sequence[Part], needed: int) -> BudgetError:
         """What is asked for, what it needs, what there is, and each way out that works."""
-        part = max(parts, key=lambda part: part.layout.tokens)
+        part = max(parts, key=lambda part: self.image_tokens(part.layout))
         alone = part.label.rstrip(": ") if part.kind == "page" else f"The frame at {part.label}"
         what = f"{len(parts)} {part.kind}s" if len(parts) > 1 else alone
         said = f"{what} at {part.layout.mode} resolution {'need' if len(parts) > 1 else 'needs'} {needed:,} tokens, "
         said += f"{self.answer:,} of them for the answer, and a window holds {self.limit:,}"
-        said += f" and at most {MAX_FRAMES} frames" if self._too_many(parts) else ""
+        if part.kind == "frame" and len(parts) > self.max_frames:
+            said += f" and at most {self.max_frames} frames"
+        crops = sum(part.layout.crops for part in parts)
+        said += f" and at most {self.max_images} pictures, not {crops:,}" if self._crowded(crops) else ""
         ways = []
-        for mode in MODES:
+        for mode in self.modes:
             shown = self.tokens([part.at(mode) for part in parts])
-            if shown < needed and shown <= self.limit and not self._too_many(parts):
+            if shown < needed and shown <= self.limit and not self._too_many([part.at(mode) for part in parts]):
                 ways.append(f"{mode} resolution ({shown:,} tokens)")
         if 0 < self.how_many(part) < len(parts):
             ways.append(f"at most {self.how_many(part)} {part.kind}s at a time")
