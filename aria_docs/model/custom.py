@@ -188,7 +188,7 @@ class CustomSchema:
 
     def _record(self, answer: Any) -> Record | None:
         """None where every field is null or empty. Raises ValueError."""
-        if isinstance(answer, dict) and all(_is_empty(answer.get(key, "missing")) for key in self.struct.questions):
+        if isinstance(answer, dict) and answer.keys() >= self.struct.questions.keys() and _is_empty(answer):
             return None
         try:
             given = json.dumps(self.struct.given(answer), default=float)  # Decimal: what JSON has as a number
@@ -337,9 +337,9 @@ def _seconds(segment: dict[str, Any], name: str) -> float:
 
 
 def _is_empty(answer: Any) -> bool:
-    return answer is None or (
-        answer in ("", [], {}) if not isinstance(answer, dict) else all(map(_is_empty, answer.values()))
-    )
+    if isinstance(answer, dict):
+        return all(_is_empty(value) for value in answer.values())
+    return answer is None or answer in ("", [])
 
 
 def _reason(error: ValidationError) -> str:

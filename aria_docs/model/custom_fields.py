@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from decimal import Context, Decimal, localcontext
 from enum import Enum
@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from aria_docs.errors import UsageError
 
 # Where the user's model sets no bound: a string or list without end would let a model that repeats itself run on.
-MAX_TEXT, MAX_ITEMS, MAX_ENTRIES = 1_000, 200, 50
+MAX_TEXT, MAX_ITEMS, MAX_ENTRIES, MAX_REPEATS = 1_000, 200, 50, 100
 MAX_INTEGER = 999_999_999_999_999  # 15 digits: a JSON number that every reader has exactly
 MAX_DIGITS, DIGITS, PLACES = 38, 18, 4  # of DuckDB's DECIMAL; of one without max_digits; without decimal_places
 MAX_DEPTH = 8
@@ -29,8 +29,10 @@ _DAY = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _OFFSET = "(Z|[+-][0-2][0-9]:[0-5][0-9])"
 _HEX = "[0-9a-f]"
-# What decoders make a grammar of: anchored at both ends, no look-around, flags, references or word boundaries.
-_PLAIN_PATTERN = re.compile(r"\^(?!.*\(\?[^:])(?!.*\\[0-9bBAzZpPkK])([^|]*|\([^()]*\))\$", re.DOTALL)
+# What every decoder makes the same grammar of: anchored at both ends (xgrammar takes any pattern as if it were), without
+# look-around, flags, references, word boundaries, lazy or possessive repeats, or an alternative beyond one group.
+_PLAIN_PATTERN = re.compile(r"\^(?!.*\(\?[^:])(?!.*\\[0-9bBAzZpPkK])(?!.*[*+?}][*+?])([^|]*|\([^()]*\))\$", re.DOTALL)
+_REPEATS = re.compile(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\])|([*+])|\{([0-9]+),\}", re.DOTALL)
 
 JsonSchema: TypeAlias = dict[str, Any]
 
@@ -60,12 +62,14 @@ class Shape(Protocol):
 class Scalar:
     """One value.
 
-    bounds:  its JSON schema.
+    bounds:   its JSON schema.
+    rounded:  a decimal that is computed has as many places as it comes to, and gets those of its column.
     """
 
     sql: str
     words: str
     bounds: JsonSchema
+    rounded: bool = False
 
     def schema(self, *, described: bool) -> JsonSchema:  # noqa: ARG002 - it has no description of its own
         """As given."""
@@ -79,7 +83,7 @@ class Scalar:
         """By its SQL type, whatever a validator of the user's made of it."""
         value = value.value if isinstance(value, Enum) else value
         if self.sql.startswith("DECIMAL"):
-            return _stored_decimal(value, self.sql)
+            return _stored_decimal(value, self.sql, rounded=self.rounded)
         match self.sql, value:
             case "VARCHAR", str():
                 return str(value)
@@ -147,7 +151,7 @@ class Many:
     @property
     def words(self) -> str:
         """The item's."""
-        return f"list of {self.item.words}"
+        return f"list, each: {self.item.words}"
 
     def schema(self, *, described: bool) -> JsonSchema:
         """Always with an end."""
@@ -330,6 +334,7 @@ class _Reader:
         self._name = name
         self._definitions: dict[str, Any] = {}
         self._open: list[type[BaseModel]] = []
+        self._computed = False
 
     def shape(self, schema: Mapping[str, Any], path: tuple[str, ...]) -> Shape:
         """Raises UsageError."""
@@ -363,7 +368,7 @@ class _Reader:
         scalar = _scalar(schema)
         if scalar is None:
             raise self._refusal(path, f"{_PYTHON.get(kind, kind)} has no SQL type here")
-        return scalar
+        return replace(scalar, rounded=self._computed)
 
     def _struct(self, schema: Mapping[str, Any], path: tuple[str, ...]) -> Struct:
         model: type[BaseModel] = schema["cls"]
@@ -395,7 +400,9 @@ class _Reader:
         for computed in inner.get("computed_fields", ()):
             name = computed["property_name"]
             described = _one_line(model.model_computed_fields[name].description)
+            outer, self._computed = self._computed, True
             fields.append(Field(name, None, self.shape(computed["return_schema"], (*path, name)), described))
+            self._computed = outer
         self._open.pop()
         self._check_names(fields, path, model)
         return Struct(model.__name__, _one_line(model.__doc__), tuple(fields))
@@ -523,8 +530,21 @@ def _text(schema: Mapping[str, Any]) -> JsonSchema:
     pattern = schema.get("pattern")
     pattern = pattern.pattern if isinstance(pattern, re.Pattern) else pattern
     if pattern and _PLAIN_PATTERN.fullmatch(pattern):
-        bounds["pattern"] = pattern
+        bounds["pattern"] = _with_an_end(pattern, schema.get("max_length") or MAX_REPEATS)
     return bounds
+
+
+def _with_an_end(pattern: str, most: int) -> str:
+    """`[A-Z]+` → `[A-Z]{1,100}`: xgrammar knows no greatest length beside a pattern."""
+
+    def bounded(found: re.Match[str]) -> str:
+        kept, repeat, least = found.groups()
+        if kept:
+            return kept
+        low = int(least) if least else int(repeat == "+")
+        return f"{{{low},{max(low, most)}}}"
+
+    return _REPEATS.sub(bounded, pattern)
 
 
 def _most(schema: Mapping[str, Any], otherwise: int) -> int:
@@ -566,16 +586,15 @@ def _decimal(schema: Mapping[str, Any]) -> Scalar:
     return Scalar(f"DECIMAL({max(whole + scale, 1)},{scale})", 'decimal number in quotes, as "1234.50"', bounds)
 
 
-def _stored_decimal(value: Any, sql: str) -> str:
+def _stored_decimal(value: Any, sql: str, *, rounded: bool) -> str:
     precision, scale = (int(number) for number in re.findall("[0-9]+", sql))
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
         value = Decimal(value)
-        if value.is_finite():
-            with localcontext(Context(prec=max(100, len(value.as_tuple().digits)))):
-                unit = Decimal(1).scaleb(-scale)
-                fits = abs(value) < Decimal(1).scaleb(precision - scale) and value == value.quantize(unit)
-            if fits:
-                return format(value, "f")
+        if value.is_finite() and abs(value) < Decimal(1).scaleb(precision - scale):
+            with localcontext(Context(prec=precision + scale + len(value.as_tuple().digits))):
+                placed = value.quantize(Decimal(1).scaleb(-scale))
+            if placed == value or (rounded and abs(placed) < Decimal(1).scaleb(precision - scale)):
+                return format(placed, "f")
     raise ValueError(f"{value} does not fit {sql}")
 
 
