@@ -22,3 +22,18 @@ VIDEO_SUMMARY = (
     "Summarise this video: a title, the language spoken or written in it, a summary of a few sentences, and its key "
     "points, each with the time at which it is shown or said."
 )
+
+# Of a user's own schema: one of these, then its docstring and its fields with their descriptions.
+CUSTOM_DOCUMENT = (
+    "Fill in the form below from this document. Copy texts as they are printed; answer null, or an empty list, where "
+    "the document does not say."
+)
+CUSTOM_PAGE = (
+    "Fill in the form below from this page. Copy texts as they are printed; answer null, or an empty list, where the "
+    "page does not say."
+)
+CUSTOM_VIDEO = (
+    "Find every segment of this video that the form below describes, in order. For each give the times at which it "
+    "starts and ends, as in the labels of the frames, and fill in the form; answer null, or an empty list, where the "
+    "video does not say."
+)

@@ -30,6 +30,7 @@ from aria_docs.errors import QueryError, StoreBusy, StoreError, UsageError
 from aria_docs.typed import Contents, Heading
 from schemas import Row
 from schemas.readings import FailureRow, Finished, RecipeRow, RunRow
+from schemas.records import RecordRow, SchemaRow
 from schemas.sources import FileRow, SourceRow
 
 Format = Literal["table", "csv", "json", "parquet"]
@@ -136,13 +137,27 @@ class Store:
                     db.execute("INSERT INTO migrations VALUES (?, ?)", [name, datetime.now(UTC).replace(tzinfo=None)])
             db.execute((scripts / "views.sql").read_text(encoding="utf-8"))
 
-    def begin_run(self, run: RunRow, recipes: Iterable[RecipeRow]) -> None:
-        """Records the run and the recipes it uses."""
+    def begin_run(self, run: RunRow, recipes: Iterable[RecipeRow], *, schema: SchemaRow | None = None) -> None:
+        """Records the run and the recipes it uses, and makes the table of its custom schema ready.
+
+        Raises StoreError where the user has made a table of that name.
+        """
         with self._writing() as db:
+            if schema:
+                _prepare_schema(db, schema)
             new = {recipe.recipe: recipe for recipe in recipes}
             known = {recipe for (recipe,) in db.execute("SELECT recipe FROM recipes").fetchall()}
             _insert(db, [row for recipe, row in new.items() if recipe not in known])
             _insert(db, [run])
+
+    def prepare_schema(self, schema: SchemaRow) -> None:
+        """Makes `x_<name>` the table of this schema, and `latest_x_<name>` the view of it.
+
+        A table of that name that belongs to another schema becomes `x_<name>_<hash8>`, by that one's hash, with all its
+        rows; a schema that comes back gets its own table back. Raises StoreError where the user has made such a table.
+        """
+        with self._writing() as db:
+            _prepare_schema(db, schema)
 
     def end_run(self, run_id: str, *, n_read: int, n_failed: int, n_skipped: int) -> None:
         """Records how the run ended; lays the stacked views anew where tables have come since the last did, and takes
@@ -244,7 +259,7 @@ class Store:
                     "(SELECT table_id FROM tables WHERE list_contains(?, reading_id))",
                     [known],
                 )
-                for table in ("tables", "scenes", "summaries", "readings"):
+                for table in ("tables", "scenes", "summaries", "readings", *_custom_tables(db).values()):
                     db.execute(f"DELETE FROM {table} WHERE list_contains(?, reading_id)", [known])
             _insert(db, readings)
             _upsert(db, [row for part in batch.finished for row in part.pages], key=("source_id", "page"))
@@ -259,6 +274,7 @@ class Store:
             _insert(db, [row for part in batch.finished for row in part.cells])
             _insert(db, [row for part in batch.finished for row in part.scenes])
             _insert(db, [row for part in batch.finished for row in part.summaries])
+            _insert_records(db, [row for part in batch.finished for row in part.records])
             # Struck out: what was said of parts now read, of files now opened, of paths whose content changed.
             db.execute(
                 "DELETE FROM failures WHERE (source_id, task, part, recipe) IN "
@@ -621,6 +637,92 @@ def _lay_stacks(db: duckdb.DuckDBPyConnection, stacks: Sequence[_Stack]) -> None
         """'[{"stack": "VARCHAR", "table_id": "VARCHAR"}]'), recursive := true)""",
         [members],
     )
+
+
+# Tables of custom schemas
+
+
+# The newest reading of each part by this schema, whatever schemas of the same name read later. The recipe says by which
+# it was read: also a reading that found nothing, and so has no row, counts.
+_LATEST_RECORDS = """
+    CREATE OR REPLACE VIEW latest_x_{name} AS
+    SELECT f.path AS {path}, x.*
+    FROM x_{name} x
+    JOIN (
+        SELECT reading_id FROM readings JOIN recipes USING (recipe)
+        WHERE task = '{name}' AND json_extract_string(options, '$.schema.hash') = '{hash}'
+        QUALIFY row_number() OVER (PARTITION BY source_id, part ORDER BY read_at DESC) = 1
+    ) USING (reading_id)
+    JOIN files f ON f.source_id = x.source_id AND f.present
+"""
+_OF_EVERY_RECORD = {
+    "reading_id": "VARCHAR", "source_id": "VARCHAR", "page": "INTEGER", "start_s": "DOUBLE", "end_s": "DOUBLE",
+}  # fmt: skip
+
+
+def _prepare_schema(db: duckdb.DuckDBPyConnection, schema: SchemaRow) -> None:
+    name, table = schema.name, f"x_{schema.name}"
+    columns = _OF_EVERY_RECORD | json.loads(schema.columns)
+    # A user may have dropped a table: then it is made anew.
+    db.execute("DELETE FROM custom_schemas WHERE table_name NOT IN (SELECT table_name FROM duckdb_tables())")
+    tables = _custom_tables(db)
+    there = {name for (name,) in db.execute("SELECT lower(table_name) FROM information_schema.tables").fetchall()}
+    holder = next((of for of, laid in tables.items() if laid == table), None)
+    if table in there and holder is None:
+        raise StoreError(
+            f"this database has a table {table} that aria-docs did not make: rename it, or the model's class"
+        )
+    if holder and holder != (name, schema.hash):
+        _rename(db, holder, table, f"{table}_{holder[1][:8]}")
+    own = tables.get((name, schema.hash))
+    if own and own != table:
+        _rename(db, (name, schema.hash), own, table)
+    if not own:
+        facts = [name, schema.hash, table, schema.columns, schema.json_schema]
+        db.execute("INSERT INTO custom_schemas VALUES (?, ?, ?, ?, ?)", facts)
+    typed_columns = ", ".join(f"{_identifier(column)} {type_}" for column, type_ in columns.items())
+    db.execute(f"CREATE TABLE IF NOT EXISTS {table} ({typed_columns})")
+    path = "file_path" if "path" in (column.lower() for column in columns) else "path"
+    db.execute(_LATEST_RECORDS.format(name=name, hash=schema.hash, path=path))
+
+
+def _rename(db: duckdb.DuckDBPyConnection, key: tuple[str, str], old: str, new: str) -> None:
+    db.execute(f"ALTER TABLE {old} RENAME TO {new}")
+    db.execute("UPDATE custom_schemas SET table_name = ? WHERE name = ? AND hash = ?", [new, *key])
+
+
+def _custom_tables(db: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], str]:
+    """Name and hash of a schema → the table that has its rows now, where it is still there."""
+    query = "SELECT name, hash, table_name FROM custom_schemas SEMI JOIN duckdb_tables() USING (table_name)"
+    rows = db.execute(query).fetchall()
+    return {(name, hash_): table for name, hash_, table in rows}
+
+
+def _insert_records(db: duckdb.DuckDBPyConnection, rows: Sequence[RecordRow]) -> None:
+    """Each to the table of its schema, which may have been renamed since by a run with another one."""
+    by_schema: dict[tuple[str, str], list[RecordRow]] = {}
+    for row in rows:
+        by_schema.setdefault((row.name, row.hash), []).append(row)
+    tables = _custom_tables(db) if rows else {}
+    for key, records in by_schema.items():
+        if key not in tables:
+            raise StoreError(f"the schema {key[0]} ({key[1][:8]}) was not prepared in this database")
+        [(types,)] = db.execute("SELECT columns FROM custom_schemas WHERE name = ? AND hash = ?", key).fetchall()
+        columns = json.loads(types)
+        ours = ", ".join(f"r.{column}" for column in _OF_EVERY_RECORD)
+        values = ", ".join(f"r.fields.{_identifier(column)}" for column in columns)
+        texts = [
+            f'{row.model_dump_json(include=set(_OF_EVERY_RECORD))[:-1]},"fields":{row.fields}}}' for row in records
+        ]
+        # Strict: what does not fit its column is an error, not NULL.
+        db.execute(
+            f"INSERT INTO {tables[key]} SELECT {ours}, {values} FROM (SELECT unnest(from_json_strict(?, ?)) AS r)",
+            [f"[{','.join(texts)}]", json.dumps([_OF_EVERY_RECORD | {"fields": columns}])],
+        )
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _insert(db: duckdb.DuckDBPyConnection, rows: Sequence[Row]) -> None:

@@ -6,7 +6,7 @@ from schemas import Row
 
 
 class SchemaRow(Row):
-    """A custom schema. Its table is `x_<name>`, and `x_<name>_<hash8>` while another schema of that name has that.
+    """A custom schema. Its table is `x_<name>`; while another schema of that name has that, `x_<name>_<hash8>`.
 
     columns:  JSON of column → DuckDB type, in order.
     """
@@ -14,7 +14,6 @@ class SchemaRow(Row):
     table: ClassVar[str] = "custom_schemas"
     name: str
     hash: str
-    table_name: str
     columns: str
     json_schema: str
 

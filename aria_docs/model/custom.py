@@ -1,24 +1,54 @@
-"""A user's own schema: a pydantic model from a file of theirs, as SQL columns, as a question, and as a JSON schema.
+"""A user's own schema: a pydantic model in a file of theirs, as a table, as a question, and as answers that fit both.
 
 Knows no store and no engine. The user's file is executed by path under a name of its own; it is no part of the package.
+
+An answer about a page or a document is one object with the model's fields, and one row; about a video it is a list of
+segments, and a row each. An answer that is null or empty in every field says that there is no such thing: no row.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, NoReturn
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from schemas.records import SchemaRow
+from aria_docs import prompts
+from aria_docs.errors import UsageError
+from aria_docs.model.custom_fields import Struct, read_model, walk
+from schemas.answers import Clock
+from schemas.records import RecordRow, SchemaRow
 
 Per = Literal["page", "document"]
 Kind = Literal["page", "document", "video"]
 
+TASK_NAMES = frozenset({"tables", "scenes", "summary"})
+OUR_COLUMNS = ("reading_id", "source_id", "page", "start_s", "end_s")
+MAX_SEGMENTS = 256  # as many as frames are shown
+_MAX_NAME = 40
+_LIKE_AN_OLD_TABLE = re.compile(r"_[0-9a-f]{8}$")  # of a schema before: x_<name>_<hash8>
+# A field of the user's may be called like a segment's own times.
+_CLOCKS = (("start", "end"), ("segment_start", "segment_end"), ("segment_starts_at", "segment_ends_at"))
+# What a user's own code may raise, a validator over an odd answer for instance; pydantic wraps the others.
+_CODE_FAILS = (ArithmeticError, AttributeError, LookupError, NameError, RuntimeError, TypeError, ValueError)
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One answer, or one segment of a video's: values by column, as JSON has them, dates and decimals as strings."""
+    """One answer, or one segment of a video's.
+
+    values:  by column, in their order, as JSON that DuckDB takes for the column's type.
+    """
 
     values: dict[str, Any]
     start_s: float | None = None
@@ -42,6 +72,7 @@ class CustomSchema:
     hash: str
     json_schema: str
     model: type[BaseModel] = field(repr=False, compare=False)
+    struct: Struct = field(repr=False, compare=False)
 
     @property
     def table(self) -> str:
@@ -50,29 +81,278 @@ class CustomSchema:
 
     def row(self) -> SchemaRow:
         """What the store has to know of it, to hand to `Store.begin_run` or `Store.prepare_schema`."""
-        raise NotImplementedError
+        columns = json.dumps(self.columns)
+        return SchemaRow(name=self.name, hash=self.hash, columns=columns, json_schema=self.json_schema)
+
+    def record_row(self, record: Record, *, reading_id: str, source_id: str, page: int | None = None) -> RecordRow:
+        """A record of one reading as a row; `page` where the part was a page."""
+        return RecordRow(
+            name=self.name,
+            hash=self.hash,
+            reading_id=reading_id,
+            source_id=source_id,
+            page=page,
+            start_s=record.start_s,
+            end_s=record.end_s,
+            fields=json.dumps(record.values),
+        )
 
     def identity(self) -> dict[str, object]:
-        """What of it decides an answer; a recipe holds it under `schema`, where the views look for its hash."""
-        raise NotImplementedError
+        """What of it decides an answer. A recipe holds it as `schema`: the views look for its hash there."""
+        return {"name": self.name, "per": self.per, "hash": self.hash, "json_schema": json.loads(self.json_schema)}
 
     def question(self, kind: Kind) -> str:
         """The question, from the model's docstring and the descriptions of its fields."""
-        raise NotImplementedError
+        asks = {"page": prompts.CUSTOM_PAGE, "document": prompts.CUSTOM_DOCUMENT, "video": prompts.CUSTOM_VIDEO}
+        head = f"{self.struct.name}: {self.struct.description}" if self.struct.description else self.struct.name
+        lines = [asks[kind], "", head]
+        for depth, at in walk(self.struct):
+            described = f": {at.description}" if at.description else ""
+            lines.append(f"{'  ' * depth}- {at.key} ({at.asked.words}){described}")
+        return "\n".join(lines)
 
     def wire(self, kind: Kind) -> str:
-        """The JSON schema, as text, that constrains the answer while it is decoded."""
-        raise NotImplementedError
+        """The JSON schema, as text, that constrains the answer while it is decoded.
+
+        One object, or for a video {"segments": […]} of objects with `start` and `end` as M:SS before the fields. Every
+        text and list has an end, every key has to be there, no other may be.
+        """
+        answer = self.struct.schema(described=False)
+        if kind == "video":
+            clock = TypeAdapter(Clock).json_schema()
+            answer["properties"] = dict.fromkeys(self._clocks, clock) | answer["properties"]
+            answer["required"] = [*self._clocks, *answer["required"]]
+            segments = {"type": "array", "items": answer, "maxItems": MAX_SEGMENTS}
+            answer = {
+                "type": "object",
+                "properties": {"segments": segments},
+                "required": ["segments"],
+                "additionalProperties": False,
+            }
+        return json.dumps(answer)
 
     def parse(self, kind: Kind, text: str) -> tuple[Record, ...]:
         """The records of an answer, validated by the user's model. Raises ValueError with a reason of one sentence."""
-        raise NotImplementedError
+        answer = _decoded(text)
+        if kind != "video":
+            record = self._record(answer)
+            return (record,) if record else ()
+        records = []
+        for number, segment in enumerate(_segments(answer)):
+            try:
+                records.append(self._segment(segment))
+            except ValueError as error:
+                raise ValueError(f"segment {number}: {error}") from error
+        return tuple(record for record in records if record)
 
     def recovered(self, kind: Kind, text: str) -> tuple[Record, ...]:
-        """What still holds of an answer that was cut off or that `parse` refuses; () where nothing does."""
-        raise NotImplementedError
+        """What still holds of an answer that was cut off, or that `parse` refuses; () where nothing does.
+
+        Items of a list and segments count only whole; a segment that the user's model refuses is left out, and so is
+        the answer where a field without a default or null is missing.
+        """
+        whole = cut_to_whole(text)
+        if whole is None:
+            return ()
+        try:
+            answer = _decoded(whole)
+            if kind != "video":
+                given = dict.fromkeys(self.struct.questions) | answer if isinstance(answer, dict) else answer
+                record = self._record(given)
+                return (record,) if record else ()
+            segments = _segments(answer)
+        except ValueError:  # asked for in vain: the caller knows already that the answer does not hold
+            return ()
+        records = []
+        for segment in segments:
+            try:
+                records.append(self._segment(segment))
+            except ValueError:  # this one is left out, as said above
+                continue
+        return tuple(record for record in records if record)
+
+    @property
+    def _clocks(self) -> tuple[str, str]:
+        """What a segment's times are called: `start` and `end`, unless fields of the user's are."""
+        return next(names for names in _CLOCKS if not self.struct.questions.keys() & set(names))
+
+    def _segment(self, segment: Any) -> Record | None:
+        if not isinstance(segment, dict):
+            raise ValueError("a segment is an object")
+        start, end = self._clocks
+        start_s, end_s = _seconds(segment, start), _seconds(segment, end)
+        if end_s < start_s:
+            raise ValueError(f"it ends at {segment[end]}, before it starts at {segment[start]}")
+        record = self._record({key: value for key, value in segment.items() if key not in self._clocks})
+        return record and Record(record.values, start_s, end_s)
+
+    def _record(self, answer: Any) -> Record | None:
+        """None where every field is null or empty. Raises ValueError."""
+        if isinstance(answer, dict) and answer.keys() >= self.struct.questions.keys() and _is_empty(answer):
+            return None
+        try:
+            given = json.dumps(self.struct.given(answer), default=float)  # Decimal: what JSON has as a number
+            return Record(self.struct.stored(self.model.model_validate_json(given)))
+        except ValidationError as error:
+            raise ValueError(_reason(error)) from error
+        except ValueError:
+            raise
+        except _CODE_FAILS as error:
+            raise ValueError(f"{self.struct.name}'s own code fails on it: {_said(error)}") from error
 
 
 def load(spec: str, *, per: Per = "document") -> CustomSchema:
-    """`invoice.py:Invoice` → the model of that name in that file. Raises UsageError."""
-    raise NotImplementedError
+    """`invoice.py:Invoice` → the model of that name in that file. Raises UsageError.
+
+    What the file imports from beside itself is found while it is executed, not later.
+    """
+    file, colon, class_name = spec.rpartition(":")
+    if not (colon and file and class_name.isidentifier()):
+        raise UsageError(f"--schema {spec}: write a file and a class in it, for example invoice.py:Invoice")
+    path = Path(file)
+    if not path.is_file():
+        raise UsageError(f"--schema {spec}: there is no file {file}")
+    model = getattr(_executed(path, spec), class_name, None)
+    if model is None:
+        raise UsageError(f"--schema {spec}: {path.name} has no {class_name}")
+    if not (isinstance(model, type) and issubclass(model, BaseModel)) or model is BaseModel:
+        raise UsageError(f"--schema {spec}: {class_name} is no pydantic model; write class {class_name}(BaseModel)")
+    try:
+        struct = read_model(model)
+    except UsageError as error:
+        raise UsageError(f"--schema {spec}: {error}") from error
+    except _CODE_FAILS as error:
+        raise UsageError(f"--schema {spec}: pydantic cannot make sense of {class_name}: {_said(error)}") from error
+    name = task_name(class_name)
+    if name in TASK_NAMES:
+        raise UsageError(f"--schema {spec}: {name} is a task already; give the class another name")
+    if not re.fullmatch(rf"[a-z][a-z0-9_]{{0,{_MAX_NAME - 1}}}", name) or _LIKE_AN_OLD_TABLE.search(name):
+        raise UsageError(f"--schema {spec}: x_{name} is no name for a table; give the class another name")
+    if ours := next((column for column in struct.columns if column.lower() in OUR_COLUMNS), None):
+        raise UsageError(f"--schema {spec}: every table has a column {ours} already; give the field another name")
+    json_schema = json.dumps(struct.schema(described=True))
+    digest = sha256(json.dumps([list(struct.columns.items()), json_schema]).encode()).hexdigest()
+    return CustomSchema(
+        name=name, per=per, columns=struct.columns, hash=digest, json_schema=json_schema, model=model, struct=struct
+    )
+
+
+def task_name(class_name: str) -> str:
+    """`PurchaseOrder` → `purchase_order`, `HTTPLog` → `http_log`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", class_name).strip("_").lower()
+
+
+def _executed(path: Path, spec: str) -> ModuleType:
+    """The user's file as a module, known to Python for as long as pydantic may look up its names. Raises UsageError."""
+    name = f"aria_docs_schema_{sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    found = importlib.util.spec_from_file_location(name, path) if path.suffix == ".py" else None
+    if found is None or found.loader is None:
+        raise UsageError(f"--schema {spec}: {path.name} is no Python file; its name ends in .py")
+    module = importlib.util.module_from_spec(found)
+    sys.modules[name] = module
+    try:
+        with _findable(path.resolve().parent):
+            found.loader.exec_module(module)
+    except (*_CODE_FAILS, AssertionError, ImportError, OSError, SyntaxError) as error:
+        del sys.modules[name]
+        raise UsageError(f"--schema {spec}: {path.name} cannot be executed: {_said(error)}") from error
+    return module
+
+
+@contextmanager
+def _findable(folder: Path) -> Iterator[None]:
+    """Modules of the folder can be imported, and no bytecode is left beside the user's file."""
+    kept, wrote_none = list(sys.path), sys.dont_write_bytecode
+    sys.path.append(str(folder))
+    sys.dont_write_bytecode = True
+    try:
+        yield
+    finally:
+        sys.path[:] = kept
+        sys.dont_write_bytecode = wrote_none
+
+
+def cut_to_whole(text: str) -> str | None:
+    """A JSON text that may break off anywhere, up to the last value that is surely whole, and closed.
+
+        {"no": 7, "lines": [{"a": 1}, {"a": 2}, {"a":     →   {"no": 7, "lines": [{"a": 1}, {"a": 2}]}
+
+    Whole are values of the outermost object, and items of the outermost list; None where there are none.
+    """
+    opened: list[str] = []
+    in_string = escaped = False
+    best: str | None = None
+    for at, char in enumerate(text):
+        if in_string:
+            in_string, escaped = escaped or char != '"', char == "\\" and not escaped
+        elif char == '"':
+            in_string = True
+        elif char in "{[":
+            opened.append(char)
+        elif char in "}]":
+            if not opened or (opened.pop() == "{") != (char == "}"):
+                return best
+            if not opened:
+                return text[: at + 1]
+            best = _closed(text[: at + 1], opened) or best
+        elif char == ",":
+            best = _closed(text[:at], opened) or best
+    return best
+
+
+def _closed(text: str, opened: list[str]) -> str | None:
+    if opened == ["{"] or (opened[-1:] == ["["] and opened.count("[") == 1):
+        return text + "".join("}" if char == "{" else "]" for char in reversed(opened))
+    return None
+
+
+def _decoded(text: str) -> Any:
+    """JSON with every digit of its numbers. Raises ValueError."""
+    try:
+        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is no JSON: {error}") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def _segments(answer: Any) -> list[Any]:
+    segments = answer.get("segments") if isinstance(answer, dict) else None
+    if not isinstance(segments, list):
+        raise ValueError('it is no {"segments": […]}')
+    return segments
+
+
+def _seconds(segment: dict[str, Any], name: str) -> float:
+    try:
+        clock: str = TypeAdapter(Clock).validate_python(segment.get(name))
+    except ValidationError as error:
+        raise ValueError(f"{name} is {segment.get(name)!r} and not minutes and seconds as 3:07") from error
+    minutes, _, seconds = clock.partition(":")
+    return 60.0 * int(minutes) + int(seconds)
+
+
+def _is_empty(answer: Any) -> bool:
+    if isinstance(answer, dict):
+        return all(_is_empty(value) for value in answer.values())
+    return answer is None or answer in ("", [])
+
+
+def _reason(error: ValidationError) -> str:
+    """The first of pydantic's reasons, and how many more there are."""
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    place = ".".join(str(step) for step in errors[0]["loc"])
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return _first_line(f"{place}: {errors[0]['msg']}" if place else errors[0]["msg"]) + more
+
+
+def _said(error: BaseException) -> str:
+    return _first_line(f"{type(error).__name__}: {error}")
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]
