@@ -29,10 +29,10 @@ from aria_docs.errors import AriaDocsError, Crashed, Damaged, EngineError, NoVid
 from aria_docs.ingest.folder import Findings, FoundFile, find, kind_of
 from aria_docs.ingest.sandbox import Child, Sandbox
 from aria_docs.media import DocumentInfo, VideoInfo
-from aria_docs.model.continued import TablePart, continued
 from aria_docs.model import engine as engines
-from aria_docs.model.chat import ChatEngine, SeenDocument, SeenPage
+from aria_docs.model.chat import ChatEngine, SeenPage
 from aria_docs.model.chat_model import ChatModel
+from aria_docs.model.continued import TablePart, continued
 from aria_docs.model.engine import Task
 from aria_docs.outcome import Outcome, Progress, as_text, failure_row, now, of_path, told
 from aria_docs.pending import HASH, WALK, Pending, known_to
@@ -330,7 +330,7 @@ class _Crew:
     def _next_source(self) -> _Source | None:
         """A source that no child works on yet, else the one with the most pages to share out, else None."""
         for orphan in self._sources.values():
-            left = orphan.pages_left or self._whole_tasks(orphan) or not orphan.n_asked
+            left = self._is_left(orphan) or not orphan.n_asked
             if orphan.info and not orphan.over and orphan.n_sessions == 0 and left:  # its last child died
                 return orphan
         for file, future in self._coming:
@@ -495,6 +495,10 @@ class _Crew:
         asked = self._options.per_document if source.row.kind == "pdf" else self._options.per_video
         return [task for task in asked if task in source.tasks and task not in source.shown]
 
+    def _is_left(self, source: _Source) -> bool:
+        """Whether a child has anything to do for it."""
+        return bool(source.pages_left or self._whole_tasks(source))
+
     def _whole_request(self, source: _Source, tasks: Sequence[Task]) -> Summarise | ShowPages | None:
         """All pages the run is about, those of earlier runs too; None where not one could be read."""
         assert isinstance(source.info, DocumentInfo)
@@ -505,6 +509,7 @@ class _Crew:
         if missing and not pages:
             error = (TimedOut if source.n_timed_out else Damaged)("not one page could be read: nothing to summarise")
             for task in tasks:
+                source.tasks.pop(task)
                 self._fail(source, Begun(task, "document", "text"), error)
             return None
         numbers = ", ".join(str(page) for page in missing[:20]) + (", …" if len(missing) > 20 else "")
@@ -571,9 +576,8 @@ class _Crew:
             source = answered.ticket.source
             source.n_asked -= 1
             self._part_over(source)
-            left = source.pages_left or self._whole_tasks(source)
-            if source.n_sessions == 0 and source.n_asked == 0 and not left and not source.over:
-                self._source_over(source)
+            if source.n_sessions == 0 and not source.over and not self._is_left(source):
+                self._leave_to_model(source)
         for session in self._sessions.values():
             if session.waiting and not self._is_full:
                 session.since = time.monotonic()
@@ -627,8 +631,9 @@ class _Crew:
         """A child has done all it was asked to."""
         self._forget(session)
         source = session.source
-        if source.n_sessions == 0 and not source.n_asked and not source.over:
-            self._source_over(source)
+        # Something is left where the last child to be at work died while this one was ending: another goes on.
+        if source.n_sessions == 0 and not source.over and not self._is_left(source):
+            self._leave_to_model(source)
 
     def _lose(self, session: _Session, error: AriaDocsError) -> None:
         """A child has died: the part in work has failed, what it had been given besides goes back."""
@@ -659,7 +664,7 @@ class _Crew:
         if source.n_timed_out == source.n_parts_over == GIVE_UP_AFTER and (source.pages_left or source.tasks):
             reason = f"its first {GIVE_UP_AFTER} parts took too long: a longer --timeout with --retry-failed may do"
             self._cannot_open(source, Begun("", "", begun.stage), TimedOut(f"given up: {reason}"))
-        elif source.n_sessions == 0 and not source.pages_left and not self._whole_tasks(source):
+        elif source.n_sessions == 0 and not self._is_left(source):
             self._leave_to_model(source)
 
     def _lost_tasks(self, source: _Source, begun: Begun) -> list[Task]:

@@ -138,7 +138,8 @@ def run(
         engine=engine, model=model, servers=server, profile=profile, resolution=resolution, frames=frames,
         sampling=sampling, schema=schema, per=per, quantize=quantize, kv_cache=kv_cache,
         request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model, ocr=ocr, pages=pages,
-        workers=workers, password_file=password_file, timeout=timeout, force=force, retry_failed=retry_failed, debug=debug,
+        workers=workers, password_file=password_file, timeout=timeout, force=force, retry_failed=retry_failed,
+        debug=debug,
     )  # fmt: skip
     if dry_run:
         _end_of_plan(plan(paths, Store(db), options), as_json=as_json)

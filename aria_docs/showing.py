@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aria_docs.errors import Damaged
+from aria_docs.errors import BudgetError, Damaged
 from aria_docs.ingest import sampling, sandbox
 from aria_docs.media import Cue, Frame, Shot, Video, VideoInfo
-from aria_docs.model import profiles
 from aria_docs.model.chat import SeenDocument, SeenPage, SeenVideo
 from aria_docs.model.chat_model import Shown
 from aria_docs.model.encoding import encode
+from aria_docs.model.profiles.choice import named
 from aria_docs.pipeline import (
     Answer,
     Begun,
@@ -68,6 +68,7 @@ def show_document(job: Job, requests: Iterable[ReadPages | ShowPages]) -> Iterat
     look = job.look
     assert look is not None
     profile = _profile(look)
+    page_mode = profile.mode(look.resolution) if look.resolution else profile.modes[0]
     yield Begun("", "", "open")
     sandbox.allow_cpu(job.timeout_s)
     with pdf.open_document(Path(job.path), passwords=job.passwords, ocr=job.ocr) as document:
@@ -93,7 +94,7 @@ def show_document(job: Job, requests: Iterable[ReadPages | ShowPages]) -> Iterat
                 yield Finished(pages=(page_row(job.source_id, page),))
                 if tasks:
                     yield Begun(tasks[0], f"page:{number}", "tiles")
-                    part = page_part(number, page.width_pt, page.height_pt, profile.mode(look.resolution or "ultra"))
+                    part = page_part(number, page.width_pt, page.height_pt, page_mode)
                     note = _joined(info.note, page.note if page.words else None)
                     # A page that nobody read in words is no poorer for a model that reads its picture.
                     yield SeenPage(replace(page, note=note), _page(document, number, part, job, profile), tasks)
@@ -106,25 +107,23 @@ def _whole(
 ) -> SeenDocument:
     numbers = request.numbers[:MAX_WHOLE_PAGES]
     left = len(request.numbers) - len(numbers)
-    at_first = profile.mode(look.resolution) if look.resolution else profile.modes[0]
-    parts: Sequence[Part] = [page_part(number, *document.size(number), at_first) for number in numbers]
+    mode = profile.mode(look.resolution) if look.resolution else profile.modes[0]
+    parts = [page_part(number, *document.size(number), mode) for number in numbers]
     if look.resolution is None:
-        parts = _sharpest(parts, profile, Budget(look.question, answer=look.answer, limit=look.context))
+        mode = _sharpest(parts, profile, profile.budget(look.question, answer=look.answer))
+        parts = [part.at(mode) for part in parts]
     shown = tuple(_page(document, number, part, job, profile) for number, part in zip(numbers, parts, strict=True))
     cut = f"only the first {MAX_WHOLE_PAGES:,} of {len(request.numbers):,} pages were shown" if left else None
     note = _joined(document.info.note, request.note, cut)
     return SeenDocument(document.info.title, numbers, shown, tasks, note)
 
 
-def _sharpest(parts: Sequence[Part], profile: Profile, budget: Budget) -> Sequence[Part]:
-    """The parts in the sharpest mode in which one window holds them all, or in the least sharp one."""
-    budget = replace(budget, image_tokens=profile.image_tokens)
-    for mode in profile.modes:
-        parts = [part.at(mode) for part in parts]
-        n_images = sum(part.layout.crops for part in parts)
-        if budget.tokens(parts) <= budget.limit and n_images <= (profile.max_images or math.inf):
-            break
-    return parts
+def _sharpest(parts: Sequence[Part], profile: Profile, budget: Budget) -> Mode:
+    """The sharpest mode in which one window holds them all, or the least sharp one, in several."""
+    try:
+        return budget.best_mode(parts)
+    except BudgetError:
+        return profile.modes[-1]
 
 
 def _page(document: Document, number: int, part: Part, job: Job, profile: Profile) -> Shown:
@@ -162,9 +161,9 @@ def show_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
         video = Video(info, (whole,), (None,), videos.cues(path, info))
     video = replace(video, cues=video.cues or heard(job, info))
     yield Begun(tasks[0], "video", "frames")
-    mode = profile.mode(look.resolution or "medium")
-    budget = Budget(look.question, answer=look.answer, limit=look.context, image_tokens=profile.image_tokens)
-    n = _n_frames(info, look.frames, frame_part(info.duration_s, info.width, info.height, mode), budget, profile)
+    mode = profile.mode(look.resolution) if look.resolution else profile.modes[-1]
+    budget = profile.budget(look.question, answer=look.answer)
+    n = _n_frames(info, look.frames, frame_part(info.duration_s, info.width, info.height, mode), budget)
     starts_s = [shot.start_s for shot in video.shots]
     every_s = videos.times_s(path)
     times_s = [every_s[index] for index in _chosen(every_s, starts_s, n, look.sampling, look.frames)]
@@ -184,15 +183,12 @@ def _frame(frame: Frame, words: str, mode: Mode, job: Job, profile: Profile) -> 
     return _shown(frame.pixels, part, f"{job.source_id}/{frame.time_s:.6f}/{mode}", profile)
 
 
-def _n_frames(info: VideoInfo, asked: int | None, last: Part, budget: Budget, profile: Profile) -> int:
-    """Of one window. BudgetError where those asked for do not fit one."""
-    most = min(budget.how_many(last), profile.max_frames, profile.max_images or math.inf)
+def _n_frames(info: VideoInfo, asked: int | None, last: Part, budget: Budget) -> int:
+    """Of one window. BudgetError, with the ways out, where those asked for do not fit one."""
     if asked is None:
-        return max(1, int(most))
+        return max(1, budget.how_many(last))
     n = min(asked, max(1, info.n_frames))
-    if n > most:
-        budget.one_window([last] * n)  # says what it would take, and the ways out
-        raise Damaged(f"{n} frames are more than this model is shown at once: ask for at most {most} with --frames")
+    budget.one_window([last] * n)
     return n
 
 
@@ -233,7 +229,7 @@ def _with_words(times_s: Sequence[float], cues: Sequence[Cue]) -> list[str]:
 
 
 def _profile(look: Look) -> Profile:
-    return replace(profiles.named(look.profile), context=look.context)
+    return replace(named(look.profile), context=look.context)
 
 
 def _joined(*notes: str | None) -> str | None:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -355,23 +356,37 @@ def test_a_reader_in_the_way_is_waited_for(bench, monkeypatch) -> None:
     assert len(bench.rows("SELECT * FROM pages")) == 10
 
 
-def test_two_children_that_end_at_once_do_not_lose_the_summary(bench, monkeypatch) -> None:
+@pytest.fixture
+def ends_are_heard_last(monkeypatch) -> list[Connection]:
+    """The end of a child is heard after all that the others say. Returns who was told to end."""
+
     def late(connections, timeout):
-        """The end of a child is heard after all that the others say."""
-        with_more = [connection for connection in connections if connection not in finishing]
+        with_more = [c for c in connections if isinstance(c, Connection) and c not in finishing]
         return heard(with_more or connections, timeout=timeout)
 
     def finish(child) -> None:
         finishing.append(child.connection)
         end(child)
 
-    finishing, heard, end = [], batch.wait, Child.finish
+    finishing: list[Connection] = []
+    heard, end = batch.wait, Child.finish
     monkeypatch.setattr("aria_docs.batch.wait", late)
     monkeypatch.setattr(Child, "finish", finish)
+    return finishing
+
+
+def test_two_children_that_end_at_once_do_not_lose_the_summary(bench, ends_are_heard_last) -> None:
     bench.pdf("all.text.slow.pdf", 12)
     assert bench.run().n_parts == 13
-    assert len(finishing) == 2
+    assert len(ends_are_heard_last) == 2
     assert bench.rows("SELECT count(*) FROM summaries") == [(1,)]
+
+
+def test_a_child_that_dies_while_the_other_ends_does_not_lose_the_summary(bench, ends_are_heard_last) -> None:
+    pdf = bench.pdf("p8.tables.hang.pdf", 8)
+    assert bench.run(timeout_s=3.0).n_parts == 9
+    assert bench.rows("SELECT note FROM readings WHERE task = 'summary'") == [(None,)]
+    assert failures(bench) == [(pdf.name, "page:8", "TimedOut")]
 
 
 def test_stopped_from_another_thread(bench) -> None:
