@@ -19,7 +19,10 @@ are lost is left alone for 1 to 30 s, as long as there is another.
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
+import re
+import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Coroutine, Sequence
@@ -181,7 +184,9 @@ class Servers:
         most = self._in_flight * len(self._servers)
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=most, keepalive_expiry=IDLE_S)
         timeout = httpx.Timeout(None, connect=CONNECT_S)
-        async with httpx.AsyncClient(headers=headers, limits=limits, timeout=timeout) as self._client:
+        async with httpx.AsyncClient(
+            headers=headers, limits=limits, timeout=timeout, verify=_trusted()
+        ) as self._client:
             started.set_result(asyncio.get_running_loop())
             await self._end.wait()
             under_way = asyncio.all_tasks() - {asyncio.current_task()}
@@ -274,7 +279,7 @@ class Servers:
         """Leaves a server alone for a while, twice as long as the last time; what was lost together counts once."""
         now = self._loop.time()
         if server.alone_until <= now:
-            server.alone_until = now + min(ALONE_S * 2**server.losses, LONGEST_ALONE_S)
+            server.alone_until = now + min(ALONE_S * 2.0**server.losses, LONGEST_ALONE_S)
             server.losses += 1
 
     def _said(self, response: httpx.Response) -> str:
@@ -286,6 +291,12 @@ class Servers:
         return text.replace(self._key, "…") if self._key else text
 
 
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """The usual certificates; loading them takes longer than many a request."""
+    return httpx.create_ssl_context()
+
+
 async def _pieces(body: tuple[bytes, ...]) -> AsyncIterator[bytes]:
     for piece in body:
         yield piece
@@ -295,17 +306,16 @@ def _wait_s(at: int, named_s: float) -> float:
     """How long to wait after a round, from 0; at random, so that all who were sent away don't come back at once."""
     if named_s:
         return named_s * (1 + random.random() / 10)
-    return min(FIRST_WAIT_S * 2**at, LONGEST_WAIT_S) * (1 - random.random() / 2)
+    return min(FIRST_WAIT_S * 2.0**at, LONGEST_WAIT_S) * (1 - random.random() / 2)
 
 
 def _named_wait_s(retry_after: str | None) -> float:
     """What Retry-After asks for, as seconds or as a date (RFC 9110, 10.2.3); 0 where it asks for nothing."""
     if not retry_after:
         return 0.0
-    seconds: float
-    try:
+    if re.fullmatch(r"[0-9]+(\.[0-9]*)?", retry_after):
         seconds = float(retry_after)
-    except ValueError:
+    else:
         try:
             seconds = (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
         except (ValueError, TypeError):  # no date, or one without a zone
