@@ -21,7 +21,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import BaseModel, Field
 
@@ -219,6 +219,12 @@ class RemoteModel:
     def close(self) -> None:
         """Ends all requests under way, within a moment. Harmless when done twice."""
         self._servers.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __repr__(self) -> str:
         return f"RemoteModel({self.model!r}, profile={self.profile.name!r}, lanes={self.lanes})"
