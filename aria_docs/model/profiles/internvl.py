@@ -1,8 +1,8 @@
 """InternVL (1.5 to 3.5): the server cuts a picture into up to 12 tiles of 448 px; nothing is cut here.
 
 Of the grids with at most 12 tiles the one of the nearest shape is taken, and a thumbnail of the whole is added where
-that is more than one. Each is 256 tokens (tiles of 448 px in 14-px patches, a quarter of them kept), between one `<img>`
-and one `</img>`: `calculate_internvl_targets` in vllm/transformers_utils/processors/internvl.py, 0.32; force_image_size,
+that is more than one. Each is 256 tokens (448 px in 14-px patches, a quarter of them kept), between one `<img>` and one
+`</img>`: `calculate_internvl_targets` in vllm/transformers_utils/processors/internvl.py, 0.32; force_image_size,
 max_dynamic_patch, use_thumbnail and downsample_ratio of the published config.json. So a page costs about the same in
 each mode, an A4 page 6 tiles and a thumbnail; a 16:9 frame costs 2 and a thumbnail as long as it is small.
 

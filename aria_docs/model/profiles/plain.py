@@ -14,7 +14,7 @@ PATCH_PX = 16
 
 MODES = tuple(
     Mode(name, px, (px // PATCH_PX) * (px // PATCH_PX + 1))
-    for name, px in (("ultra", 1536), ("high", 1024), ("medium", 512))
+    for name, px in (("ultra", 1536), ("high", 1024), ("medium", 608))
 )
 
 

@@ -18,7 +18,7 @@ from aria_docs.model.profiles import Profile
 from aria_docs.tiling.resolution import Mode, Size
 from aria_docs.tiling.split import Layout
 
-# Edges are multiples of 28 and of 32. An A4 page takes 4,480, 1,632 and 408 tokens of 28 px.
+# Edges are multiples of 28 and of 32. An A4 page takes 4,560, 1,632 and 408 tokens of 28 px.
 MODES = tuple(Mode(name, px, (px // 28) ** 2) for name, px in (("ultra", 2240), ("high", 1344), ("medium", 672)))
 
 
