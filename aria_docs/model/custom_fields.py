@@ -29,8 +29,8 @@ _DAY = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _OFFSET = "(Z|[+-][0-2][0-9]:[0-5][0-9])"
 _HEX = "[0-9a-f]"
-# What every decoder makes the same grammar of: anchored at both ends (xgrammar takes any pattern as if it were), without
-# look-around, flags, references, word boundaries, lazy or possessive repeats, or an alternative beyond one group.
+# What every decoder makes the same grammar of: anchored at both ends (xgrammar takes any pattern as if it were),
+# without look-around, flags, references, word boundaries, lazy or possessive repeats, alternatives beyond one group.
 _PLAIN_PATTERN = re.compile(r"\^(?!.*\(\?[^:])(?!.*\\[0-9bBAzZpPkK])(?!.*[*+?}][*+?])([^|]*|\([^()]*\))\$", re.DOTALL)
 _REPEATS = re.compile(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\])|([*+])|\{([0-9]+),\}", re.DOTALL)
 
