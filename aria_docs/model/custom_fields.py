@@ -590,10 +590,10 @@ def _stored_decimal(value: Any, sql: str, *, rounded: bool) -> str:
     precision, scale = (int(number) for number in re.findall("[0-9]+", sql))
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
         value = Decimal(value)
-        if value.is_finite() and abs(value) < Decimal(1).scaleb(precision - scale):
+        if value.is_finite() and value.copy_abs() < Decimal(1).scaleb(precision - scale):
             with localcontext(Context(prec=precision + scale + len(value.as_tuple().digits))):
                 placed = value.quantize(Decimal(1).scaleb(-scale))
-            if placed == value or (rounded and abs(placed) < Decimal(1).scaleb(precision - scale)):
+            if placed == value or (rounded and placed.copy_abs() < Decimal(1).scaleb(precision - scale)):
                 return format(placed, "f")
     raise ValueError(f"{value} does not fit {sql}")
 
