@@ -196,16 +196,15 @@ class Pairs:
         return {"type": "array", "items": _object(sides)} | least | {"maxItems": self.most}
 
     def given(self, answer: Any) -> Any:
-        """A dict; an answer that is an object already is taken too. Raises ValueError for a key given twice."""
-        if isinstance(answer, list) and all(
-            isinstance(pair, dict) and pair.keys() == {"key", "value"} for pair in answer
-        ):
-            keys = [pair["key"] for pair in answer]
-            if not all(isinstance(key, str) for key in keys):
-                return answer
-            if len(set(keys)) < len(keys):
-                raise ValueError(f"the key {max(keys, key=keys.count)!r} is given twice")
-            answer = {pair["key"]: pair["value"] for pair in answer}
+        """A dict; an answer that is an object already is taken too. Raises ValueError for a key with two values."""
+        if isinstance(answer, list):
+            pairs: dict[str, Any] = {}
+            for pair in answer:
+                if not (isinstance(pair, dict) and pair.keys() == {"key", "value"} and isinstance(pair["key"], str)):
+                    return answer
+                if pairs.setdefault(pair["key"], pair["value"]) != pair["value"]:
+                    raise ValueError(f"the key {pair['key']!r} is given twice, with different values")
+            answer = pairs
         return {key: self.value.given(value) for key, value in answer.items()} if isinstance(answer, dict) else answer
 
     def stored(self, value: Any) -> Any:

@@ -147,6 +147,7 @@ def test_what_no_table_can_hold_is_refused(tmp_path: Path, fields: list[str], wh
         ("own.py:Thing", "def Thing(: pass", "cannot be executed: SyntaxError"),
         ("own.py:Thing", "import no_such_library", "cannot be executed: ModuleNotFoundError: No module named"),
         ("own.py:Thing", "1 / 0", "cannot be executed: ZeroDivisionError"),
+        ("own.py:Thing", "raise SystemExit", "cannot be executed: SystemExit"),
         ("own.py:Thing", "from pydantic import *\nclass Thing(BaseModel):\n  a: 'Unknown'", "cannot make sense"),
         ("own.py:Thing", "from pydantic import *\nclass Thing(BaseModel):\n  a: object()", "cannot be executed"),
         ("own.py:Thing", "from pydantic import *\nclass Thing(RootModel[list[int]]): pass", "RootModel"),
@@ -366,6 +367,19 @@ def test_aliases_computed_excluded_and_nested(tmp_path: Path) -> None:
     assert record.values == {"number": "7", "a": "0.1000", "third": "0.0333"}
 
 
+def test_a_pair_given_twice_alike_is_one(tmp_path: Path) -> None:
+    thing = schema(tmp_path, "a: dict[str, int]")
+    pair = {"key": "k", "value": 1}
+    for answer in ([pair, pair], {"k": 1}):
+        assert thing.parse("document", json.dumps({"a": answer})) == (Record({"a": {"k": 1}}),)
+
+
+def test_models_that_are_built_late(tmp_path: Path) -> None:
+    late = "class Thing(BaseModel):\n    model_config = ConfigDict(defer_build=True)\n    a: 'Later'\n"
+    (tmp_path / "own.py").write_text(f"from pydantic import *\n{late}class Later(BaseModel):\n    b: int\n")
+    assert load(f"{tmp_path / 'own.py'}:Thing").columns == {"a": 'STRUCT("b" BIGINT)'}
+
+
 def test_digits_are_kept(tmp_path: Path) -> None:
     thing = schema(tmp_path, "a: Decimal", "model_config = ConfigDict(strict=True)", "day: dt.date")
     [record] = thing.parse("page", '{"a": 12345678901234.5678, "day": "2024-02-29"}')
@@ -386,7 +400,8 @@ def test_digits_are_kept(tmp_path: Path) -> None:
         ({"whole": 2**63}, "whole: .* is no BIGINT"),
         ({"colour": "green"}, "colour: Input should be 'red' or 'blue'"),
         ({"items": [{"name": 1}]}, "items.0.name: Input should be a valid string"),
-        ({"by_name": [{"key": "k", "value": {"name": "n"}}] * 2}, "'k' is given twice"),
+        ({"by_name": [{"key": "k", "value": {"name": name}} for name in "nm"]}, "'k' is given twice, with different"),
+        ({"by_name": [{"key": 1, "value": None}]}, "by_name: Input should be"),
         ({"text": "\ud800"}, "Invalid JSON: unexpected end of hex escape"),
     ],
 )
