@@ -33,7 +33,7 @@ class Level(IntEnum):
 
 class Item(BaseModel):
     name: str
-    price: Decimal | None = Field(None, decimal_places=2)
+    price: Annotated[Decimal, Field(decimal_places=2)] | None = None
 
 class Node(BaseModel):
     children: list["Node"]
@@ -113,7 +113,7 @@ def test_columns(tmp_path: Path, field: str, sql: str) -> None:
         (["a: list[Item | int]"], r"Thing\.a\[\]: it is one of BIGINT \| STRUCT"),
         (["a: Literal[1, 'x']"], "either texts or whole numbers"),
         (["a: list"], r"Any has no SQL type"),
-        (["a: dict"], r"Any has no SQL type|keys are"),
+        (["a: dict"], r"Any has no SQL type|keys are|has to say what it holds"),
         (["a: dict[int, str]"], "keys are BIGINT"),
         (["a: Node"], r"Thing\.a\.children\[\]: Node holds itself"),
         (["child: 'Thing | None'"], "Thing holds itself"),
