@@ -253,7 +253,7 @@ def _executed(path: Path, spec: str) -> ModuleType:
     try:
         with _findable(path.resolve().parent):
             found.loader.exec_module(module)
-    except (*_CODE_FAILS, AssertionError, ImportError, OSError, SyntaxError) as error:
+    except (*_CODE_FAILS, AssertionError, ImportError, OSError, SyntaxError, SystemExit) as error:
         del sys.modules[name]
         raise UsageError(f"--schema {spec}: {path.name} cannot be executed: {_said(error)}") from error
     return module

@@ -29,8 +29,8 @@ _DAY = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _OFFSET = "(Z|[+-][0-2][0-9]:[0-5][0-9])"
 _HEX = "[0-9a-f]"
-# What every decoder makes the same grammar of: anchored at both ends (xgrammar takes any pattern as if it were), without
-# look-around, flags, references, word boundaries, lazy or possessive repeats, or an alternative beyond one group.
+# What every decoder makes the same grammar of: anchored at both ends (xgrammar takes any pattern as if it were),
+# without look-around, flags, references, word boundaries, lazy or possessive repeats, alternatives beyond one group.
 _PLAIN_PATTERN = re.compile(r"\^(?!.*\(\?[^:])(?!.*\\[0-9bBAzZpPkK])(?!.*[*+?}][*+?])([^|]*|\([^()]*\))\$", re.DOTALL)
 _REPEATS = re.compile(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\])|([*+])|\{([0-9]+),\}", re.DOTALL)
 
@@ -196,16 +196,15 @@ class Pairs:
         return {"type": "array", "items": _object(sides)} | least | {"maxItems": self.most}
 
     def given(self, answer: Any) -> Any:
-        """A dict; an answer that is an object already is taken too. Raises ValueError for a key given twice."""
-        if isinstance(answer, list) and all(
-            isinstance(pair, dict) and pair.keys() == {"key", "value"} for pair in answer
-        ):
-            keys = [pair["key"] for pair in answer]
-            if not all(isinstance(key, str) for key in keys):
-                return answer
-            if len(set(keys)) < len(keys):
-                raise ValueError(f"the key {max(keys, key=keys.count)!r} is given twice")
-            answer = {pair["key"]: pair["value"] for pair in answer}
+        """A dict; an answer that is an object already is taken too. Raises ValueError for a key with two values."""
+        if isinstance(answer, list):
+            pairs: dict[str, Any] = {}
+            for pair in answer:
+                if not (isinstance(pair, dict) and pair.keys() == {"key", "value"} and isinstance(pair["key"], str)):
+                    return answer
+                if pairs.setdefault(pair["key"], pair["value"]) != pair["value"]:
+                    raise ValueError(f"the key {pair['key']!r} is given twice, with different values")
+            answer = pairs
         return {key: self.value.given(value) for key, value in answer.items()} if isinstance(answer, dict) else answer
 
     def stored(self, value: Any) -> Any:
@@ -590,10 +589,10 @@ def _stored_decimal(value: Any, sql: str, *, rounded: bool) -> str:
     precision, scale = (int(number) for number in re.findall("[0-9]+", sql))
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
         value = Decimal(value)
-        if value.is_finite() and abs(value) < Decimal(1).scaleb(precision - scale):
+        if value.is_finite() and value.copy_abs() < Decimal(1).scaleb(precision - scale):
             with localcontext(Context(prec=precision + scale + len(value.as_tuple().digits))):
                 placed = value.quantize(Decimal(1).scaleb(-scale))
-            if placed == value or (rounded and abs(placed) < Decimal(1).scaleb(precision - scale)):
+            if placed == value or (rounded and placed.copy_abs() < Decimal(1).scaleb(precision - scale)):
                 return format(placed, "f")
     raise ValueError(f"{value} does not fit {sql}")
 
