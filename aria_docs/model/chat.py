@@ -128,7 +128,7 @@ class ChatEngine:
         self._model, self._custom, self._answer_tokens = model, custom, answer_tokens
         self.name = model.name
 
-    def model_id(self, task: str) -> ModelId:
+    def model_id(self, task: str) -> ModelId:  # noqa: ARG002
         """Which weights, in which state, asked in which words."""
         return ModelId(self._model.model, self._model.revision, prompts.VERSION)
 
