@@ -21,7 +21,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf, log2
 from statistics import median
-from typing import Literal
 
 import numpy as np
 
@@ -62,19 +61,15 @@ def table(grid: Grid, words: PageWords, page: Page, *, caption: str | None, hint
     return Table(box, grid.n_rows, grid.n_cols, grid.n_header_rows, cells, caption)
 
 
-def hinted(numbers: Sequence[int], layout: Layout, *, count: Literal["thousandths", "pixels"]) -> Box | None:
+def hinted(numbers: Sequence[int], layout: Layout, edges: tuple[int, int]) -> Box | None:
     """The box that a model says, in points of the page; None where it has no area on the page.
 
-    count:  whether its numbers are thousandths of the page or pixels of the first crop, the overview.
+    edges:  what its numbers count up to at the right and bottom edge of the page: `Profile.box_edges`.
     """
-    corners = [(numbers[0], numbers[1]), (numbers[2], numbers[3])]
-    if count == "pixels":
-        points = [layout.to_page(0, *corner) for corner in corners]
-    else:
-        points = [(x * layout.width / 1000, y * layout.height / 1000) for x, y in corners]
-    xs = sorted(min(x, layout.width) for x, _ in points)
-    ys = sorted(min(y, layout.height) for _, y in points)
-    return (xs[0], ys[0], xs[1], ys[1]) if xs[1] - xs[0] >= 1 and ys[1] - ys[0] >= 1 else None
+    across, down = layout.width / edges[0], layout.height / edges[1]
+    x0, x1 = sorted(min(x * across, layout.width) for x in (numbers[0], numbers[2]))
+    y0, y1 = sorted(min(y * down, layout.height) for y in (numbers[1], numbers[3]))
+    return (x0, y0, x1, y1) if x1 - x0 >= 1 and y1 - y0 >= 1 else None
 
 
 @dataclass(frozen=True, slots=True)

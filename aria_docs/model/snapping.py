@@ -112,7 +112,9 @@ def _snapped(starts: Sequence[float], video: Video, shown_s: Sequence[float]) ->
     pairs = []
     for at, start in enumerate(starts[1:], 1):
         expected, reach = _expected(start, shown_s)
-        near = [(abs(shot.start_s - expected), abs(shot.start_s - start), at, n) for n, shot in enumerate(video.shots) if n]
+        near = [
+            (abs(shot.start_s - expected), abs(shot.start_s - start), at, n) for n, shot in enumerate(video.shots) if n
+        ]
         pairs += [pair for pair in near if pair[0] <= reach]
     found: list[Shot | None] = [None] * len(starts)
     now = list(starts)
