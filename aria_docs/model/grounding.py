@@ -19,6 +19,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import inf, log2
 from statistics import median
 
@@ -34,6 +35,7 @@ _MARGIN = 3.0  # heights of a word that the model's box may be wrong by
 _GAP = 0.05  # what each line's height costs that two rows stand further apart than _ROW heights
 _ROW = 2.5
 _FARTHEST = 1.5  # and the most it costs
+_BREAK, _BREAK_HEIGHTS = 4.0, 5.0
 _COLUMN = 10.0  # heights of a word from its column's edges and middle at which a place counts nothing
 _LEFT_OVER_COLUMN = 4.0
 _TRUSTED = 0.5  # share of cells found from which on their box is the table's
@@ -100,7 +102,7 @@ def _places(grid: Grid, words: PageWords, hint: Box | None, taken: set[int]) -> 
     for at in free:
         if grid.cells[at].row_span == 1:
             by_row.setdefault(grid.cells[at].row, []).append(at)
-    line_of = _lines(grid, by_row, free, weights, words)
+    line_of = _close_together(_lines(grid, by_row, free, weights, words), words, hint)
     columns: dict[int, _Column] = {}
     found: dict[int, Place] = {}
     for sure in (True, False, False):
@@ -181,6 +183,28 @@ def _lines(
         row, line, at = links[at]
         found[row] = line
     return dict(sorted(found.items()))
+
+
+def _close_together(line_of: dict[int, int], words: PageWords, hint: Box | None) -> dict[int, int]:
+    """Without the rows that a gap parts from most of the others: they were found in the text around the table.
+
+    A gap is _BREAK times the usual distance of two rows, and _BREAK_HEIGHTS at least; none is where the model's box
+    holds both sides of it.
+    """
+    rows = list(line_of)
+    y = {row: words.middles[line] for row, line in line_of.items()}
+    steps = [(y[after] - y[before]) / (after - before) for before, after in pairwise(rows)]
+    if not steps:
+        return line_of
+    most = max(_BREAK * median(steps), _BREAK_HEIGHTS * words.height_pt)
+    runs = [[rows[0]]]
+    for (before, after), step in zip(pairwise(rows), steps, strict=True):
+        margin = _MARGIN * words.height_pt
+        held = hint and hint[1] - margin <= y[before] and y[after] <= hint[3] + margin
+        if step > most and not held:
+            runs.append([])
+        runs[-1].append(after)
+    return {row: line_of[row] for row in max(runs, key=len)}
 
 
 def _said_on_lines(

@@ -37,6 +37,7 @@ _FULL_WIDTH = {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
 _PLAIN = str.maketrans({**_FULL_WIDTH, **_LIGATURES, **_SIGNS})
 _TRAILING = re.compile(r"(?:[*†‡§#⁰¹²³⁴⁵⁶⁷⁸⁹]+|\.{3,}|_{3,})$")  # marks of a footnote, dots that lead to a number
 
+_BEFORE, _BEHIND = "$€£¥₹(", "%‰)€"  # what may stand apart from its number, or not
 _DIGITS = re.compile(r"\d*")
 
 
@@ -147,7 +148,8 @@ class PageWords:
         beside = self._after.get(run[-1])
         if beside is not None:
             gap = (self._found[beside][1][0] - box[2]) / height
-            most = _SPACED if said in breaks else _THOUSANDS if _is_thousands(chars, said) else _UNSPACED
+            apart = said in breaks or chars[said - 1] in _BEFORE or chars[said] in _BEHIND
+            most = _SPACED if apart else _THOUSANDS if _is_thousands(chars, said) else _UNSPACED
             if -1 < gap <= most:
                 allowed.add(beside)
         left, right = (edge(self._found[number][1][side] for number in run) for edge, side in ((min, 0), (max, 2)))
