@@ -140,8 +140,9 @@ def _expected(start_s: float, shown_s: Sequence[float]) -> tuple[float, float]:
 def _thumbnail(video: Video, at_s: float) -> bytes | None:
     """Of the shot that is on screen at that time; of the nearest, where that has none."""
 
-    def away(pair: tuple[Shot, bytes | None]) -> float:
-        return max(pair[0].start_s - at_s, at_s - pair[0].end_s, 0.0)
+    def away(pair: tuple[Shot, bytes | None]) -> tuple[float, float]:
+        shot, _ = pair
+        return max(shot.start_s - at_s, at_s - shot.end_s, 0.0), -shot.start_s  # a shot does not hold its end
 
     having = [pair for pair in zip(video.shots, video.thumbnails, strict=True) if pair[1] is not None]
     return min(having, key=away)[1] if having else None

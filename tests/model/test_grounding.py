@@ -58,9 +58,15 @@ def test_a_plain_table_and_its_box() -> None:
     answer = found(page, [["Year", "km", "t"], ["2019", "7", "7"], ["2020", "7", "8"]])
     assert answer.grounded == 1.0
     assert places(answer) == {
-        **{(0, 0): (1, 0, 4), (0, 1): (1, 8, 10), (0, 2): (1, 13, 14)},
-        **{(1, 0): (2, 0, 4), (1, 1): (2, 9, 10), (1, 2): (2, 13, 14)},
-        **{(2, 0): (3, 0, 4), (2, 1): (3, 9, 10), (2, 2): (3, 13, 14)},
+        (0, 0): (1, 0, 4),
+        (0, 1): (1, 8, 10),
+        (0, 2): (1, 13, 14),
+        (1, 0): (2, 0, 4),
+        (1, 1): (2, 9, 10),
+        (1, 2): (2, 13, 14),
+        (2, 0): (3, 0, 4),
+        (2, 1): (3, 9, 10),
+        (2, 2): (3, 13, 14),
     }
     assert answer.box == (0, DOWN, 14 * ACROSS, 3 * DOWN + HEIGHT)
 
@@ -77,8 +83,13 @@ def test_numbers_that_repeat_go_to_their_own_columns_and_rows() -> None:
     answer = found(page, [*rows, ["East", "", "0", "0"], ["West", "", "", "0"]])
     assert answer.grounded == 1.0
     assert {cell: place for cell, place in places(answer).items() if cell[0] and cell[1]} == {
-        **{(1, 1): (1, 8, 9), (1, 3): (1, 16, 17), (2, 1): (2, 8, 9), (2, 2): (2, 12, 13)},
-        **{(3, 2): (3, 12, 13), (3, 3): (3, 16, 17), (4, 3): (4, 16, 17)},
+        (1, 1): (1, 8, 9),
+        (1, 3): (1, 16, 17),
+        (2, 1): (2, 8, 9),
+        (2, 2): (2, 12, 13),
+        (3, 2): (3, 12, 13),
+        (3, 3): (3, 16, 17),
+        (4, 3): (4, 16, 17),
     }
     empty = [cell for cell in answer.cells if not cell.text]
     assert len(empty) == 5 and all(cell.grounded and cell.box is None for cell in empty)
