@@ -23,7 +23,7 @@ from schemas.answers import DocumentSummaryAnswer, ScenesAnswer, SpanAnswer, Tab
 PROFILE = Profile("fake", MODES, lambda layout: layout.tokens)
 
 
-@dataclass
+@dataclass(eq=False)
 class FakeContext:
     shown: list
     closed: int = 0
