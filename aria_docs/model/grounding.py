@@ -16,8 +16,9 @@ A word belongs to one cell of the page. The box that a model gives is a hint: in
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import inf, log2
@@ -30,6 +31,8 @@ from aria_docs.model.cell_grid import Grid
 from aria_docs.model.page_words import PageWords, Place, union
 from aria_docs.tiling.split import Layout
 
+Scores = np.ndarray[tuple[int], np.dtype[np.float64]]
+
 _OUTSIDE = 0.5  # what a place counts that is not in the model's box
 _MARGIN = 3.0  # heights of a word that the model's box may be wrong by
 _GAP = 0.05  # what each line's height costs that two rows stand further apart than _ROW heights
@@ -38,6 +41,7 @@ _FARTHEST = 1.5  # and the most it costs
 _BREAK, _BREAK_HEIGHTS = 4.0, 5.0
 _COLUMN = 10.0  # heights of a word from its column's edges and middle at which a place counts nothing
 _LEFT_OVER_COLUMN = 4.0
+_TOO_MANY = 200
 _TRUSTED = 0.5  # share of cells found from which on their box is the table's
 
 
@@ -87,33 +91,65 @@ class _Column:
         return min(abs(box[0] - self.left), abs(box[2] - self.right), abs((box[0] + box[2]) / 2 - self.middle))
 
 
+class _Candidates:
+    """The places of each text that no table before has taken, by line, with what each counts."""
+
+    def __init__(self, grid: Grid, words: PageWords, hint: Box | None, taken: set[int]) -> None:
+        self._n_lines = len(words.middles)
+        self._on_line: dict[str, dict[int, list[tuple[Place, float]]]] = {}
+        self._scores: dict[tuple[str, int], Scores] = {}
+        for text in {cell.text for cell in grid.cells if cell.text}:
+            places = [place for place in words.places(text) if not taken.intersection(place.words)]
+            on_line = self._on_line[text] = {}
+            for place in places:
+                weight = _weight(text, len(places)) * _inside(place, hint, words.height_pt)
+                for line in range(place.first, place.last + 1):
+                    on_line.setdefault(line, []).append((place, weight))
+
+    def knows(self, text: str) -> bool:
+        """Whether the text stands anywhere."""
+        return bool(self._on_line.get(text))
+
+    def on_line(self, text: str, line: int) -> Sequence[tuple[Place, float]]:
+        """The places that touch a line."""
+        return self._on_line[text].get(line, ())
+
+    def on_lines(self, text: str, first: int, last: int) -> set[Place]:
+        """The places that touch lines first … last; none where they are so many that nothing tells them apart."""
+        found = [self._on_line[text].get(line, []) for line in range(first, last + 1)]
+        if sum(map(len, found)) > _TOO_MANY:
+            return set()
+        return {place for places in found for place, _ in places}
+
+    def score(self, text: str, times: int) -> Scores:
+        """(lines,) how much each line holds of a row that has the text so many times."""
+        if (text, times) not in self._scores:
+            score = self._scores[text, times] = np.zeros(self._n_lines)
+            for line, places in self._on_line[text].items():
+                score[line] = sum(sorted((weight for _, weight in places), reverse=True)[:times])
+        return self._scores[text, times]
+
+
 def _places(grid: Grid, words: PageWords, hint: Box | None, taken: set[int]) -> dict[int, Place]:
     """Of each cell that is found, by its number in the grid, where it stands."""
-    free = {
-        at: kept
-        for at, cell in enumerate(grid.cells)
-        if cell.text and (kept := [p for p in words.places(cell.text) if not taken.intersection(p.words)])
-    }
-    weights = {
-        at: [_weight(grid.cells[at].text, len(places)) * _inside(p, hint, words.height_pt) for p in places]
-        for at, places in free.items()
-    }
+    candidates = _Candidates(grid, words, hint, taken)
+    known = [at for at, cell in enumerate(grid.cells) if candidates.knows(cell.text)]
     by_row: dict[int, list[int]] = {}
-    for at in free:
+    for at in known:
         if grid.cells[at].row_span == 1:
             by_row.setdefault(grid.cells[at].row, []).append(at)
-    line_of = _close_together(_lines(grid, by_row, free, weights, words), words, hint)
+    line_of = _close_together(_lines(grid, by_row, candidates, words), words, hint)
     columns: dict[int, _Column] = {}
     found: dict[int, Place] = {}
-    for sure in (True, False, False):
+    for sure in (True, False, False):  # of what is plain, to learn the columns; of all, by them; once more, by those
         used: set[int] = set()
         found = {}
         for row, line in line_of.items():
             places = {
                 at: [
                     (place, weight * (1 - _off(grid.cells[at], place, columns) / (_COLUMN * words.height_pt)))
-                    for place, weight in zip(free[at], weights[at], strict=True)
-                    if place.first <= line <= place.last and not used.intersection(place.words)
+                    for place, weight in candidates.on_line(grid.cells[at].text, line)
+                    if not used.intersection(place.words)
                 ]
                 for at in by_row[row]
             }
@@ -123,7 +159,7 @@ def _places(grid: Grid, words: PageWords, hint: Box | None, taken: set[int]) -> 
                 found[at] = place
                 used.update(place.words)
         columns = _columns(grid, found)
-    _find_left_over(grid, free, words, hint, line_of, columns, found)
+    _find_left_over(grid, known, candidates, words, hint, line_of, columns, found)
     for place in found.values():
         taken.update(place.words)
     return found
@@ -145,8 +181,7 @@ def _inside(place: Place, hint: Box | None, height_pt: float) -> float:
 def _lines(
     grid: Grid,
     by_row: Mapping[int, Sequence[int]],
-    free: Mapping[int, Sequence[Place]],
-    weights: Mapping[int, Sequence[float]],
+    candidates: _Candidates,
     words: PageWords,
 ) -> dict[int, int]:
     """The line of each row that has one, ascending: those on which most of what the rows say can be found."""
@@ -160,7 +195,9 @@ def _lines(
     links: list[tuple[int, int, int | None]] = []  # (row, line, number of the link before)
     ends: list[int | None] = [None] * n_lines
     for row in sorted(by_row):
-        score = _said_on_lines(grid, by_row[row], free, weights, n_lines)
+        score = np.zeros(n_lines)
+        for text, times in Counter(grid.cells[at].text for at in by_row[row]).items():
+            score += candidates.score(text, times)  # of a text twice in a row the line should have two places
         lines = np.flatnonzero(score)
         if not len(lines):
             continue
@@ -205,29 +242,6 @@ def _close_together(line_of: dict[int, int], words: PageWords, hint: Box | None)
             runs.append([])
         runs[-1].append(after)
     return {row: line_of[row] for row in max(runs, key=len)}
-
-
-def _said_on_lines(
-    grid: Grid,
-    cells: Iterable[int],
-    free: Mapping[int, Sequence[Place]],
-    weights: Mapping[int, Sequence[float]],
-    n_lines: int,
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """How much of what a row says each line holds. A text that the row has twice counts twice where the line has it
-    twice."""
-    same: dict[str, list[int]] = {}
-    for at in cells:
-        same.setdefault(grid.cells[at].text, []).append(at)
-    score = np.zeros(n_lines)
-    for alike in same.values():
-        on_line: dict[int, list[float]] = {}
-        for place, weight in zip(free[alike[0]], weights[alike[0]], strict=True):
-            for line in range(place.first, place.last + 1):
-                on_line.setdefault(line, []).append(weight)
-        for line, values in on_line.items():
-            score[line] += sum(sorted(values, reverse=True)[: len(alike)])
-    return score
 
 
 def _from_the_left(places: Mapping[int, Sequence[tuple[Place, float]]], cells: Sequence[TableCell]) -> dict[int, Place]:
@@ -286,7 +300,8 @@ def _off(cell: TableCell, place: Place, columns: Mapping[int, _Column]) -> float
 
 def _find_left_over(
     grid: Grid,
-    free: Mapping[int, Sequence[Place]],
+    known: Sequence[int],
+    candidates: _Candidates,
     words: PageWords,
     hint: Box | None,
     line_of: Mapping[int, int],
@@ -300,13 +315,14 @@ def _find_left_over(
     around = union([place.box for place in found.values()] + ([hint] if hint else []))
     used = {number for place in found.values() for number in place.words}
     fitting = []
-    for at in free.keys() - found.keys():
+    for at in (at for at in known if at not in found):
         cell = grid.cells[at]
         above = [words.middles[line] for row, line in line_of.items() if row < cell.row]
         below = [words.middles[line] for row, line in line_of.items() if row >= cell.row + cell.row_span]
         top = max(above, default=around[1] - _MARGIN * height)
         bottom = min(below, default=around[3] + _MARGIN * height)
-        for place in free[at]:
+        lines = bisect_left(words.middles, top - height), bisect_right(words.middles, bottom + height)
+        for place in candidates.on_lines(cell.text, *lines):
             x, y = place.middle
             off = _off(cell, place, columns)
             beside = around[0] - _MARGIN * height <= x <= around[2] + _MARGIN * height

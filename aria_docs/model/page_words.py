@@ -15,8 +15,9 @@ from statistics import median
 
 from aria_docs.media import Box, Word
 
-MOST_PLACES = 400  # of one text; a page with more of it says nothing by one
-_MOST_STEPS = 20_000
+MOST_PLACES = 5_000  # of one text
+# Words tried behind others, for one text and for all texts of a page: a page made for it would take for ever.
+_MOST_STEPS, _MOST_PAGE_STEPS = 3_000, 30_000
 
 # All in heights of a word. A blank is about 0.25 wide, between justified words up to 1; lines stand 1.2 apart, or 2.
 _UNSPACED, _THOUSANDS, _SPACED = 0.3, 0.6, 2.5
@@ -78,8 +79,12 @@ class PageWords:
         self.height_pt = max(median(box[3] - box[1] for _, box in self._found) if self._found else 1.0, 1.0)
         self._lay_lines()
         self._by_text: dict[str, list[int]] = {}
+        self._spellings: list[tuple[str, ...]] = []
+        self._steps_left = _MOST_PAGE_STEPS
         for number, (text, _) in enumerate(self._found):
-            for spelling in {text, _TRAILING.sub("", text), *_unhyphenated(text)} - {""}:
+            spellings = tuple(dict.fromkeys((text, _TRAILING.sub("", text) or text, *_unhyphenated(text))))
+            self._spellings.append(spellings)
+            for spelling in spellings:
                 self._by_text.setdefault(spelling, []).append(number)
         self._longest = max(map(len, self._by_text), default=0)
         self._known: dict[str, tuple[Place, ...]] = {}
@@ -90,7 +95,7 @@ class PageWords:
         for number in sorted(range(len(self._found)), key=self._y):
             if lines and self._y(number) - self.middles[-1] < _SAME_LINE * self.height_pt:
                 lines[-1].append(number)
-                self.middles[-1] = sum(map(self._y, lines[-1])) / len(lines[-1])
+                self.middles[-1] += (self._y(number) - self.middles[-1]) / len(lines[-1])
             else:
                 lines.append([number])
                 self.middles.append(self._y(number))
@@ -118,25 +123,35 @@ class PageWords:
 
     def _spelled(self, chars: str, breaks: set[int]) -> list[Place]:
         found: dict[tuple[int, ...], Place] = {}
-        open_: list[tuple[tuple[int, ...], int]] = [
-            ((number,), said) for said, number in self._saying(chars, 0, breaks)
-        ]
-        for _ in range(_MOST_STEPS):
-            if not open_ or len(found) > MOST_PLACES:
-                break
+        open_: list[tuple[tuple[int, ...], int]] = []
+        for end, number in self._beginning(chars, breaks):
+            if end == len(chars):
+                found[(number,)] = self._place((number,))
+            else:
+                open_.append(((number,), end))
+        been: set[tuple[int, int]] = set()  # a word that a run has come to, and what was said by then
+        steps = min(_MOST_STEPS, self._steps_left)
+        while open_ and steps and len(found) < MOST_PLACES:
+            steps -= 1
+            self._steps_left -= 1
             run, said = open_.pop()
-            if said == len(chars):
-                found[run] = self._place(run)
-                continue
-            allowed = self._following(run, chars, said, breaks)
-            open_ += [((*run, number), end) for end, number in self._saying(chars, said, breaks) if number in allowed]
+            for number in self._following(run, chars, said, breaks):
+                for spelling in self._spellings[number]:
+                    end = said + len(spelling)
+                    if (number, end) in been or not _spells(spelling, chars, said, breaks):
+                        continue
+                    been.add((number, end))
+                    if end == len(chars):
+                        found[(*run, number)] = self._place((*run, number))
+                    else:
+                        open_.append(((*run, number), end))
         return list(found.values())
 
-    def _saying(self, chars: str, start: int, breaks: set[int]) -> Iterator[tuple[int, int]]:
-        """(end, word) for each word that says the characters from `start` up to `end`."""
-        for end in range(start + 1, min(start + self._longest, len(chars)) + 1):
-            numbers = self._by_text.get(chars[start:end])
-            if numbers and all(_may_close(chars, gap) for gap in range(start + 1, end) if gap in breaks):
+    def _beginning(self, chars: str, breaks: set[int]) -> Iterator[tuple[int, int]]:
+        """(end, word) for each word that says the characters up to `end`."""
+        for end in range(1, min(self._longest, len(chars)) + 1):
+            numbers = self._by_text.get(chars[:end], ())
+            if numbers and _spells(chars[:end], chars, 0, breaks):
                 for number in numbers:
                     yield end, number
 
@@ -178,6 +193,13 @@ class PageWords:
 def union(boxes: Sequence[Box]) -> Box:
     """The smallest box around all."""
     return (min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes))
+
+
+def _spells(spelling: str, chars: str, start: int, breaks: set[int]) -> bool:
+    """Whether a word says the characters from `start` on, blanks of the text within the word included."""
+    if not chars.startswith(spelling, start):
+        return False
+    return all(_may_close(chars, gap) for gap in range(start + 1, start + len(spelling)) if gap in breaks)
 
 
 def _unhyphenated(text: str) -> tuple[str, ...]:

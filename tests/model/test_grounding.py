@@ -270,6 +270,18 @@ def test_a_hint_in_thousandths_and_in_pixels(mode) -> None:
     assert hinted([2000, 0, 3000, 900], layout, (1000, 1000)) is None
 
 
+@pytest.mark.parametrize(("n_lines", "n_words"), [(200, 10), (1, 2000)])
+def test_a_page_full_of_one_number(n_lines, n_words) -> None:
+    page = drawn("\n".join([" ".join("0" * n_words)] * n_lines))
+    answer = found(page, [["0"] * min(n_words, 64)] * n_lines, header_rows=0)
+    assert answer.grounded == 1.0
+
+
+def test_a_long_text_of_one_word_ends() -> None:
+    page = drawn("\n".join([" ".join("a" * 60)] * 60))
+    assert found(page, [["a " * 299 + "b", "aa" * 299 + "b"]] * 2).grounded == 0.0
+
+
 CELL = st.sampled_from(["", "0", "7", "12", "1 234", "Total", "a b", "–"])
 
 
