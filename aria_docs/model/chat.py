@@ -221,7 +221,7 @@ class ChatEngine:
         return _Form(custom.question(kind), custom.wire(kind), partial(_check_custom, custom, kind))
 
     def _budget(self, forms: Iterable[_Form]) -> Budget:
-        longest = max((form.again for form in forms), key=self._model.count, default="")
+        longest = max((form.question for form in forms), key=self._model.count, default="")
         return self._model.profile.budget(longest, answer=self._answer_tokens, count=self._model.count)
 
     def _open(self, shown: Sequence[Shown], budget: Budget) -> _Open:
@@ -260,7 +260,7 @@ class ChatEngine:
             questions = []
             for at in faulty:
                 context, form = asked[at]
-                more = min(_MORE_ROOM * tokens, context.room)
+                more = min(_MORE_ROOM * tokens, context.room - self._model.count(f"\n{prompts.AGAIN}"))
                 questions.append((context.context, Question(form.again, form.schema, more)))
             for at, reply in zip(faulty, self._model.ask(questions, told=told), strict=True):
                 said[at] = said[at].or_else(_Said.of(asked[at][1], reply))
@@ -328,7 +328,7 @@ class _Form:
     @property
     def again(self) -> str:
         """The question when it is asked once more."""
-        return f"{self.question} {prompts.AGAIN}"
+        return f"{self.question}\n{prompts.AGAIN}"
 
 
 @dataclass(frozen=True, slots=True)

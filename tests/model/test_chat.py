@@ -168,7 +168,7 @@ def test_an_answer_cut_off_is_asked_for_again_with_more_room() -> None:
     first, second = model.calls
     assert [at for at, _ in first] == [0, 1] and [at for at, _ in second] == [0]
     again = second[0][1]
-    assert again.text == f"{TABLES} {AGAIN}" and again.max_tokens == 4 * ANSWER_TOKENS
+    assert again.text == f"{TABLES}\n{AGAIN}" and again.max_tokens == 4 * ANSWER_TOKENS
     assert again.schema == first[0][1].schema
 
 
@@ -178,8 +178,20 @@ def test_the_second_answer_has_what_the_window_leaves() -> None:
     ChatEngine(model).read_pages([seen_page()])
     first, second = model.questions
     assert first.max_tokens == 1500  # half the window
-    prompt = upper_bound(f"<|im_start|>user\nPage 1: <fim_prefix><fim_suffix>\n{TABLES} {AGAIN}<|im_end|>\n")
+    prompt = upper_bound(f"<|im_start|>user\nPage 1: <fim_prefix><fim_suffix>\n{TABLES}\n{AGAIN}<|im_end|>\n")
     assert 1500 < second.max_tokens < 3000 - 128 - prompt
+
+
+def test_asking_again_never_asks_for_more_than_the_window() -> None:
+    seen = seen_video(a_video(), [float(second) for second in range(4)])
+    parts = [shown.part for shown in seen.shown]
+    full = replace(PROFILE, context=PROFILE.budget(SCENES, answer=400).tokens(parts))
+    model = FakeModel([cut(""), cut("")], profile=full)
+    ChatEngine(model, answer_tokens=400).read_video(seen)
+    first, second = model.questions
+    assert len(model.contexts) == 1 and first.max_tokens == 400
+    assert full.budget(second.text, answer=second.max_tokens).tokens(parts) <= full.context
+    assert second.max_tokens > 250
 
 
 def test_what_was_said_whole_is_kept_of_an_answer_cut_off_twice() -> None:
