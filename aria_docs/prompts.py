@@ -37,3 +37,6 @@ CUSTOM_VIDEO = (
     "starts and ends, as in the labels of the frames, and fill in the form; answer null, or an empty list, where the "
     "video does not say."
 )
+
+# Behind a question whose answer was cut off, or did not fit its form, when it is asked once more.
+AGAIN = "Give the whole answer in its form: repeat nothing, add nothing, and close every list."
