@@ -36,7 +36,7 @@ class Attention:
 
 def choose(device: torch.device, dtype: torch.dtype) -> Attention:
     """The fastest that is installed and that the device and the numbers' type allow."""
-    from transformers.utils import is_flash_attn_2_available, is_flash_attn_3_available
+    from transformers.utils.import_utils import is_flash_attn_2_available, is_flash_attn_3_available
 
     if device.type == "cuda" and dtype in (torch.bfloat16, torch.float16):
         capability = torch.cuda.get_device_capability(device)
@@ -66,8 +66,7 @@ def lower_right(
 
     new, total = query.shape[2], key.shape[2]
     if attention_mask is not None or new in (1, total):
-        seen = sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **kwargs)
-        return cast("tuple[torch.Tensor, None]", seen)
+        return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **kwargs)
     if query.device.type == "cpu":
         attended = _in_two_parts(query, key, value, scaling)
     else:
@@ -92,7 +91,7 @@ def _in_two_parts(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, s
 
 
 def _mask(**kwargs: Any) -> torch.Tensor | None:
-    """A mask only where one is needed: for padding, for a cache with room beyond its tokens, for a pattern of one's own.
+    """A mask only where one is needed: for padding, for room in the cache behind its tokens, for special patterns.
 
     Which tokens come later than others, `lower_right` knows.
     """
@@ -102,7 +101,7 @@ def _mask(**kwargs: Any) -> torch.Tensor | None:
     whole = kwargs.get("kv_offset", 0) == 0 and kwargs["kv_length"] == kwargs["q_offset"] + kwargs["q_length"]
     if whole and kwargs.get("allow_is_causal_skip", True) and (padding is None or bool(padding.all())):
         return None
-    return cast("torch.Tensor | None", sdpa_mask(**kwargs))
+    return sdpa_mask(**kwargs)
 
 
 def _register() -> None:

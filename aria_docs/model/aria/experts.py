@@ -104,7 +104,7 @@ class Int4Stack(nn.Module):
         self.register_buffer("lowest", torch.stack(lowest))
 
     def _quantised(self, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        groups = weights.t().float().unflatten(1, (-1, self.group))  # (N, K/group, group)
+        groups = weights.t().float().reshape(weights.shape[1], -1, self.group)  # (N, K/group, group)
         low, high = groups.aminmax(dim=2, keepdim=True)
         lowest = low.to(weights.dtype)
         scale = ((high - lowest.float()) / 15).clamp_min(1e-12).to(weights.dtype)
@@ -119,7 +119,7 @@ class Int4Stack(nn.Module):
 
     def multiply(self, expert: int, rows: torch.Tensor) -> torch.Tensor:
         """(n, K) by the weights of that expert: (n, N)."""
-        pairs = self.values[expert].unflatten(1, (-1, self.group // 2))
+        pairs = self.values[expert].view(self.values.shape[1], -1, self.group // 2)
         numbers = torch.cat([pairs & 15, pairs >> 4], dim=2).to(rows.dtype)
         weights = torch.addcmul(self.lowest[expert][:, :, None], numbers, self.scales[expert][:, :, None])
         return functional.linear(rows, weights.flatten(1))
@@ -148,6 +148,14 @@ def quantised(weights: torch.Tensor, kind: Quantization) -> Int8Stack | Int4Stac
     return _QUANTISED[kind](weights)
 
 
+def quantise(decoder: nn.Module, kind: Quantization) -> None:
+    """Every expert tensor below a module, in place; on the meta device it tells what they will take."""
+    for module in list(decoder.modules()):
+        for name in STACKS:
+            if isinstance(weights := getattr(module, name, None), nn.Parameter):
+                put(module, name, quantised(weights.detach(), kind))
+
+
 def put(module: nn.Module, name: str, stack: Stack) -> None:
     """In place of the parameter of that name in one of transformers' `AriaExperts`."""
     delattr(module, name)
@@ -166,8 +174,7 @@ def pack(decoder: nn.Module) -> None:
             if isinstance(child, nn.Linear):
                 setattr(module, name, PackedLinear(child))
         for name in STACKS:
-            weights = getattr(module, name, None)
-            if isinstance(weights, nn.Parameter):
+            if isinstance(weights := getattr(module, name, None), nn.Parameter):
                 put(module, name, PackedStack(weights.detach()))
 
 
