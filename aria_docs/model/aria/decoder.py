@@ -71,7 +71,7 @@ class Decoder:
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """[n, C] from `forward` → [n, V] in float32, on the head's device."""
         normed = self._text.norm(hidden.to(self._text.norm.weight.device))
-        logits: torch.Tensor = self._head(normed.to(self._head.weight.device))
+        logits: torch.Tensor = self._head(normed)
         return logits.float()
 
 

@@ -31,7 +31,7 @@ def fingerprint(network: Any) -> str:
     for module in (network.model.vision_tower, network.model.multi_modal_projector):
         for name, parameter in sorted(module.named_parameters()):
             digest.update(f"{name} {tuple(parameter.shape)} {parameter.dtype};".encode())
-            digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+            digest.update(memoryview(parameter.detach().cpu().contiguous().view(torch.uint8).numpy()))
     return digest.hexdigest()
 
 
@@ -52,7 +52,7 @@ class FeatureCache:
         digest = blake2b(f"{self._weights} {self._dtype} {queries}".encode(), digest_size=20)
         for crop in crops:
             digest.update(f" {crop.pixels.shape};".encode())
-            digest.update(np.ascontiguousarray(crop.pixels))
+            digest.update(memoryview(np.ascontiguousarray(crop.pixels)))
         return digest.hexdigest()
 
     def read(self, name: str, shape: tuple[int, int]) -> torch.Tensor | None:
