@@ -1,112 +1,82 @@
-"""Which attention kernels are used, chosen once when the model is loaded. Knows shapes, and no files or prompts.
+"""Which attention kernels are used: chosen once for a device, reported by a run. Knows shapes, nothing of caches.
 
-B batch, H heads, Q new tokens, S tokens in all, D numbers a head; the cache already holds the new tokens' keys.
+    flash_attention_3   its package is installed, the card is a Hopper
+    flash_attention_2   its package is installed, the card is an Ampere or newer
+    sdpa                PyTorch's own: on CUDA the flash kernel that it carries (or the memory-efficient one for
+                        float32), on a CPU the flash kernel for CPUs
 
-flash-attention where its package is installed and the card has it: version 3 on Hopper, version 2 from Ampere on.
-Otherwise PyTorch's own kernels (flash, memory-efficient, the CPU's), through transformers' `sdpa` for the vision tower,
-and for the decoder through `lower_right` below: for a prompt that is prefilled in chunks, transformers' own `sdpa`
-builds a mask of Q × S for every chunk but the first. At 4,096 × 65,536 that is 0.27 GB of bytes, which the kernels turn
-into floats again (1.1 GB on a CPU), and a CUDA card's flash kernel takes no mask at all.
+None of them is given a mask: the vision tower sees valid patches alone, and the decoder asks `flash` for one stretch of
+keys at a time. transformers' own `sdpa` would build a mask of new × all tokens for every chunk of a prefill but the
+first: at 4,096 × 65,536 that is 0.27 GB of bytes, which a CPU's kernel turns into 1.1 GB of floats and CUDA's flash
+kernel does not take.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from functools import cache
+from typing import Any, Literal
 
 import torch
-from torch.nn import functional
 
-if TYPE_CHECKING:
-    from torch import nn
+Name = Literal["flash_attention_3", "flash_attention_2", "sdpa"]
 
-NAME = "aria_docs"  # in transformers' registries of attention and mask functions
-
-
-@dataclass(frozen=True, slots=True)
-class Attention:
-    """What transformers calls the implementations of its two towers; `str` is what a run reports."""
-
-    decoder: str
-    vision: str
-
-    def __str__(self) -> str:
-        return "sdpa" if self.decoder == NAME else self.decoder
+# Up to so many queries torch's flash kernel for CPUs takes 4 times as long in bfloat16 as two products do (one query of
+# 20 heads of 128 over 2,048 and 16,384 keys, one core: 19.9 and 221 ms against 2.7 and 57.5); in float32 neither wins.
+_FEW = 1
 
 
-def choose(device: torch.device, dtype: torch.dtype) -> Attention:
-    """The fastest that is installed and that the device and the numbers' type allow."""
+@cache
+def choose(device: torch.device, dtype: torch.dtype) -> Name:
+    """The fastest that is installed and that the device and the numbers' type allow, as transformers names it too."""
     from transformers.utils.import_utils import is_flash_attn_2_available, is_flash_attn_3_available
 
-    if device.type == "cuda" and dtype in (torch.bfloat16, torch.float16):
-        capability = torch.cuda.get_device_capability(device)
-        if capability[0] == 9 and is_flash_attn_3_available():
-            return Attention("flash_attention_3", "flash_attention_3")
-        if capability >= (8, 0) and is_flash_attn_2_available():
-            return Attention("flash_attention_2", "flash_attention_2")
-    _register()
-    return Attention(NAME, "sdpa")
+    if device.type != "cuda" or dtype not in (torch.bfloat16, torch.float16):
+        return "sdpa"
+    capability = torch.cuda.get_device_capability(device)
+    if capability[0] == 9 and is_flash_attn_3_available():
+        return "flash_attention_3"
+    return "flash_attention_2" if capability >= (8, 0) and is_flash_attn_2_available() else "sdpa"
 
 
-def lower_right(
-    module: nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    scaling: float | None = None,
-    **kwargs: Any,
-) -> tuple[torch.Tensor, None]:
-    """The decoder's attention: each of the last Q of S tokens sees itself and all before it.
+def flash(
+    queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, *, causal: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Attention of N queries over S keys, scaled by D^-½, and the logarithm of each softmax's sum.
 
-    query (B, H, Q, D), key and value (B, H, S, D); gives (B, Q, H, D). Where a mask is given, as for a batch whose rows
-    are padded, transformers' own `sdpa` answers.
+    queries [B, H, N, D], keys and values [B, H, S, D]; causal: then N = S. Gives [B, H, N, D] and, in float32, [B, H, N].
+
+    torch's public scaled_dot_product_attention chooses among the same kernels but keeps their logarithms to itself.
     """
-    from transformers.integrations.sdpa_attention import sdpa_attention_forward
-
-    new, total = query.shape[2], key.shape[2]
-    if attention_mask is not None or new in (1, total):
-        return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **kwargs)
-    if query.device.type == "cpu":
-        attended = _in_two_parts(query, key, value, scaling)
-    else:
-        from torch.nn.attention.bias import causal_lower_right
-
-        corner = cast("torch.Tensor", causal_lower_right(new, total))
-        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=corner, scale=scaling)
-    return attended.transpose(1, 2).contiguous(), None
-
-
-def _in_two_parts(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None) -> torch.Tensor:
-    """What was there before is seen whole, what is new causally; the two are weighed by their softmax's sums.
-
-    The CPU's flash kernel knows only a causal square whose corner is on the upper left.
-    """
-    past = key.shape[2] - query.shape[2]
-    flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    old, old_sum = flash(query, key[:, :, :past], value[:, :, :past], scale=scaling)
-    new, new_sum = flash(query, key[:, :, past:], value[:, :, past:], 0.0, True, scale=scaling)
-    share = torch.sigmoid(old_sum - new_sum).unsqueeze(-1)  # (B, H, Q, 1), from logarithms
-    return torch.lerp(new.float(), old.float(), share).to(query.dtype)
+    assert not causal or queries.shape[2] == keys.shape[2], (queries.shape, keys.shape)
+    device, dtype = queries.device, queries.dtype
+    if (name := choose(device, dtype)) != "sdpa":
+        # The packages want [B, N, H, D].
+        sides = (side.transpose(1, 2) for side in (queries, keys, values))
+        output, lse, *_ = _package(name).flash_attn_func(*sides, causal=causal, return_attn_probs=True)
+        return output.transpose(1, 2), lse.float()
+    aten: Any = torch.ops.aten
+    if device.type == "cpu" and dtype == torch.bfloat16 and queries.shape[2] <= _FEW and not causal:
+        return _two_products(queries, keys, values)
+    if device.type == "cpu":
+        output, lse = aten._scaled_dot_product_flash_attention_for_cpu(queries, keys, values, 0.0, causal)
+    elif dtype in (torch.bfloat16, torch.float16):
+        output, lse, *_ = aten._scaled_dot_product_flash_attention(queries, keys, values, 0.0, causal)
+    else:  # its logarithms are padded to a multiple of 32 queries
+        efficient = aten._scaled_dot_product_efficient_attention
+        output, lse, *_ = efficient(queries, keys, values, None, True, 0.0, causal)
+        lse = lse[..., : queries.shape[2]]
+    return output, lse.float()
 
 
-def _mask(**kwargs: Any) -> torch.Tensor | None:
-    """A mask only where one is needed: for padding, for room in the cache behind its tokens, for special patterns.
-
-    Which tokens come later than others, `lower_right` knows.
-    """
-    from transformers.masking_utils import sdpa_mask
-
-    padding = kwargs.get("attention_mask")
-    whole = kwargs.get("kv_offset", 0) == 0 and kwargs["kv_length"] == kwargs["q_offset"] + kwargs["q_length"]
-    if whole and kwargs.get("allow_is_causal_skip", True) and (padding is None or bool(padding.all())):
-        return None
-    return sdpa_mask(**kwargs)
+def _two_products(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same by matrix products, which hold B·H·N·S numbers: little for one token at a time."""
+    scores = (queries @ keys.transpose(-1, -2)).float() * queries.shape[-1] ** -0.5  # [B, H, N, S]
+    lse = scores.logsumexp(dim=-1)
+    return (scores - lse[..., None]).exp_().to(values.dtype) @ values, lse
 
 
-def _register() -> None:
-    from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
-    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+@cache
+def _package(name: Name) -> Any:
+    import importlib
 
-    ALL_ATTENTION_FUNCTIONS.register(NAME, lower_right)
-    ALL_MASK_ATTENTION_FUNCTIONS.register(NAME, _mask)
+    return importlib.import_module({"flash_attention_3": "flash_attn_interface"}.get(name, "flash_attn"))

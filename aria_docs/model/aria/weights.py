@@ -121,7 +121,7 @@ def load(model: str, *, quantize: Quantization | None = None, device: str | None
     first = _device(device)
     dtype = _dtype(folder, stored.values(), first)
     chosen = attention.choose(first, dtype)
-    network = skeleton(config, dtype=dtype, decoder=chosen.decoder, vision=chosen.vision)
+    network = skeleton(config, dtype=dtype, vision=chosen)
     check_tensors(folder, {name: tensor.shape for name, tensor in stored.items()}, shapes(network))
     tokenizer = read_tokenizer(folder, config)
     packs = experts.packs(dtype, first)
@@ -138,7 +138,7 @@ def load(model: str, *, quantize: Quantization | None = None, device: str | None
         from accelerate import dispatch_model
 
         network = dispatch_model(network, device_map=places)
-    return Loaded(network.eval(), tokenizer, model, revision(folder), first, dtype, str(chosen), quantize)
+    return Loaded(network.eval(), tokenizer, model, revision(folder), first, dtype, chosen, quantize)
 
 
 def locate(model: str, *, download: bool = True) -> Path:
@@ -238,12 +238,15 @@ def name_in_memory(name: str) -> str:
     return name
 
 
-def skeleton(config: Any, *, dtype: torch.dtype = torch.bfloat16, decoder: str = "sdpa", vision: str = "sdpa") -> Any:
-    """The network of a config on the meta device: names, shapes and bytes, no memory. Its rotary table is real."""
+def skeleton(config: Any, *, dtype: torch.dtype = torch.bfloat16, vision: str = "sdpa") -> Any:
+    """The network of a config on the meta device: names, shapes and bytes, no memory. Its rotary table is real.
+
+    vision:  how transformers calls the vision tower's attention; the decoder's is not transformers'.
+    """
     from transformers import AriaForConditionalGeneration
 
     config.dtype = dtype
-    config._attn_implementation = {"": vision, "text_config": decoder, "vision_config": vision}
+    config._attn_implementation = {"": vision, "text_config": "sdpa", "vision_config": vision}
     with torch.device("meta"):
         network: Any = AriaForConditionalGeneration(config)
     network.to(dtype)
