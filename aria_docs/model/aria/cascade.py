@@ -17,10 +17,7 @@ from dataclasses import dataclass
 
 import torch
 
-
-# Up to so many queries torch's flash kernel for CPUs takes 4 times as long in bfloat16 as two products do (one query of
-# 20 heads of 128 over 2,048 and 16,384 keys, one core: 19.9 and 221 ms against 2.7 and 57.5 ms); in float32 neither wins.
-_FEW = 1
+from aria_docs.model.aria.attention import flash
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,33 +51,6 @@ def attend(queries: torch.Tensor, pieces: Iterable[Piece]) -> Partial | None:
     """Attention of queries [1, H, N, D], scaled by D^-½, over all pieces together; None where there is no piece."""
     found: Partial | None = None
     for piece in pieces:
-        partial = _flash(queries, piece)
+        partial = Partial(*flash(queries, piece.keys, piece.values, causal=piece.causal))
         found = partial if found is None else found.joined(partial)
     return found
-
-
-def _flash(queries: torch.Tensor, piece: Piece) -> Partial:
-    """One piece by the device's own flash kernel: on CUDA that of FlashAttention 2, as torch carries it.
-
-    torch's public scaled_dot_product_attention chooses among the same kernels but keeps their LSE to itself.
-    """
-    assert not piece.causal or queries.shape[2] == piece.keys.shape[2], (queries.shape, piece.keys.shape)
-    arguments = (queries, piece.keys, piece.values)
-    if queries.device.type == "cpu" and queries.dtype == torch.bfloat16 and queries.shape[2] <= _FEW and not piece.causal:
-        return _two_products(*arguments)
-    if queries.device.type == "cpu":
-        output, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(*arguments, 0.0, piece.causal)
-    elif queries.dtype in (torch.bfloat16, torch.float16):
-        output, lse, *_ = torch.ops.aten._scaled_dot_product_flash_attention(*arguments, 0.0, piece.causal)
-    else:  # float32 on CUDA; its lse is padded to a multiple of 32 queries
-        efficient = torch.ops.aten._scaled_dot_product_efficient_attention
-        output, lse, *_ = efficient(*arguments, None, True, 0.0, piece.causal)
-        lse = lse[..., : queries.shape[2]]
-    return Partial(output, lse.float())
-
-
-def _two_products(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> Partial:
-    """The same by matrix products, which hold H·N·S numbers: little for one token at a time."""
-    scores = (queries @ keys.transpose(-1, -2)).float() * queries.shape[-1] ** -0.5  # [1, H, N, S]
-    lse = scores.logsumexp(dim=-1)
-    return Partial((scores - lse[..., None]).exp_().to(values.dtype) @ values, lse)

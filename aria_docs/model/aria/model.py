@@ -112,14 +112,14 @@ class AriaModel:
     ) -> AriaModel:
         """From a folder or a hub id.
 
-        device:               cpu, cuda, cuda:1, …; None for all cards there are, or the CPU.
+        device:               cpu, cuda, cuda:1, …; None for the first card, all where one is too small, or the CPU.
         feature_cache_bytes:  what features may take on disk, in ~/.cache/aria-docs or ARIA_DOCS_CACHE; 0 for none.
 
         Raises EngineError where the weights cannot be had, are not Aria's, or do not fit.
         """
         from aria_docs.model.aria import weights
 
-        loaded = weights.load(model, quantize=quantize, device_map=device or "auto")
+        loaded = weights.load(model, quantize=quantize, device=device)
         cache = None
         if feature_cache_bytes:
             network = loaded.network
