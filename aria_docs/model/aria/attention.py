@@ -43,7 +43,7 @@ def flash(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Attention of N queries over S keys, scaled by D^-½, and the logarithm of each softmax's sum.
 
-    queries [B, H, N, D], keys and values [B, H, S, D]; causal: then N = S. Gives [B, H, N, D] and, in float32, [B, H, N].
+    queries [B, H, N, D], keys and values [B, H, S, D]; causal: then N = S. Gives [B, H, N, D] and float32 [B, H, N].
 
     torch's public scaled_dot_product_attention chooses among the same kernels but keeps their logarithms to itself.
     """

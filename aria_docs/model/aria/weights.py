@@ -185,10 +185,18 @@ def read_config(folder: Path) -> Any:
         raise EngineError(f"{folder} holds a model of type {kind}, not aria: serve it and give its address as --server")
     if "quantization_config" in raw:
         raise EngineError(f"{folder} is quantised already: give the published bfloat16 weights, and --quantize")
+    native = _native(raw)
+    text = native["text_config"]
+    # Shapes show neither of these, and transformers would take the defaults of another model for them.
+    if lacking := [name for name in ("num_attention_heads", "moe_topk") if name not in text] or (
+        [] if {"rope_theta", "rope_parameters"} & text.keys() else ["rope_theta"]
+    ):
+        raise EngineError(f"{folder / 'config.json'} does not say {lacking[0]} of the text model: download it again")
     try:
-        config: Any = AriaConfig(**_native(raw))
+        config: Any = AriaConfig(**native)
     except (StrictDataclassError, ValueError, TypeError, KeyError) as e:
-        raise EngineError(f"{folder / 'config.json'} is not a config of Aria ({e}): download it again") from e
+        said = " ".join(str(e).split())
+        raise EngineError(f"{folder / 'config.json'} is not a config of Aria ({said}): download it again") from e
     vision = config.vision_config
     queries = {(mode.tile_px // PATCH_PX) ** 2: mode.tokens_per_crop for mode in (MEDIUM, HIGH)}
     for name, found, wanted in (
