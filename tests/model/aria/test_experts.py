@@ -72,7 +72,7 @@ def test_stacks_of_any_kind_give_a_known_answer_in_float32() -> None:
     assert torch.allclose(module(hidden, index, share), exact, atol=1e-5)
 
 
-# Normal numbers in groups of 128 span 5.2 deviations: 15 steps of them are off by a tenth, as gate, up and down are each.
+# Normal numbers in groups of 128 span 5.2 deviations: 15 steps are off by a tenth, in gate, up and down alike.
 @pytest.mark.parametrize(("kind", "tolerance"), [("int8", 0.015), ("int4", 0.2)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("tokens", [1, 200])  # one row of an expert, and more than the CPU's int8 kernel is given

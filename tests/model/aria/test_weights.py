@@ -186,6 +186,28 @@ def test_the_published_config_has_25_billion_parameters(published: Any) -> None:
     assert round(experts.nbytes(published) / 2**30, 1) == 47.1
 
 
+def test_the_forecast_counts_what_the_engine_takes(tmp_path: Path) -> None:
+    """aria_docs/forecast.py has no torch: its numbers are held to the network and the cache here."""
+    from aria_docs import forecast
+    from aria_docs.model.aria.cache import Shape
+
+    (tmp_path / "config.json").write_text(json.dumps(PUBLISHED))
+    found = {}
+    for kind in forecast.WEIGHT_BYTES:
+        network = weights.skeleton(weights.read_config(tmp_path))
+        if kind != "bf16":
+            experts.quantise(network, kind)  # type: ignore[arg-type]
+        found[kind] = experts.nbytes(network) - network.model.language_model.rotary_emb.inv_freq.nbytes * 2
+    assert found == forecast.WEIGHT_BYTES
+    assert {kind: round(size / 2**30, 1) for kind, size in found.items()} == {"bf16": 47.1, "int8": 25.8, "int4": 15.8}
+    text = network.config.text_config
+    devices = (torch.device("meta"),) * text.num_hidden_layers
+    cache = Shape(text.num_attention_heads, text.head_dim, devices, torch.bfloat16)
+    kept = {"bf16": cache.bytes_per_token(), "fp8": cache.bytes_per_token("fp8")}
+    assert kept == forecast.KV_BYTES_PER_TOKEN
+    assert cache.bytes_per_token("int8") == kept["fp8"]
+
+
 def test_transformers_renames_as_we_do(published: Any) -> None:
     from transformers.conversion_mapping import get_model_conversion_mapping
 
