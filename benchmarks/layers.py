@@ -1,6 +1,6 @@
 """One decoder layer and one vision layer of Aria at their real size, bfloat16, random: ours against transformers' own.
 
-    python benchmarks/layers.py [--rounds N] [--tokens N] [--context N] [--quantized] [--only decoder|experts|vision] [--cpu]
+    python benchmarks/layers.py [--rounds N] [--tokens N] [--context N] [--quantized] [--only TOWER] [--cpu]
 
 Wall clock, medians; every round runs each contender once, so that all meet the same neighbours on the machine. Each
 job is given to transformers in every setting it has for it, and the last column is against the best of them. Where

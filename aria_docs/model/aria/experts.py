@@ -9,10 +9,11 @@ Three quarters of a second of every 2,048 tokens, and 10 of 13 bytes read for a 
 - **CPU, bfloat16**: oneDNN reads a weight in its own blocked layout, and repacks it in every call that brings another.
   So all weights of the decoder are packed once, when they are loaded (`pack`). Same bytes, same numbers;
   benchmarks/layers.py has by how much it wins against grouped_mm, batched_mm and eager.
-- **int8, int4** (`Int8Stack`, `Int4Stack`): weights alone; a touched expert becomes bfloat16 again when its tokens have
-  been gathered. Own code, because no kept library multiplies by quantised experts of three dimensions (tried with
-  transformers 5.24): torchao 0.18 quantises them to int8, but its tensor has neither `grouped_mm` nor `bmm` nor `mm`,
-  and its int4 wants a package of CUDA kernels; quanto 0.2.7 sees nn.Linear alone; bitsandbytes is for CUDA alone.
+- **int8, int4** (`Int8Stack`, `Int4Stack`, `Int4CpuStack`): weights alone. On a CPU torch's kernels read the bytes as
+  they are where that wins; elsewhere a touched expert becomes bfloat16 again when its tokens are gathered. Own code,
+  because no kept library multiplies by quantised experts of three dimensions (tried with transformers 5.24): torchao
+  0.18 quantises them to int8, but its tensor has neither `grouped_mm` nor `bmm` nor `mm`, and its int4 wants a package
+  of CUDA kernels; quanto 0.2.7 sees nn.Linear alone; bitsandbytes is for CUDA alone.
 
 float32 is for comparing numbers, and stays with transformers' own.
 """
@@ -98,19 +99,15 @@ class Int4Stack(nn.Module):
     def __init__(self, weights: torch.Tensor) -> None:
         super().__init__()
         self.group = gcd(weights.shape[1], INT4_GROUP)
-        values, scales, lowest = zip(*map(self._quantised, weights), strict=True)
+        values, scales, lowest = zip(*(self._packed(expert) for expert in weights), strict=True)
         self.register_buffer("values", torch.stack(values))
         self.register_buffer("scales", torch.stack(scales))
         self.register_buffer("lowest", torch.stack(lowest))
 
-    def _quantised(self, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        groups = weights.t().float().reshape(weights.shape[1], -1, self.group)  # (N, K/group, group)
-        low, high = groups.aminmax(dim=2, keepdim=True)
-        lowest = low.to(weights.dtype)
-        scale = ((high - lowest.float()) / 15).clamp_min(1e-12).to(weights.dtype)
-        numbers = ((groups - lowest.float()) / scale.float()).round_().clamp_(0, 15).to(torch.uint8)
+    def _packed(self, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        numbers, scale, lowest = _in_groups(weights, self.group)
         earlier, later = numbers.chunk(2, dim=2)
-        return (earlier | later << 4).flatten(1), scale.squeeze(2), lowest.squeeze(2)
+        return (earlier | later << 4).flatten(1), scale, lowest
 
     @property
     def nbytes(self) -> int:
@@ -125,8 +122,58 @@ class Int4Stack(nn.Module):
         return functional.linear(rows, weights.flatten(1))
 
 
-Stack = PackedStack | Int8Stack | Int4Stack
-_QUANTISED: dict[Quantization, type[Int8Stack | Int4Stack]] = {"int8": Int8Stack, "int4": Int4Stack}
+class Int4CpuStack(nn.Module):
+    """The same 4 bits and groups as `Int4Stack`, for bfloat16 on a CPU, in the layout of torch's own kernel for it.
+
+    weight = middle + scale · (−8 … 7). Turning an expert into bfloat16 first takes 25 times as long for one token, and
+    longer than this kernel for 200 (one thread, AVX-512).
+    """
+
+    values: torch.Tensor
+    spans: torch.Tensor
+
+    def __init__(self, weights: torch.Tensor) -> None:
+        super().__init__()
+        self.group = gcd(weights.shape[1], INT4_GROUP)
+        values, spans = zip(*(self._packed(expert) for expert in weights), strict=True)
+        self.register_buffer("values", torch.stack(values))  # (E, N, K/2) bytes
+        self.register_buffer("spans", torch.stack(spans))  # (E, K/group, N, 2): scale and middle
+
+    @staticmethod
+    def takes(weights: torch.Tensor) -> bool:
+        """Whether the kernel knows this device, these numbers and sizes."""
+        fits = gcd(weights.shape[1], INT4_GROUP) >= 32 and weights.shape[2] % 64 == 0
+        return fits and weights.device.type == "cpu" and weights.dtype == torch.bfloat16
+
+    def _packed(self, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        numbers, scale, lowest = _in_groups(weights, self.group)
+        middle = (lowest.float() + 8 * scale.float()).to(weights.dtype)
+        values: Any = torch.ops.aten._convert_weight_to_int4pack_for_cpu(numbers.flatten(1).int(), 1)
+        return values, torch.stack([scale.t(), middle.t()], dim=2)
+
+    @property
+    def nbytes(self) -> int:
+        """Of weights, scales and middles."""
+        return self.values.nbytes + self.spans.nbytes
+
+    def multiply(self, expert: int, rows: torch.Tensor) -> torch.Tensor:
+        """(n, K) by the weights of that expert: (n, N)."""
+        kernel: Any = torch.ops.aten._weight_int4pack_mm_for_cpu
+        said: torch.Tensor = kernel(rows.contiguous(), self.values[expert], self.group, self.spans[expert])
+        return said
+
+
+def _in_groups(weights: torch.Tensor, group: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """One expert (K, N) as uint8 0 … 15, (N, K/group, group), and each group's scale and lowest value, (N, K/group)."""
+    groups = weights.t().float().reshape(weights.shape[1], -1, group)
+    low, high = groups.aminmax(dim=2, keepdim=True)
+    lowest = low.to(weights.dtype)
+    scale = ((high - lowest.float()) / 15).clamp_min(1e-12).to(weights.dtype)
+    numbers = ((groups - lowest.float()) / scale.float()).round_().clamp_(0, 15).to(torch.uint8)
+    return numbers, scale.squeeze(2), lowest.squeeze(2)
+
+
+Stack = PackedStack | Int8Stack | Int4Stack | Int4CpuStack
 
 
 class PackedLinear(nn.Module):
@@ -143,9 +190,11 @@ class PackedLinear(nn.Module):
         return _by_packed(rows, self.packed, self.bias)
 
 
-def quantised(weights: torch.Tensor, kind: Quantization) -> Int8Stack | Int4Stack:
+def quantised(weights: torch.Tensor, kind: Quantization) -> Int8Stack | Int4Stack | Int4CpuStack:
     """An expert tensor (E, K, N), on the device where it is to stay, as 8 or 4 bits."""
-    return _QUANTISED[kind](weights)
+    if kind == "int8":
+        return Int8Stack(weights)
+    return Int4CpuStack(weights) if Int4CpuStack.takes(weights) else Int4Stack(weights)
 
 
 def quantise(decoder: nn.Module, kind: Quantization) -> None:

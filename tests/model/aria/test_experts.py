@@ -84,6 +84,15 @@ def test_quantised_experts_stay_near(kind: Any, tolerance: float, dtype: Any, to
     assert off(module(hidden, index, share), exact) < tolerance
 
 
+def test_the_cpus_own_int4_kernel_has_the_same_weights_in_the_same_bytes() -> None:
+    weights_of = layer(torch.bfloat16).gate_up_proj
+    assert isinstance(own := experts.quantised(weights_of, "int4"), experts.Int4CpuStack)
+    plain, rows = experts.Int4Stack(weights_of), torch.eye(128).bfloat16()
+    assert own.nbytes == plain.nbytes
+    for expert in (0, 15):
+        assert torch.allclose(own.multiply(expert, rows), plain.multiply(expert, rows), atol=2**-8, rtol=2**-7)
+
+
 def test_a_column_of_zeros_and_one_large_number_survive_quantising() -> None:
     rows = torch.eye(128)
     stack = torch.zeros(1, 128, 4)
