@@ -110,7 +110,9 @@ def _fill(network: torch.nn.Module, generator: torch.Generator) -> None:
             values = noise
         else:
             fan_in = parameter.shape[-2] if ".experts." in name and parameter.dim() == 3 else parameter[0].numel()
-            values = noise * fan_in**-0.5 * (3 if name.startswith("lm_head") else 1)
+            # Attention that picks and weighs, or an answer would hang on its last token alone.
+            larger = 3 if name.startswith("lm_head") or name.endswith(("q_proj.weight", "o_proj.weight")) else 1
+            values = noise * fan_in**-0.5 * larger
         parameter.data.copy_(values)
     for module in network.modules():  # buffers that are not saved and that to_empty has left undefined
         if hasattr(module, "compute_default_rope_parameters"):

@@ -73,13 +73,14 @@ def page(picture: NDArray[Any] | Image.Image, layout: Layout) -> tuple[CropBatch
     Damaged where the picture is empty or of a kind that `rgb` cannot read.
     """
     pixels = rgb(picture)
-    overview = _batch([_resize(pixels, layout.overview_px)], layout)
+    overview = batched([_resize(pixels, layout.overview_px)], queries=layout.mode.tokens_per_crop)
     if not layout.mode.splits:
         return (overview,)
     (columns, rows), tile = layout.grid, layout.mode.tile_px
     canvas = _resize(pixels, layout.render_px)
     starts = [(row * tile, column * tile) for row in range(rows) for column in range(columns)]
-    return overview, _batch([canvas[top : top + tile, left : left + tile] for top, left in starts], layout)
+    tiles = [canvas[top : top + tile, left : left + tile] for top, left in starts]
+    return overview, batched(tiles, queries=layout.mode.tokens_per_crop)
 
 
 def frames(pictures: Iterable[NDArray[np.uint8]], layout: Layout, *, at_once: int = 16) -> Iterator[CropBatch]:
@@ -93,7 +94,21 @@ def frames(pictures: Iterable[NDArray[np.uint8]], layout: Layout, *, at_once: in
     assert not layout.mode.splits, layout.mode
     resized = (_resize(rgb(picture), layout.overview_px) for picture in pictures)
     while batch := list(islice(resized, at_once)):
-        yield _batch(batch, layout)
+        yield batched(batch, queries=layout.mode.tokens_per_crop)
+
+
+def batched(crops: Sequence[Pixels], *, queries: int) -> CropBatch:
+    """Crops of one size gathered in one piece of memory, each filled up with 0 to whole patches, right and below.
+
+    Gathered by numpy: torch's own threads take longer to touch new memory than one takes to copy it.
+    """
+    height, width = crops[0].shape[:2]
+    rows, columns = patch_grid((width, height))
+    pixels = np.empty((len(crops), rows * PATCH_PX, columns * PATCH_PX, 3), np.uint8)
+    pixels[:, height:] = pixels[:, :, width:] = 0
+    for padded, crop in zip(pixels, crops, strict=True):
+        padded[:height, :width] = crop
+    return CropBatch(torch.from_numpy(pixels).permute(0, 3, 1, 2), (rows, columns), queries)
 
 
 def _resize(pixels: Pixels, size: Size) -> Pixels:
@@ -109,20 +124,6 @@ def _resize(pixels: Pixels, size: Size) -> Pixels:
         if step != tuple(tensor.shape[2:]):
             tensor = functional.interpolate(tensor, size=step, mode="bicubic", antialias=True)
     return tensor[0].permute(1, 2, 0).numpy()
-
-
-def _batch(crops: Sequence[Pixels], layout: Layout) -> CropBatch:
-    """Crops of one size gathered in one piece of memory, each filled up with 0 to whole patches, right and below.
-
-    Gathered by numpy: torch's own threads take longer to touch new memory than one takes to copy it.
-    """
-    height, width = crops[0].shape[:2]
-    rows, columns = patch_grid((width, height))
-    pixels = np.empty((len(crops), rows * PATCH_PX, columns * PATCH_PX, 3), np.uint8)
-    pixels[:, height:] = pixels[:, :, width:] = 0
-    for padded, crop in zip(pixels, crops, strict=True):
-        padded[:height, :width] = crop
-    return CropBatch(torch.from_numpy(pixels).permute(0, 3, 1, 2), (rows, columns), layout.mode.tokens_per_crop)
 
 
 def _looked_up(pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

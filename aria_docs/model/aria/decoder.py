@@ -1,0 +1,107 @@
+"""The decoder's own pass: tokens of any number of sequences side by side, each attending to its own cache.
+
+One row of tokens goes through every layer, whatever sequences they belong to: router, experts and projections see one
+large batch, and only attention looks at each sequence apart. No padding, no mask. The modules are those of
+transformers' AriaForConditionalGeneration, quantised or spread over cards as they were loaded; not their `forward`,
+which would build masks and a cache of its own. Knows no tokenizer, no question, no grammar.
+
+Letters: N tokens of the batch, C hidden width, H heads, D width of a head, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from transformers.models.aria.modeling_aria import apply_rotary_pos_emb
+
+from aria_docs.model.aria.cache import Shape, Span, by_prefix
+from aria_docs.model.aria.cascade import Partial, attend
+
+
+class Decoder:
+    """The language model of a loaded Aria.
+
+    checked:  called before every layer; what it raises ends the pass. A chunk takes minutes on a CPU.
+    """
+
+    def __init__(self, network: Any, *, checked: Callable[[], None] = lambda: None) -> None:
+        self._text, self._head, self._checked = network.model.language_model, network.lm_head, checked
+        config = network.config.text_config
+        self.vocabulary: int = config.vocab_size
+        self.positions: int = config.max_position_embeddings
+        attention = self._text.layers[0].self_attn
+        assert attention.num_key_value_groups == 1, "Aria has as many key heads as heads"
+        self._heads, self._width = config.num_attention_heads, attention.head_dim
+        devices = tuple(layer.input_layernorm.weight.device for layer in self._text.layers)
+        self.shape = Shape(self._heads, self._width, devices, self._text.embed_tokens.weight.dtype)
+
+    @property
+    def device(self) -> torch.device:
+        """Where tokens go in."""
+        return torch.device(self._text.embed_tokens.weight.device)
+
+    def embedded(self, ids: torch.Tensor) -> torch.Tensor:
+        """[N] → [N, C]."""
+        embeddings: torch.Tensor = self._text.embed_tokens(ids.to(self.device))
+        return embeddings
+
+    def forward(self, hidden: torch.Tensor, spans: Sequence[Span]) -> torch.Tensor:
+        """[N, C] → [N, C] before the last norm; keys and values are in the spans' caches, tails not yet advanced."""
+        starts = [torch.arange(span.start, span.start + span.count) for span in spans]
+        positions = torch.cat(starts)[None].to(hidden.device)  # [1, N]
+        hidden = hidden[None]  # [1, N, C]
+        cosine, sine = self._text.rotary_emb(hidden, positions)  # each [1, N, D]
+        groups = by_prefix(spans)
+        for index, (layer, device) in enumerate(zip(self._text.layers, self.shape.devices, strict=True)):
+            self._checked()
+            hidden, cosine, sine = hidden.to(device), cosine.to(device), sine.to(device)
+            attention, normed = layer.self_attn, layer.input_layernorm(hidden)
+            queries, keys, values = (
+                project(normed).view(1, -1, self._heads, self._width).transpose(1, 2)  # [1, H, N, D]
+                for project in (attention.q_proj, attention.k_proj, attention.v_proj)
+            )
+            queries, keys = apply_rotary_pos_emb(queries, keys, cosine, sine)
+            seen = _attention(index, queries, keys, values, spans, groups)
+            hidden = hidden + attention.o_proj(seen.transpose(1, 2).reshape(1, -1, self._heads * self._width))
+            hidden = hidden + layer.mlp(layer.post_attention_layernorm(hidden))
+        return hidden[0]
+
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """[n, C] from `forward` → [n, V] in float32, on the head's device."""
+        normed = self._text.norm(hidden.to(self._text.norm.weight.device))
+        logits: torch.Tensor = self._head(normed)
+        return logits.float()
+
+
+def _attention(
+    layer: int,
+    queries: torch.Tensor,
+    keys: torch.Tensor,
+    values: torch.Tensor,
+    spans: Sequence[Span],
+    groups: Sequence[tuple[slice, Any, int]],
+) -> torch.Tensor:
+    """[1, H, N, D] of the whole batch: each context's part for all its tokens in one go, each span's own, joined."""
+    own = _stacked(
+        queries, [(span.rows, attend(queries[:, :, span.rows], span.write(layer, keys, values))) for span in spans]
+    )
+    if not any(seen for _, _, seen in groups):
+        return own.output.to(queries.dtype)
+    before = _stacked(
+        queries, [(rows, attend(queries[:, :, rows], prefix.pieces(layer, seen))) for rows, prefix, seen in groups]
+    )
+    return before.joined(own).output.to(queries.dtype)
+
+
+def _stacked(queries: torch.Tensor, partials: Sequence[tuple[slice, Partial | None]]) -> Partial:
+    """The partial answers of neighbouring rows as one; rows without any saw nothing."""
+    if len(partials) == 1 and partials[0][1] is not None:
+        return partials[0][1]
+    output = torch.zeros_like(queries)
+    lse = torch.full(queries.shape[:3], -torch.inf, device=queries.device)
+    for rows, partial in partials:
+        if partial is not None:
+            output[:, :, rows], lse[:, :, rows] = partial.output, partial.lse
+    return Partial(output, lse)
