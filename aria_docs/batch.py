@@ -39,7 +39,7 @@ from aria_docs.pending import HASH, WALK, Pending, known_to
 from aria_docs.pipeline import Begun, Job, ReadPages, Seen, Summarise
 from aria_docs.recipes import Options
 from aria_docs.showing import ShowPages
-from aria_docs.store import Batch, Store
+from aria_docs.store import Batch, Keeper
 from schemas.readings import FailureRow, Finished, RunRow
 from schemas.sources import FileRow, SourceRow
 
@@ -134,9 +134,9 @@ class _Session:
 
 
 class Run:
-    """One run over a database; a context manager. `read` may be called several times, and from several threads."""
+    """One run over a database or spool; a context manager. `read` may be called several times, and from several threads."""
 
-    def __init__(self, store: Store, options: Options, *, command: str, progress: Progress) -> None:
+    def __init__(self, store: Keeper, options: Options, *, command: str, progress: Progress) -> None:
         self.store, self.options, self.progress = store, options, progress
         self.outcome = Outcome(secrets.token_hex(8))
         self._command = command
