@@ -23,22 +23,31 @@ WALK, HASH = Begun("", "", "find"), Begun("", "", "hash")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run would do, by path."""
+    """What a run would do, by path. n_elsewhere: files of other shards."""
 
     pending: list[str]
     done: list[str]
     failures: list[Failure]
     n_ignored: int
+    n_elsewhere: int = 0
 
 
 def plan(paths: Sequence[Path], store: Keeper, options: Options) -> Plan:
     """Which files a run would read, without reading any. Raises UsageError."""
     findings = find(paths)
     pending = Pending(options, known_to(store, options))
-    failures = [told(failure_row(path, None, WALK, "", error)) for path, error in findings.unreadable]
+    failures = [
+        told(failure_row(path, None, WALK, "", error))
+        for path, error in findings.unreadable
+        if options.shard.has_path(path)
+    ]
+    n_elsewhere = len(findings.unreadable) - len(failures)
     todo: list[str] = []
     done: list[str] = []
     for file in findings.files:
+        if not options.shard.has(file):
+            n_elsewhere += 1
+            continue
         try:
             content = pending.content_of(file)
         except AriaDocsError as error:
@@ -47,7 +56,7 @@ def plan(paths: Sequence[Path], store: Keeper, options: Options) -> Plan:
         path = as_text(file.path)
         (todo if pending.tasks(content, file.kind) else done).append(path)
         failures += [told(of_path(row, path)) for row in pending.standing(content)]
-    return Plan(todo, done, failures, findings.ignored)
+    return Plan(todo, done, failures, findings.ignored, n_elsewhere)
 
 
 def known_to(store: Keeper, options: Options) -> Known:
