@@ -151,19 +151,25 @@ def _artifact(outcome: Outcome) -> list[dict[str, Any]]:
 def read_kind(
     kind: Kind, paths: Sequence[str], db: str, options: Options, password_file: str | None
 ) -> list[str] | State[list[str]]:
-    """What the flows of one kind have in common: they run unattended, and say in a line how it went.
+    """The body of a flow for the files of one kind, into a database."""
+    return read_unattended((kind,), paths, Store(Path(db), on_wait=Told().say), options, password_file)
 
-    Returns the paths of the files that failed; all else is in the database.
+
+def read_unattended(
+    kinds: Sequence[Kind], paths: Sequence[str], keeper: Keeper, options: Options, password_file: str | None
+) -> list[str] | State[list[str]]:
+    """What flows without a person before them have in common: they say in a line how it went.
+
+    Returns the paths of the files that failed; all else is with the keeper.
     """
     name = str(flow_run.flow_name)
-    keeper = Store(Path(db), on_wait=Told().say)
     try:
-        outcome = read_all(paths, keeper, options, kinds=(kind,), password_file=password_file, command=f"flow {name}")
+        outcome = read_all(paths, keeper, options, kinds=kinds, password_file=password_file, command=f"flow {name}")
     except AriaDocsError as error:
         Told().say(f"{name}: {error}")
         raise
     counts = f"{outcome.n_read} files read, {outcome.n_skipped} done before, {outcome.n_failed} failed"
-    Told().say(f"{name}: {counts}; {outcome.n_parts} parts in {outcome.seconds:.1f} s → {db}")
+    Told().say(f"{name}: {counts}; {outcome.n_parts} parts in {outcome.seconds:.1f} s → {keeper.path}")
     failed = sorted({failure.path for failure in outcome.failures})
     return Cancelled(message="interrupted", data=failed) if outcome.interrupted else failed
 
