@@ -74,7 +74,7 @@ class Ended:
 class Entry:
     """What one file says: a run begins, files are gone, a batch is finished, a run ends.
 
-    pages_of:  the sources of which the batch has pages.
+    pages:  by source, the pages whose texts are in the batch.
     """
 
     run: RunRow | None = None
@@ -83,7 +83,7 @@ class Entry:
     gone: list[str] = field(default_factory=list)
     batch: Batch = field(default_factory=Batch)
     read: list[Read] = field(default_factory=list)
-    pages_of: list[str] = field(default_factory=list)
+    pages: dict[str, list[int]] = field(default_factory=dict)
     ended: Ended | None = None
 
 
@@ -142,7 +142,7 @@ class Spool:
                     self._say(str(error))
                     continue
                 found.see(entry)
-                for source in entry.pages_of:
+                for source in entry.pages:
                     self._pages.setdefault(source, []).append(name)
         return found.known()
 
@@ -150,10 +150,12 @@ class Spool:
         """One file: all of the batch or nothing."""
         readings = [part.reading for part in batch.finished if part.reading]
         read = [Read(row.source_id, row.task, row.part, row.recipe, row.note) for row in readings]
-        pages_of = sorted({row.source_id for part in batch.finished for row in part.pages})
+        pages: dict[str, list[int]] = {}
+        for row in (row for part in batch.finished for row in part.pages):
+            pages.setdefault(row.source_id, []).append(row.page)
         with self._lock:
-            name = self._leave(Entry(batch=batch, read=read, pages_of=pages_of))
-            for source in pages_of:
+            name = self._leave(Entry(batch=batch, read=read, pages=pages))
+            for source in pages:
                 self._pages.setdefault(source, []).append(name)
 
     def forget(self, paths: Sequence[str]) -> None:
@@ -174,7 +176,7 @@ class Spool:
             sizes |= {row.page: [row.width_pt, row.height_pt] for row in part.pages}
             if part.reading and part.reading.recipe == recipe:
                 newest[part.reading.reading_id] = part
-        tables = [(row, part) for part in newest.values() for row in part.tables]
+        tables = [(row, part) for part in newest.values() for row in part.tables if row.page in sizes]
         places = []
         for table, part in sorted(tables, key=lambda item: (item[0].page, item[0].table_no)):
             heads = [cell for cell in part.cells if cell.is_header and cell.table_id == table.table_id]
@@ -236,7 +238,8 @@ class _Replay:
         self._recipes, self._unless_noted = recipes, unless_noted
         self._files: dict[str, FileRow] = {}
         self._sources: dict[str, SourceRow] = {}
-        self._read: set[tuple[str, str, str]] = set()
+        self._read: set[tuple[str, str, str, str]] = set()
+        self._pages: set[tuple[str, str]] = set()
         self._failures: dict[str, dict[tuple[str, str, str], FailureRow]] = {}  # path → task, part and recipe → row
         self._failing: dict[str | None, set[str]] = {}  # source → paths that have, or had, failures
 
@@ -249,10 +252,11 @@ class _Replay:
         batch = entry.batch
         self._files |= {row.path: row for row in batch.files}
         self._sources |= {row.source_id: row for row in batch.sources}
+        self._pages |= {(source, f"page:{page}") for source, pages in entry.pages.items() for page in pages}
         for source, task, part, recipe, note in entry.read:
             if recipe in self._recipes:
                 counts = self._unless_noted is None or self._unless_noted not in (note or "")
-                (self._read.add if counts else self._read.discard)((source, task, part))
+                (self._read.add if counts else self._read.discard)((source, task, part, recipe))
             self._strike(source, task, (part, recipe))
         for source in batch.opened:
             self._strike(source, "")
@@ -271,15 +275,28 @@ class _Replay:
                     del self._failures[path][key]
 
     def known(self) -> Known:
-        """What a run must know."""
-        rows = [row for said in self._failures.values() for row in said.values()]
-        failures = [row for row in rows if row.recipe in self._recipes or not row.recipe]
-        return Known(self._files, self._sources, self._read, failures)
+        """What a run must know. Where a file cannot be read any more, what it held is read again: a page without its
+        text is not read, a failure of a source that is not there is none."""
+        said = [row for rows in self._failures.values() for row in rows.values()]
+        said = [row for row in said if row.source_id is None or row.source_id in self._sources]
+        return Known(
+            files=self._files,
+            sources=self._sources,
+            read={
+                (source, task, part)
+                for source, task, part, _ in self._read
+                if not part.startswith("page:") or (source, part) in self._pages
+            },
+            failures=[row for row in said if row.recipe in self._recipes or not row.recipe],
+        )
 
 
 @dataclass(slots=True)
 class Loaded:
-    """How a loading went, in files of the spool. left: those that could not be loaded, with a sentence each."""
+    """How a loading went, in files of the spool; n_parts counts what was read of documents and videos.
+
+    left:  the files that could not be loaded, with a sentence each.
+    """
 
     n_files: int = 0
     n_before: int = 0
@@ -347,7 +364,7 @@ def _take(
             _take(store, [one], outcome, leave)
         return
     outcome.n_files += len(waiting)
-    outcome.n_parts += sum(len(entry.batch.finished) for _, entry in waiting)
+    outcome.n_parts += sum(len(entry.read) for _, entry in waiting)
 
 
 def _replay(entry: Entry, store: Store) -> None:
@@ -458,5 +475,6 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = "a spool takes a folder that can be written, with room left"
-        raise SpoolError(f"{path} cannot be read or written: {error.strerror} ({hint})") from error
+        raise SpoolError(
+            f"{path}: {error.strerror}; a spool is a folder that can be written, with room left"
+        ) from error
