@@ -39,7 +39,7 @@ from aria_docs.pending import HASH, WALK, Pending, known_to
 from aria_docs.pipeline import Begun, Job, ReadPages, Seen, Summarise
 from aria_docs.recipes import Options
 from aria_docs.showing import ShowPages
-from aria_docs.store import Batch, Store
+from aria_docs.store import Batch, Keeper
 from schemas.readings import FailureRow, Finished, RunRow
 from schemas.sources import FileRow, SourceRow
 
@@ -134,9 +134,9 @@ class _Session:
 
 
 class Run:
-    """One run over a database; a context manager. `read` may be called several times, and from several threads."""
+    """One run over a database or a spool; a context manager. `read` may be called several times, from several threads."""
 
-    def __init__(self, store: Store, options: Options, *, command: str, progress: Progress) -> None:
+    def __init__(self, store: Keeper, options: Options, *, command: str, progress: Progress) -> None:
         self.store, self.options, self.progress = store, options, progress
         self.outcome = Outcome(secrets.token_hex(8))
         self._command = command
@@ -156,7 +156,10 @@ class Run:
             engine=self.options.engine,
             recipe=self.options.recipe_of_run().recipe,
         )
-        self.store.begin_run(run, [*recipes.values(), self.options.recipe_of_run()])
+        custom = self.options.custom
+        self.store.begin_run(
+            run, [*recipes.values(), self.options.recipe_of_run()], schema=custom.row() if custom else None
+        )
         self.pending = Pending(self.options, known_to(self.store, self.options))
         return self
 
@@ -170,8 +173,8 @@ class Run:
         self.store.end_run(totals.run_id, n_read=totals.n_read, n_failed=totals.n_failed, n_skipped=totals.n_skipped)
 
     def find(self, paths: Sequence[Path], *, kinds: Collection[str] = ("pdf", "video")) -> list[FoundFile]:
-        """The files of these kinds under the paths. What cannot be reached becomes a failure, what is gone is marked
-        absent.
+        """The files of these kinds under the paths, those of the run's shard. What cannot be reached becomes a failure,
+        what is gone is marked absent.
 
         Raises UsageError for a path that does not exist.
         """
@@ -180,13 +183,19 @@ class Run:
         self._note_unreadable(findings, kinds)
         if gone := self._gone(paths, findings):
             self.store.forget(gone)
-        return [file for file in findings.files if file.kind in kinds]
+        files = [file for file in findings.files if file.kind in kinds]
+        own = [file for file in files if self.options.shard.has(file)]
+        self.outcome.n_elsewhere += len(files) - len(own)
+        return own
 
     def _note_unreadable(self, findings: Findings, kinds: Collection[str]) -> None:
         batch = Batch()
         for path, error in findings.unreadable:
             promised = kind_of(b"", Path(path).suffix.lower())  # None for a folder: it may hold any kind
             if promised and promised not in kinds:
+                continue
+            if not self.options.shard.has_path(path):
+                self.outcome.n_elsewhere += 1
                 continue
             row = failure_row(path, None, WALK, "", error)
             batch.failures.append(row)
@@ -204,7 +213,9 @@ class Run:
         return [
             path
             for path in named - there
-            if any(_is_under(path, root) for root in roots) and not any(_is_under(path, folder) for folder in unlisted)
+            if any(_is_under(path, root) for root in roots)
+            and not any(_is_under(path, folder) for folder in unlisted)
+            and self.options.shard.has_path(path)
         ]
 
     def read(self, files: Iterable[FoundFile], *, workers: int | None = None) -> Outcome:

@@ -9,7 +9,7 @@ import shlex
 import signal
 import sys
 import traceback
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,11 +18,15 @@ import typer
 from aria_docs.errors import AriaDocsError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aria_docs.ingest.ocr import OcrName
     from aria_docs.model.engine import Choice
     from aria_docs.outcome import Outcome
     from aria_docs.pending import Plan
     from aria_docs.recipes import Options
+    from aria_docs.spool import Loaded
+    from aria_docs.store import Keeper
 
 app = typer.Typer(
     name="aria-docs",
@@ -98,7 +102,17 @@ _NOTHING = "no PDF and no video was found there: name a file or folder that hold
 @app.command()
 def run(
     paths: Paths,
-    db: Db,
+    db: Annotated[
+        Path | None,
+        typer.Option("--db", metavar="FILE", help="The database; made where it does not exist. Or --spool."),
+    ] = None,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Only this share of the files, as in 1/4 for the first of four.")
+    ] = None,
+    spool: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Leave what is read there, for aria-docs load; in place of --db."),
+    ] = None,
     engine: Engine = "auto",
     model: Model = None,
     server: Server = None,
@@ -131,9 +145,11 @@ def run(
     """Read what is new, changed, or failed for a reason that may pass, and store it."""
     from aria_docs import progress
     from aria_docs.batch import Run
+    from aria_docs.ingest.shards import parse_shard
     from aria_docs.pending import plan
-    from aria_docs.store import Store
 
+    shown: progress.Bars | progress.Lines = progress.Bars() if sys.stderr.isatty() else progress.Lines()
+    keeper = _keeper(db, spool, shard=shard, say=shown.say)
     choice, options = _options(
         engine=engine, model=model, servers=server, profile=profile, resolution=resolution, frames=frames,
         sampling=sampling, schema=schema, per=per, quantize=quantize, kv_cache=kv_cache,
@@ -141,20 +157,41 @@ def run(
         workers=workers, password_file=password_file, timeout=timeout, force=force, retry_failed=retry_failed,
         debug=debug,
     )  # fmt: skip
+    if shard:
+        options = replace(options, shard=parse_shard(shard))
     if dry_run:
-        _end_of_plan(plan(paths, Store(db), options), as_json=as_json)
+        _end_of_plan(plan(paths, keeper, options), as_json=as_json)
     if prefect:
         from flows.files import run_as_flow
 
-        _end(run_as_flow(paths, db, options, password_file=password_file, command=_command()), db, as_json=as_json)
-    shown: progress.Bars | progress.Lines = progress.Bars() if sys.stderr.isatty() else progress.Lines()
+        _end(run_as_flow(paths, keeper, options, password_file=password_file, command=_command()), db, spool, as_json)
     with shown:
         shown.say(str(choice))
-        with Run(Store(db, on_wait=shown.say), options, command=_command(), progress=shown) as current:
+        with Run(keeper, options, command=_command(), progress=shown) as current:
             files = current.find(paths)
             shown.files(len(files))
             current.outcome.add(current.read(files))
-    _end(current.outcome, db, as_json=as_json)
+    _end(current.outcome, db, spool, as_json)
+
+
+@app.command()
+def load(
+    spool: Annotated[
+        Path, typer.Argument(metavar="SPOOL", help="The folder that workers have left finished parts in.")
+    ],
+    db: Db,
+    as_json: Json = False,
+    debug: Debug = False,  # noqa: ARG001 - read by main
+) -> None:
+    """Take what is in a spool into the database, each of its files once."""
+    from aria_docs.progress import printable
+    from aria_docs.spool import load as take
+    from aria_docs.store import Store
+
+    def say(sentence: str) -> None:
+        typer.echo(printable(sentence), err=True)
+
+    _end_of_load(take(spool, Store(db, on_wait=say), say=say), spool, db, as_json=as_json)
 
 
 @app.command()
@@ -384,11 +421,38 @@ def _options(
     )
 
 
+def _keeper(db: Path | None, spool: Path | None, *, shard: str | None, say: Callable[[str], None]) -> Keeper:
+    """Who keeps what a run finds."""
+    from aria_docs.spool import Spool
+    from aria_docs.store import Store
+
+    if db and spool:
+        raise UsageError("--db and --spool: what is read goes to one of them, so leave the other out")
+    if db:
+        return Store(db, on_wait=say)
+    if spool and not shard:
+        raise UsageError("--spool is for a share of the files: add --shard 1/4, or --shard 1/1 for all of them")
+    if spool:
+        return Spool(spool, say=say)
+    raise UsageError("nowhere to store what is read: add --db FILE, or --shard I/N with --spool FOLDER")
+
+
+def _end_of_load(loaded: Loaded, spool: Path, db: Path, *, as_json: bool) -> None:
+    """Says what was loaded; a file that was left out makes the exit status 1."""
+    if as_json:
+        typer.echo(json.dumps(asdict(loaded) | {"spool": str(spool), "db": str(db)}, indent=2))
+    else:
+        left = f", {len(loaded.left)} left out" if loaded.left else ""
+        counts = f"{loaded.n_files} spool files loaded, {loaded.n_before} loaded before{left}"
+        typer.echo(f"{counts}; {loaded.n_parts} parts → {db}", err=True)
+    raise typer.Exit(1 if loaded.left else 0)
+
+
 def _end_of_plan(plan: Plan, *, as_json: bool) -> None:
     """Says what would be read, and exits with the status that a run with nothing to read would have."""
     from aria_docs.progress import failure_line, printable
 
-    if not (plan.pending or plan.done or plan.failures):
+    if not (plan.pending or plan.done or plan.failures or plan.n_elsewhere):
         raise UsageError(_NOTHING)
     if as_json:
         typer.echo(json.dumps(asdict(plan), indent=2))
@@ -397,26 +461,33 @@ def _end_of_plan(plan: Plan, *, as_json: bool) -> None:
             typer.echo(f"would read: {printable(path)}")
         for failure in plan.failures:
             typer.echo(printable(failure_line(failure)))
+        elsewhere = f", {plan.n_elsewhere} of other shards" if plan.n_elsewhere else ""
         typer.echo(
-            f"{len(plan.pending)} to read, {len(plan.done)} done before, {plan.n_ignored} of other kinds ignored"
+            f"{len(plan.pending)} to read, {len(plan.done)} done before{elsewhere}, "
+            f"{plan.n_ignored} of other kinds ignored"
         )
     raise typer.Exit(1 if plan.failures else 0)
 
 
-def _end(outcome: Outcome, db: Path, *, as_json: bool) -> None:
+def _end(outcome: Outcome, db: Path | None, spool: Path | None, as_json: bool) -> None:
     """Says how the run ended, and exits with the status of that."""
     if as_json:
-        typer.echo(json.dumps(asdict(outcome) | {"db": str(db)}, indent=2))
+        where = {"db": str(db)} if db else {"spool": str(spool)}
+        typer.echo(json.dumps(asdict(outcome) | where, indent=2))
     else:
         counts = f"{outcome.n_read} files read, {outcome.n_skipped} done before, {outcome.n_failed} failed"
         ignored = f", {outcome.n_ignored} of other kinds ignored" if outcome.n_ignored else ""
-        typer.echo(f"{counts}{ignored}; {outcome.n_parts} parts in {outcome.seconds:.1f} s → {db}", err=True)
-        if outcome.n_failed:
+        elsewhere = f", {outcome.n_elsewhere} of other shards" if outcome.n_elsewhere else ""
+        parts = f"{outcome.n_parts} parts in {outcome.seconds:.1f} s"
+        typer.echo(f"{counts}{elsewhere}{ignored}; {parts} → {db or spool}", err=True)
+        if spool:
+            typer.echo(f"into a database: aria-docs load {shlex.quote(str(spool))} --db FILE", err=True)
+        elif outcome.n_failed:
             typer.echo(f"why: aria-docs status --db {shlex.quote(str(db))}", err=True)
     if outcome.interrupted:
         typer.echo("interrupted: what was finished is kept, and the same command reads the rest", err=True)
         raise typer.Exit(130)
-    if outcome.n_files == 0:
+    if outcome.n_files == outcome.n_elsewhere == 0:
         raise UsageError(_NOTHING)
     raise typer.Exit(1 if outcome.n_failed else 0)
 

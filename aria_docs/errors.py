@@ -5,6 +5,7 @@
     ├── BudgetError             the pages or frames asked for do not fit the model's window
     ├── StoreError              the database
     │   ├── StoreBusy           another process has the file open
+    │   ├── SpoolError          a folder of finished parts, or one file of it
     │   └── QueryError          a user's SQL, or SQL that this tool does not allow
     ├── FileError               one file cannot be read; the others are
     │   ├── Unreachable         gone, a dangling link, no permission, no plain file
@@ -47,6 +48,10 @@ class StoreBusy(StoreError):
     """Another process has the database open in a way that excludes this one."""
 
     retryable = True
+
+
+class SpoolError(StoreError):
+    """A spool's folder or one of its files cannot be read or written, or is something else."""
 
 
 class QueryError(StoreError):

@@ -48,7 +48,7 @@ class Progress(Protocol):
 
 @dataclass(slots=True)
 class Outcome:
-    """How it went, in files; n_parts counts parts. `failures` has the standing ones of earlier runs too."""
+    """How it went, in files; n_parts counts parts, n_elsewhere files of other shards. `failures` has the standing ones of earlier runs too."""
 
     run_id: str
     n_files: int = 0
@@ -56,6 +56,7 @@ class Outcome:
     n_failed: int = 0
     n_skipped: int = 0
     n_ignored: int = 0
+    n_elsewhere: int = 0
     n_parts: int = 0
     seconds: float = 0.0
     interrupted: bool = False

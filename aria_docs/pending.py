@@ -13,7 +13,7 @@ from aria_docs.model.engine import Task
 from aria_docs.outcome import Failure, as_text, failure_row, of_path, told
 from aria_docs.pipeline import Begun
 from aria_docs.recipes import Options
-from aria_docs.store import Known, Store
+from aria_docs.store import Keeper, Known
 from schemas.readings import FailureRow
 from schemas.sources import source_id
 
@@ -23,22 +23,31 @@ WALK, HASH = Begun("", "", "find"), Begun("", "", "hash")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run would do, by path."""
+    """What a run would do, by path. n_elsewhere: files of other shards."""
 
     pending: list[str]
     done: list[str]
     failures: list[Failure]
     n_ignored: int
+    n_elsewhere: int = 0
 
 
-def plan(paths: Sequence[Path], store: Store, options: Options) -> Plan:
+def plan(paths: Sequence[Path], store: Keeper, options: Options) -> Plan:
     """Which files a run would read, without reading any. Raises UsageError."""
     findings = find(paths)
     pending = Pending(options, known_to(store, options))
-    failures = [told(failure_row(path, None, WALK, "", error)) for path, error in findings.unreadable]
+    failures = [
+        told(failure_row(path, None, WALK, "", error))
+        for path, error in findings.unreadable
+        if options.shard.has_path(path)
+    ]
+    n_elsewhere = len(findings.unreadable) - len(failures)
     todo: list[str] = []
     done: list[str] = []
     for file in findings.files:
+        if not options.shard.has(file):
+            n_elsewhere += 1
+            continue
         try:
             content = pending.content_of(file)
         except AriaDocsError as error:
@@ -47,26 +56,18 @@ def plan(paths: Sequence[Path], store: Store, options: Options) -> Plan:
         path = as_text(file.path)
         (todo if pending.tasks(content, file.kind) else done).append(path)
         failures += [told(of_path(row, path)) for row in pending.standing(content)]
-    return Plan(todo, done, failures, findings.ignored)
+    return Plan(todo, done, failures, findings.ignored, n_elsewhere)
 
 
-def known_to(store: Store, options: Options) -> Known:
-    """What the database knows under the recipes of these options; of a new one, nothing.
+def known_to(store: Keeper, options: Options) -> Known:
+    """What a database or spool knows under the recipes of these options; of a new one, nothing.
 
     Where somebody reads scans, a page that had nobody to read it counts as not read.
     """
     if not store.path.exists():
         return Known({}, {}, set(), [])
     recipes = [row.recipe for row in options.recipes().values()]
-    known = store.known(recipes)
-    if options.ocr:
-        named = ", ".join(f"'{recipe}'" for recipe in recipes)
-        without = (
-            f"SELECT source_id, task, part FROM readings WHERE recipe IN ({named}) AND contains(note, '{NO_TEXT}')"
-        )
-        rows = store.records(without, patience_s=float("inf"))
-        known.read.difference_update((row["source_id"], row["task"], row["part"]) for row in rows)
-    return known
+    return store.known(recipes, unless_noted=NO_TEXT if options.ocr else None)
 
 
 class Pending:

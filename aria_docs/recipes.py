@@ -12,6 +12,7 @@ from aria_docs import prompts
 from aria_docs.errors import UsageError
 from aria_docs.ingest import speech
 from aria_docs.ingest.ocr import OcrName
+from aria_docs.ingest.shards import WHOLE, Shard
 from aria_docs.model import engine as engines
 from aria_docs.model.custom import CustomSchema
 from aria_docs.model.custom import load as load_custom
@@ -58,6 +59,8 @@ class Options:
     speech:     folder of a model that writes down what is said in videos without subtitles.
     ocr:        who reads pages without a usable text layer; None leaves them `partial`.
 
+    shard:      which share of the files.
+
     Of a model that is shown pages and frames (aria, remote):
 
     model, revision, profile, context:  as `model.engine.choose` found them.
@@ -92,6 +95,7 @@ class Options:
     per: Literal["page", "document"] = "document"
     quantize: Literal["int8", "int4"] | None = None
     kv_cache: Literal["fp8", "int8"] | None = None
+    shard: Shard = WHOLE
 
     def __post_init__(self) -> None:
         for option, value in (("--timeout", self.timeout_s), ("--request-timeout", self.request_timeout_s)):

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import duckdb
 from pydantic import TypeAdapter
@@ -85,6 +85,45 @@ class Known:
     failures: list[FailureRow]
 
 
+class Keeper(Protocol):
+    """Who keeps what a run finds, and knows what earlier ones found: a database (`Store`), or a spool (`Spool`).
+
+    Threads may share it. Everything that can go wrong is a StoreError.
+    """
+
+    @property
+    def path(self) -> Path:
+        """Where it is kept: a file or a folder."""
+
+    def prepare(self, *, patience_s: float) -> None:
+        """Makes it, or brings an older one up to date. Called before anything is written."""
+
+    def begin_run(self, run: RunRow, recipes: Iterable[RecipeRow], *, schema: SchemaRow | None = None) -> None:
+        """Records the run, the recipes it uses, and its custom schema."""
+
+    def end_run(self, run_id: str, *, n_read: int, n_failed: int, n_skipped: int) -> None:
+        """Records how the run ended."""
+
+    def known(self, recipes: Sequence[str], *, unless_noted: str | None = None) -> Known:
+        """What need not be done again, and what failed before, under these recipes (or before any recipe mattered).
+
+        unless_noted:  a reading whose note has these words does not count as read.
+        """
+
+    def write(self, batch: Batch) -> None:
+        """All of the batch or nothing. A part replaces what it was before under the same recipe; its failure is struck
+        out."""
+
+    def forget(self, paths: Sequence[str]) -> None:
+        """Files that a walk no longer finds are marked absent, and what was said of them is struck out."""
+
+    def table_places(self, source_id: str, recipe: str) -> list[dict[str, Any]]:
+        """The tables of a document in order: table_id, page, box, page size, n_cols, caption and the header's texts."""
+
+    def page_texts(self, source_id: str, pages: Sequence[int] | None) -> list[tuple[int, str]]:
+        """The pages of a document in order, all or the given ones."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a query answers: the names and SQL types of its columns, and its rows."""
@@ -118,7 +157,8 @@ class Store:
     def __init__(self, path: Path, *, on_wait: Callable[[str], None] = lambda _: None) -> None:
         self.path = path
         self._on_wait = on_wait
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._joint: duckdb.DuckDBPyConnection | None = None  # of `together`
 
     def prepare(self, *, patience_s: float) -> None:
         """Makes the file or brings an older one up to date. Raises StoreError, StoreBusy after patience_s."""
@@ -170,12 +210,17 @@ class Store:
             [(n_new,)] = db.execute(new_tables, [run_id]).fetchall()
         if n_new:
             self.stack()
+        ended_at = datetime.now(UTC).replace(tzinfo=None)
+        self.date_run(run_id, ended_at=ended_at, n_read=n_read, n_failed=n_failed, n_skipped=n_skipped)
+        self.rank()
+
+    def date_run(self, run_id: str, *, ended_at: datetime, n_read: int, n_failed: int, n_skipped: int) -> None:
+        """Records when a run ended, and how."""
         with self._writing() as db:
             db.execute(
                 "UPDATE runs SET ended_at = ?, n_read = ?, n_failed = ?, n_skipped = ? WHERE run_id = ?",
-                [datetime.now(UTC).replace(tzinfo=None), n_read, n_failed, n_skipped, run_id],
+                [ended_at, n_read, n_failed, n_skipped, run_id],
             )
-        self.rank()
 
     def stack(self) -> None:
         """Lays the stacked_… views: one for the tables of two files or more that have the same header.
@@ -232,17 +277,23 @@ class Store:
                 _load_fts(db)  # the macro is bound when it is made
                 db.execute((resources.files("schemas") / "sql" / "ranked.sql").read_text(encoding="utf-8"))
 
-    def known(self, recipes: Sequence[str]) -> Known:
-        """What need not be done again, and what failed before, under these recipes (or before any recipe mattered)."""
+    def known(self, recipes: Sequence[str], *, unless_noted: str | None = None) -> Known:
+        """What need not be done again, and what failed before, under these recipes (or before any recipe mattered).
+
+        unless_noted:  a reading whose note has these words does not count as read.
+        """
         with self._reading(patience_s=float("inf")) as db:
-            done = "SELECT source_id, task, part FROM readings WHERE list_contains(?, recipe)"
+            done = (
+                "SELECT source_id, task, part FROM readings WHERE list_contains(?, recipe) "
+                "AND NOT coalesce(contains(note, ?), false)"
+            )
             failed = "SELECT * FROM failures WHERE list_contains(?, recipe) ORDER BY ALL"
             files = [FileRow(**row) for row in _records(db, "SELECT * FROM files")]
             sources = [SourceRow(**row) for row in _records(db, "SELECT * FROM sources")]
             return Known(
                 files={row.path: row for row in files},
                 sources={row.source_id: row for row in sources},
-                read=set(db.execute(done, [list(recipes)]).fetchall()),
+                read=set(db.execute(done, [list(recipes), unless_noted]).fetchall()),
                 failures=[FailureRow(**row) for row in _records(db, failed, [[*recipes, ""]])],
             )
 
@@ -294,6 +345,26 @@ class Store:
         with self._writing() as db:
             db.execute("UPDATE files SET present = false WHERE list_contains(?, path)", [list(paths)])
             db.execute("DELETE FROM failures WHERE list_contains(?, path)", [list(paths)])
+
+    def loaded_files(self) -> set[str]:
+        """The names of the spool's files that are in this database."""
+        with self._reading(patience_s=float("inf")) as db:
+            return {name for (name,) in db.execute("SELECT name FROM loaded_spool_files").fetchall()}
+
+    def note_loaded(self, name: str) -> None:
+        """A spool's file is in this database: said in the transaction that writes what it holds."""
+        with self._writing() as db:
+            db.execute("INSERT INTO loaded_spool_files VALUES (?, ?)", [name, datetime.now(UTC).replace(tzinfo=None)])
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is written within is one transaction: all of it, or nothing."""
+        with self._writing() as db:
+            self._joint = db
+            try:
+                yield
+            finally:
+                self._joint = None
 
     def table_places(self, source_id: str, recipe: str) -> list[dict[str, Any]]:
         """The tables of a document in order: table_id, page, box, page size, n_cols, caption and the header's texts."""
@@ -416,7 +487,16 @@ class Store:
 
     @contextmanager
     def _writing(self, *, patience_s: float = float("inf")) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._lock, self._connected(read_only=False, patience_s=patience_s) as db:
+        with self._lock:
+            if self._joint:
+                yield self._joint
+                return
+            with self._begun(patience_s=patience_s) as db:
+                yield db
+
+    @contextmanager
+    def _begun(self, *, patience_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._connected(read_only=False, patience_s=patience_s) as db:
             db.execute("BEGIN")
             try:
                 yield db

@@ -3,6 +3,7 @@
 files.py      one task per file, and the flow behind `aria-docs run --prefect`
 documents.py  the flow for PDFs
 videos.py     the flow for videos
+shards.py     the flows for many machines: a share each, a spool, a loader
 schedule.py   serves both by the clock
 server.py     the Prefect server that is configured, or one of our own
 """

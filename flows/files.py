@@ -24,7 +24,8 @@ from aria_docs.ingest.folder import FoundFile, Kind
 from aria_docs.outcome import Failure, Outcome
 from aria_docs.progress import Lines, failure_line, printable
 from aria_docs.recipes import Options, read_passwords
-from aria_docs.store import Store
+from aria_docs.spool import Spool
+from aria_docs.store import Keeper, Store
 from flows.server import prefect_server
 
 RETRIES = 2
@@ -82,7 +83,13 @@ def read_file(run: Run, files: tuple[FoundFile, ...], workers: int) -> str | Sta
 
 
 def read_all(
-    paths: Sequence[str], db: str, options: Options, *, kinds: Sequence[str], password_file: str | None, command: str
+    paths: Sequence[str],
+    keeper: Keeper,
+    options: Options,
+    *,
+    kinds: Sequence[str],
+    password_file: str | None,
+    command: str,
 ) -> Outcome:
     """The body of every flow: a task for each file of these kinds with something left to read, then an artifact.
 
@@ -91,7 +98,7 @@ def read_all(
     if password_file:
         options = replace(options, passwords=read_passwords(Path(password_file)))
     told = Told()
-    with Run(Store(Path(db), on_wait=told.say), options, command=command, progress=told) as run:
+    with Run(keeper, options, command=command, progress=told) as run:
         files = run.find([Path(path) for path in paths], kinds=kinds)
         told.files(len(files))
         done, pending = _by_content(run, files)
@@ -110,7 +117,9 @@ def read_all(
         if isinstance(end, BaseException) and not isinstance(end, NotRead):
             raise end
     create_table_artifact(
-        key="aria-docs-" + "-".join(sorted(kinds)), table=_artifact(run.outcome), description=f"What became of {db}"
+        key="aria-docs-" + "-".join(sorted(kinds)),
+        table=_artifact(run.outcome),
+        description=f"What was read into {keeper.path}",
     )
     return run.outcome
 
@@ -142,40 +151,53 @@ def _artifact(outcome: Outcome) -> list[dict[str, Any]]:
 def read_kind(
     kind: Kind, paths: Sequence[str], db: str, options: Options, password_file: str | None
 ) -> list[str] | State[list[str]]:
-    """What the flows of one kind have in common: they run unattended, and say in a line how it went.
+    """The body of a flow for the files of one kind, into a database."""
+    return read_unattended((kind,), paths, Store(Path(db), on_wait=Told().say), options, password_file)
 
-    Returns the paths of the files that failed; all else is in the database.
+
+def read_unattended(
+    kinds: Sequence[Kind], paths: Sequence[str], keeper: Keeper, options: Options, password_file: str | None
+) -> list[str] | State[list[str]]:
+    """What flows without a person before them have in common: they say in a line how it went.
+
+    Returns the paths of the files that failed; all else is with the keeper.
     """
     name = str(flow_run.flow_name)
     try:
-        outcome = read_all(paths, db, options, kinds=(kind,), password_file=password_file, command=f"flow {name}")
+        outcome = read_all(paths, keeper, options, kinds=kinds, password_file=password_file, command=f"flow {name}")
     except AriaDocsError as error:
         Told().say(f"{name}: {error}")
         raise
     counts = f"{outcome.n_read} files read, {outcome.n_skipped} done before, {outcome.n_failed} failed"
-    Told().say(f"{name}: {counts}; {outcome.n_parts} parts in {outcome.seconds:.1f} s → {db}")
+    Told().say(f"{name}: {counts}; {outcome.n_parts} parts in {outcome.seconds:.1f} s → {keeper.path}")
     failed = sorted({failure.path for failure in outcome.failures})
     return Cancelled(message="interrupted", data=failed) if outcome.interrupted else failed
 
 
 @flow(name="aria-docs", persist_result=False)
 def files(
-    paths: list[str], db: str, options: Options, password_file: str | None, command: str
+    paths: list[str], db: str, options: Options, password_file: str | None, command: str, *, spool: bool = False
 ) -> Outcome | State[Outcome]:
-    """PDFs and videos: what `aria-docs run --prefect` runs."""
-    outcome = read_all(paths, db, options, kinds=("pdf", "video"), password_file=password_file, command=command)
+    """PDFs and videos: what `aria-docs run --prefect` runs.
+
+    spool:  `db` is the folder of a spool.
+    """
+    say = Told().say
+    keeper = Spool(Path(db), say=say) if spool else Store(Path(db), on_wait=say)
+    outcome = read_all(paths, keeper, options, kinds=("pdf", "video"), password_file=password_file, command=command)
     return Cancelled(message="interrupted", data=outcome) if outcome.interrupted else outcome
 
 
 def run_as_flow(
-    paths: Sequence[Path], db: Path, options: Options, *, password_file: Path | None, command: str
+    paths: Sequence[Path], keeper: Keeper, options: Options, *, password_file: Path | None, command: str
 ) -> Outcome:
     """The same work as `aria-docs run`, as a flow run on the Prefect server that is configured, or on one of our own.
 
     Passwords go by the name of their file: parameters are on show in the Prefect UI.
     """
+    called_with = parameters(paths, keeper.path, options, password_file)
     with prefect_server():
-        state: Any = files(**parameters(paths, db, options, password_file), command=command, return_state=True)
+        state: Any = files(**called_with, command=command, spool=isinstance(keeper, Spool), return_state=True)
     outcome: Outcome = state.data.result if state.is_cancelled() else state.result()
     return outcome
 

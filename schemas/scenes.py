@@ -1,15 +1,19 @@
 """Shots and scenes; times in seconds from the first displayed frame."""
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import PlainSerializer
+from pydantic import BeforeValidator, PlainSerializer
 
 from schemas import Row
 
 Transition = Literal["start", "cut", "dissolve", "fade"]
 # The store's inserts go through JSON; DuckDB's from_base64 wants the standard alphabet.
-Blob = Annotated[bytes, PlainSerializer(lambda value: b64encode(value).decode(), when_used="json-unless-none")]
+Blob = Annotated[
+    bytes,
+    PlainSerializer(lambda value: b64encode(value).decode(), when_used="json-unless-none"),
+    BeforeValidator(lambda value: b64decode(value) if isinstance(value, str) else value),
+]
 
 
 class ShotRow(Row):

@@ -23,7 +23,7 @@ LADDER = [
         "aria_docs.shell",
         "aria_docs.survey",
     },
-    {"aria_docs.pending"},
+    {"aria_docs.pending", "aria_docs.spool"},
     {"aria_docs.outcome", "aria_docs.recipes"},
     {"aria_docs.asking", "aria_docs.showing"},
     {"aria_docs.pipeline", "aria_docs.store"},

@@ -1,0 +1,164 @@
+"""Many machines: each reads a share of the files and leaves finished parts in a spool, then one loads the spool.
+
+    shards ── deployments of a work pool ──> shard 1/N … shard N/N ──> load
+    fleet ─── its task runner: threads ────> a task for each share ──> the same loading, in the flow's own process
+              or a Dask or Ray cluster
+
+The spool is a folder that all of them see, as they do the files, under the same paths. A share whose worker was lost is
+run again, and reads only what is not in the spool yet.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect import State, flow, task, unmapped
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.deployments import run_deployment
+
+from aria_docs.batch import Run
+from aria_docs.errors import AriaDocsError
+from aria_docs.ingest.shards import Shard, parse_shard
+from aria_docs.model.engine import choose
+from aria_docs.recipes import Options, read_passwords
+from aria_docs.spool import Spool, load
+from aria_docs.store import Store
+from flows.files import RETRIES, Told, read_unattended
+
+_POLL_S = 2.0
+
+
+@flow(name="shard", flow_run_name="shard {share}", persist_result=False)
+def shard(
+    paths: list[str], spool: str, share: str = "1/1", options: Options | None = None, password_file: str | None = None
+) -> list[str] | State[list[str]]:
+    """Reads one share of the files, as 1/4 for the first of four, into the spool: a task for each file.
+
+    Returns the paths of the files that failed; all else is in the spool.
+    """
+    keeper = Spool(Path(spool), say=Told().say)
+    return read_unattended(("pdf", "video"), paths, keeper, _for_share(options, share), password_file)
+
+
+@flow(name="load", persist_result=False)
+def load_spool(spool: str, db: str) -> int:
+    """Takes what is in the spool into the database, each of its files once. Returns how many there were.
+
+    Raises AriaDocsError where some had to be left out: the others are loaded.
+    """
+    told = Told()
+    loaded = load(Path(spool), Store(Path(db), on_wait=told.say), say=told.say)
+    told.say(f"{loaded.n_files} spool files loaded, {loaded.n_before} loaded before; {loaded.n_parts} parts → {db}")
+    if loaded.left:
+        raise AriaDocsError(f"left out of {db}: {'; '.join(loaded.left.values())}")
+    return loaded.n_files
+
+
+@flow(name="shards", persist_result=False)
+def shards(
+    paths: list[str],
+    spool: str,
+    db: str,
+    n: int = 2,
+    options: Options | None = None,
+    password_file: str | None = None,
+    deployments: str = "aria-docs",
+) -> None:
+    """Runs `shard` n times and then `load` as deployments, wherever the work pool's workers are.
+
+    A share that crashed is run again; with one that has failed for good, the others are loaded all the same.
+
+    deployments:  the name of both, in `prefect.yaml`.
+
+    Raises AriaDocsError where a share was not read, or not all of the spool loaded.
+    """
+    shown = replace(options, passwords=()) if options else None  # parameters are on show: passwords go by their file
+    common = {"paths": paths, "spool": spool, "options": shown, "password_file": password_file}
+    waiting = [str(Shard(number + 1, n)) for number in range(n)]
+    for _ in range(1 + RETRIES):
+        calls = {share: common | {"share": share} for share in waiting}
+        waiting = _run_all(f"shard/{deployments}", calls)
+        if not waiting:
+            break
+    if _run_all(f"load/{deployments}", {"load": {"spool": spool, "db": db}}):
+        raise AriaDocsError(f"{spool} was not loaded into {db}, or not all of it: load/{deployments} says why")
+    if waiting:
+        raise AriaDocsError(f"not read, after {1 + RETRIES} runs: shards {', '.join(waiting)}; all else is in {db}")
+
+
+def _run_all(deployment: str, calls: Mapping[str, dict[str, Any]]) -> list[str]:
+    """Starts a run of the deployment for each call, waits for all. Returns the keys of those that did not complete."""
+    runs: dict[str, UUID] = {}
+    for key, parameters in calls.items():
+        started: Any = run_deployment(deployment, parameters=parameters, flow_run_name=key, timeout=0)
+        runs[key] = started.id
+    failed: list[str] = []
+    with get_client(sync_client=True) as client:
+        while runs:
+            time.sleep(_POLL_S)
+            for key, run_id in list(runs.items()):
+                state = client.read_flow_run(run_id).state
+                if state and state.is_final():
+                    del runs[key]
+                    failed += [] if state.is_completed() else [key]
+    return failed
+
+
+@task(name="read shard", task_run_name="shard {share}", cache_policy=NO_CACHE, persist_result=False)
+def read_shard(
+    paths: Sequence[str], spool: str, share: str, options: Options | None, password_file: str | None
+) -> list[str]:
+    """Reads one share of the files into the spool, wherever it runs. Returns the paths of the files that failed."""
+    told = Told()
+    chosen = _for_share(options, share)
+    if password_file:
+        chosen = replace(chosen, passwords=read_passwords(Path(password_file)))
+    with Run(Spool(Path(spool), say=told.say), chosen, command=f"task shard {share}", progress=told) as run:
+        files = run.find([Path(path) for path in paths])
+        told.files(len(files))
+        run.outcome.add(run.read(files))
+    if run.outcome.interrupted:
+        raise AriaDocsError(f"shard {share} was interrupted: what it had finished is in {spool}")
+    return sorted({failure.path for failure in run.outcome.failures})
+
+
+@flow(name="fleet", persist_result=False)
+def fleet(
+    paths: list[str],
+    spool: str,
+    db: str,
+    n: int = 2,
+    options: Options | None = None,
+    password_file: str | None = None,
+) -> list[str]:
+    """Reads n shares as tasks of the flow's task runner, then loads the spool. On a cluster:
+
+        fleet.with_options(task_runner=DaskTaskRunner(address="tcp://scheduler:8786"))(paths, spool, db, n=32)
+
+    Returns the paths of the files that failed. Raises AriaDocsError where files of the spool had to be left out.
+    """
+    shares = [str(Shard(number + 1, n)) for number in range(n)]
+    reading = read_shard.map(unmapped(paths), spool, shares, unmapped(options), password_file)
+    ends: list[Any] = [future.result(raise_on_failure=False) for future in reading]
+    load_spool.fn(spool, db)
+    for end in ends:
+        if isinstance(end, BaseException):  # all that was finished is loaded
+            raise end
+    return sorted({path for end in ends for path in end})
+
+
+def _for_share(options: Options | None, share: str) -> Options:
+    """The options, with all that the machine they are for decides. Raises UsageError, EngineError."""
+    chosen = options or Options(workers=os.cpu_count() or 1)
+    if chosen.engine != "embedded" and not chosen.profile:  # a deployment's parameters name a server and no more
+        found = choose(chosen.engine, model=chosen.model, servers=chosen.servers)
+        facts = {"model": found.model, "revision": found.revision, "profile": found.profile, "context": found.context}
+        chosen = replace(chosen, **facts)  # type: ignore[arg-type]
+    return replace(chosen, shard=parse_shard(share))

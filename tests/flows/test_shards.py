@@ -1,0 +1,204 @@
+"""Shards by two workers of a Prefect work pool, and by two of a Dask cluster: one is killed in the middle, and nothing
+is lost or different."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("prefect")
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.deployments import run_deployment
+from prefect.flows import Flow
+
+from aria_docs.batch import Run
+from aria_docs.errors import AriaDocsError
+from aria_docs.recipes import Options
+from aria_docs.spool import Spool
+from aria_docs.store import Store
+from flows.shards import fleet, load_spool, shard, shards
+from tests.conftest import Told, make_pdf
+from tests.test_spool import dump
+
+ROOT = Path(__file__).parents[2]
+OPTIONS = Options(tasks=("tables",))
+N_FILES, N_PAGES = 12, 40
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small PDFs, enough of them to be killed in the middle."""
+    folder = tmp_path_factory.mktemp("shards") / "in"
+    folder.mkdir()
+    for number in range(N_FILES):
+        make_pdf(folder / f"{number}.pdf", N_PAGES, tables=tuple(range(1, N_PAGES, 2)), word=f"Report {number}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def one(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """What a single process makes of them."""
+    store = Store(folder.parent / "one.duckdb")
+    with Run(store, Options(tasks=("tables",), workers=2), command="test", progress=Told()) as run:
+        run.outcome.add(run.read(run.find([folder])))
+    return dump(store)
+
+
+def until(condition: Callable[[], Any], what: str, patience_s: float = 120) -> Any:
+    deadline = time.monotonic() + patience_s
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, f"not within {patience_s} s: {what}"
+        time.sleep(0.05)
+    return answer
+
+
+def kill_tree(pid: int) -> None:
+    """The process and what descends from it, as when a machine is gone."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        except OSError:  # ended meanwhile
+            continue
+    doomed = [pid]
+    for parent in doomed:
+        doomed += [child for child, of in parents.items() if of == parent]
+    for process in doomed:
+        try:
+            os.kill(process, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def n_read(spool: Path) -> int:
+    recipes = [row.recipe for row in OPTIONS.recipes().values()]
+    return len(Spool(spool).known(recipes).read) if spool.exists() else 0
+
+
+# A Prefect work pool
+
+
+@pytest.fixture
+def deployed(tmp_path: Path) -> str:
+    """A process pool of its own, and the flows as its deployments, as `prefect.yaml` has them; its name."""
+    name = f"pool-{os.getpid()}"
+    with get_client(sync_client=True) as client:
+        client.create_work_pool(WorkPoolCreate(name=name, type="process"))
+    for flow in (shard, load_spool):
+        there: Flow[Any, Any] = flow.from_source(source=str(ROOT), entrypoint=f"flows/shards.py:{flow.fn.__name__}")
+        there.deploy(name=name, work_pool_name=name, print_next_steps=False, build=False, push=False)
+    return name
+
+
+@pytest.fixture
+def workers(deployed: str, prefect_server_url: str) -> Iterator[list["subprocess.Popen[bytes]"]]:
+    """Two, each with room for one run at a time."""
+    environment = os.environ | {"PREFECT_API_URL": prefect_server_url, "PREFECT_WORKER_QUERY_SECONDS": "1"}
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", deployed, "--limit", "1"]
+    started = [
+        subprocess.Popen(
+            [*command, "--name", f"worker-{number}"], env=environment, cwd=ROOT, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        for number in (1, 2)
+    ]  # fmt: skip
+    yield started
+    for worker in started:
+        kill_tree(worker.pid)
+        worker.wait()
+
+
+def test_two_workers_of_a_process_pool(
+    deployed: str, workers: list["subprocess.Popen[bytes]"], folder: Path, one: dict[str, Any], tmp_path: Path
+) -> None:
+    spool, db = tmp_path / "spool", tmp_path / "r.duckdb"
+    called = {"paths": [str(folder)], "spool": str(spool), "options": OPTIONS}
+    for share in ("1/2", "2/2"):
+        run_deployment(f"shard/{deployed}", parameters=called | {"share": share}, timeout=0, as_subflow=False)
+    until(lambda: len(set(runs_in(spool, entries=3))) == 2, "both shards have parts in the spool")
+    kill_tree(workers[0].pid)
+    assert 0 < n_read(spool) < N_FILES * N_PAGES
+
+    shards([str(folder)], str(spool), str(db), n=2, options=OPTIONS, deployments=deployed)
+
+    assert dump(Store(db)) == one
+    assert len(Store(db).records("FROM readings")) == N_FILES * N_PAGES
+    assert len(Store(db).records("FROM runs WHERE ended_at IS NULL")) == 1
+
+
+def runs_in(spool: Path, *, entries: int) -> list[str]:
+    """The runs that have left so many files or more."""
+    names = [name.rpartition("-")[0] for name in Spool(spool).names()] if spool.exists() else []
+    return [run for run in set(names) if names.count(run) >= entries]
+
+
+def test_a_share_that_fails_for_good_is_told_of(deployed: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[tuple[str, list[str]]] = []
+
+    def run_all(deployment: str, calls: dict[str, dict[str, Any]]) -> list[str]:
+        asked.append((deployment, list(calls)))
+        return [key for key in calls if key == "2/3"]
+
+    monkeypatch.setattr("flows.shards._run_all", run_all)
+    with pytest.raises(AriaDocsError, match=r"not read, after 3 runs: shards 2/3; all else is in r\.duckdb"):
+        shards(["in"], "spool", "r.duckdb", n=3)
+    assert asked == [
+        ("shard/aria-docs", ["1/3", "2/3", "3/3"]),
+        ("shard/aria-docs", ["2/3"]),
+        ("shard/aria-docs", ["2/3"]),
+        ("load/aria-docs", ["load"]),
+    ]
+
+
+# A task runner
+
+
+def test_a_fleet_of_threads(folder: Path, one: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    pdf = make_pdf(tmp_path / "in" / "a.pdf", 1, tables=(1,))
+    (tmp_path / "in" / "bad.pdf").write_bytes(b"%PDF-1.7\nnothing")
+    db = tmp_path / "r.duckdb"
+    failed = fleet([str(tmp_path / "in")], str(tmp_path / "spool"), str(db), n=2)
+    assert failed == [str(tmp_path / "in" / "bad.pdf")]
+    assert Store(db).records("SELECT path FROM document_tables") == [{"path": str(pdf)}]
+    (tmp_path / "spool" / "notes.txt").touch()
+    with pytest.raises(AriaDocsError, match=r"notes\.txt is no part of a spool"):
+        fleet([str(tmp_path / "in")], str(tmp_path / "spool"), str(db), n=2)
+
+
+def test_two_workers_of_a_dask_cluster(folder: Path, one: dict[str, Any], tmp_path: Path) -> None:
+    pytest.importorskip("prefect_dask", reason="pip install 'aria-docs[dask]'")
+    import distributed
+    from prefect_dask import DaskTaskRunner
+
+    spool, db = tmp_path / "spool", tmp_path / "r.duckdb"
+    lost: list[int] = []
+
+    def kill_one(cluster: distributed.LocalCluster) -> None:
+        until(lambda: len(runs_in(spool, entries=3)) == 2, "both shards have parts in the spool")
+        nanny = cluster.workers[0]
+        lost.append(n_read(spool))
+        kill_tree(nanny.pid)
+
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+    ) as cluster:
+        killer = threading.Thread(target=kill_one, args=(cluster,))
+        killer.start()
+        runner = DaskTaskRunner(address=cluster.scheduler_address)
+        failed = fleet.with_options(task_runner=runner)([str(folder)], str(spool), str(db), n=2, options=OPTIONS)
+        killer.join()
+
+    assert failed == []
+    assert 0 < lost[0] < N_FILES * N_PAGES
+    assert dump(Store(db)) == one
+    assert len(Store(db).records("FROM runs WHERE ended_at IS NULL")) == 1
