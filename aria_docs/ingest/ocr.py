@@ -28,6 +28,8 @@ from aria_docs.ingest.turns import turn
 from aria_docs.media import Word
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from aria_docs.ingest.picture import Gray, Patch
     from aria_docs.media import Box
 
@@ -44,6 +46,9 @@ _MAX_MARKS = 400  # more dashes and dots are a drawing
 IDEOGRAPH = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _WIDE = re.compile("[\uff01-\uff5e]")
 _LOOKS_LIKE = {"O": "0", "o": "0", "l": "1", "I": "1", "|": "1"}
+_SEPARATED = re.compile(r"(\D{0,3}\d{1,3}(?:[.,]\d{3})*)([.,])(\d{1,3})(\D{0,3})")
+_RANGE = re.compile(r"[(\[]?(\d[\d,]*)(?:\.(\d+))?[-\u2013]\d[\d,]*(?:\.\d+)?[)\]]?")
+_JOINED = re.compile(r"[(\[]?[\d.,]{4,}[)\]]?")
 _ZERO = re.compile(r"(?<=\d)O(?=[\d.,%]|$)|^O(?=[.,]\d)")
 _ONE = re.compile(r"^[lI|](?=[.,]\d)|(?<=\d[.,])[lI|](?=\d|$)")
 _SAME_TYPE = 1.25  # heights of lines of one size of type differ by no more
@@ -150,7 +155,7 @@ def scan(picture: Gray, reader: Reader, *, width_pt: float) -> Scan:
     picture = _without(picture, [*level, *upright], pt)
     quarters, read = reader.read(picture)
     picture = np.ascontiguousarray(np.rot90(picture, -quarters))
-    read = _figures([*map(_narrow, read), *_lone_marks(picture, read)])
+    read = _figures(_with_lone_marks(picture, list(map(_narrow, read))))
     level, upright = ([turn(box, quarters, width_pt, height_pt) for box in boxes] for boxes in (level, upright))
     if quarters % 2:
         level, upright, width_pt, height_pt = upright, level, height_pt, width_pt
@@ -214,20 +219,53 @@ def _narrow(line: OcrLine) -> OcrLine:
 
 
 def _figures(lines: list[OcrLine]) -> list[OcrLine]:
-    """A lone O among numbers is a zero, a lone l or | is a one: what stands over or under it in one column tells; in a number no reader means a letter."""
+    """A lone O among numbers is a zero, a lone l or | is a one: what stands over or under it in one column tells. It
+    tells a point from a comma, too; and in a number no letter is meant."""
     words = [(word, line) for line in lines for word in line.words]
     alike = [item for item in words if item[0].text in _LOOKS_LIKE]
+    separated = [(item, found) for item in words if (found := _SEPARATED.fullmatch(item[0].text))]
     places = np.array([(word.x0, word.x1, line.y0, line.y1) for word, line in words]).reshape(-1, 4)
     numeric = np.array([is_value(word.text) and any(c.isdigit() for c in word.text) for word, _ in words], dtype=bool)
+    # For each separator, and each count of digits behind it: which words have them.
+    endings = [(match[2], len(match[3])) if (match := _SEPARATED.fullmatch(w.text)) else ("", 0) for w, _ in words]
+    marks, digits = np.array([mark for mark, _ in endings]), np.array([n for _, n in endings])
     meant: dict[int, str] = {}
-    for word, line in alike:
+
+    def column(word: OcrWord, line: OcrLine, lines_away: float) -> NDArray[np.bool_]:
+        """The words over and under this one that begin, end or are centred where it is."""
         x0, x1, y0, y1 = places.T
         size = line.y1 - line.y0
         apart = np.abs(y0 + y1 - line.y0 - line.y1) / 2
         aligned = np.minimum(abs(x0 - word.x0), np.minimum(abs(x1 - word.x1), abs(x0 + x1 - word.x0 - word.x1) / 2))
-        same_column = (aligned < 0.4 * size) & (size / 2 < apart) & (apart < 4 * size)
-        if 2 * numeric[same_column].sum() > same_column.sum():
+        same: NDArray[np.bool_] = (aligned < 0.4 * size) & (size / 2 < apart) & (apart < lines_away * size)
+        return same
+
+    for word, line in alike:
+        same = column(word, line, 4)
+        if 2 * numeric[same].sum() > same.sum():
             meant[id(word)] = _LOOKS_LIKE[word.text]
+    for (word, line), match in separated:
+        other = "," if match[2] == "." else "."
+        like = digits == len(match[3])
+        over_and_under = marks[column(word, line, 15) & like]
+        # A column of decimals may end with thousands (a regression and its number of cases), hardly the reverse.
+        thousands = len(match[3]) == 3
+        if thousands and other == ".":
+            continue
+        page_agrees = like.sum() > 4 and (marks[like] == other).mean() > 0.75
+        column_agrees = len(over_and_under) > 2 and (over_and_under == other).mean() > 0.5
+        if column_agrees and (thousands or page_agrees) and not match[1].endswith("0"):
+            meant[id(word)] = f"{match[1]}{other}{match[3]}{match[4]}"
+    ranges = [
+        match and (0 if match[2] else len(match[1]), len(match[2] or ""))
+        for match in (_RANGE.fullmatch(word.text) for word, _ in words)
+    ]
+    for word, line in words:
+        if _JOINED.fullmatch(word.text):
+            near = [ranges[n] for n in np.flatnonzero(column(word, line, 15))]
+            usual = max(set(near) - {None}, key=near.count, default=None)
+            if usual is not None and near.count(usual) > 2:
+                meant[id(word)] = _with_dash(word.text, *usual)
 
     def mended(word: OcrWord) -> OcrWord:
         text = meant.get(id(word)) or _ONE.sub("1", _ZERO.sub("0", word.text))
@@ -236,12 +274,38 @@ def _figures(lines: list[OcrLine]) -> list[OcrLine]:
     return [replace(line, words=tuple(map(mended, line.words))) for line in lines]
 
 
-def _lone_marks(picture: Gray, lines: list[OcrLine]) -> list[OcrLine]:
-    """What stands for an empty value in a table: short level strokes in the middle of a row of text, and two dots or
-    more on its baseline, as dark as it. Readers overlook them, for they look for lines of text."""
+def _with_dash(text: str, n_whole: int, n_decimals: int) -> str:
+    """A range whose dash was not seen: two numbers with `n_decimals` behind the point, or of `n_whole` digits; anything
+    else as it is."""
+    number = rf"\d[\d,]*\.\d{{{n_decimals}}}" if n_decimals else rf"\d{{{n_whole}}}"
+    match = re.fullmatch(rf"([(\[]?)({number})({number})([)\]]?)", text)
+    if match is None or float(match[2].replace(",", "")) > float(match[3].replace(",", "")):
+        return text
+    return f"{match[1]}{match[2]}-{match[3]}{match[4]}"
+
+
+def _with_lone_marks(picture: Gray, lines: list[OcrLine]) -> list[OcrLine]:
+    """The lines, and what stands for an empty value in a table: short level strokes in the middle of a row of text, and
+    two dots or more on its baseline, as dark as it. Readers look for lines of text; they overlook such a mark, or take
+    it for a flat digit."""
     if not lines:
         return []
     size = float(np.median([line.y1 - line.y0 for line in lines]))
+    lines = [line for line in lines if not (line.y1 - line.y0 < 0.6 * size and _is_stroke(line, picture))]
+    return [*lines, *_lone_marks(picture, lines, size)] if lines else []
+
+
+def _is_stroke(line: OcrLine, picture: Gray) -> bool:
+    """Whether all of a line is one character that is at least twice as wide as high."""
+    if len(line.words) > 1 or len(line.words[0].text) > 1:
+        return False
+    y0, y1 = int(line.y0), math.ceil(line.y1)
+    ys, xs = np.nonzero(ink(picture[y0:y1, int(line.words[0].x0) : math.ceil(line.words[0].x1)], radius_px=y1 - y0))
+    return len(ys) > 0 and bool(np.ptp(xs) > 2 * np.ptp(ys) + 1)
+
+
+def _lone_marks(picture: Gray, lines: list[OcrLine], size: float) -> list[OcrLine]:
+    """Marks beside lines of that height."""
     mask = ink(picture, radius_px=int(size))
     boxes = [(int(line.words[0].x0), int(line.y0), math.ceil(line.words[-1].x1), math.ceil(line.y1)) for line in lines]
     text = np.concatenate([picture[y0:y1, x0:x1][mask[y0:y1, x0:x1]] for x0, y0, x1, y1 in boxes])
@@ -274,9 +338,11 @@ def _lone_marks(picture: Gray, lines: list[OcrLine]) -> list[OcrLine]:
             marks.append(OcrLine((OcrWord("-", patch.x0, patch.x1),), row[1], row[3], 1.0))
         elif dot:
             dots.append(patch)
-    for run in _runs_of_dots(dots, size):
-        if len(run) > 1 and (row := row_of(run[0], 0.6, 0.95)):
-            marks.append(OcrLine((OcrWord("." * len(run), run[0].x0, run[-1].x1),), row[1], row[3], 1.0))
+    marks += [
+        OcrLine((OcrWord("." * len(run), run[0].x0, run[-1].x1),), row[1], row[3], 1.0)
+        for run in _runs_of_dots(dots, size)
+        if len(run) > 1 and (row := row_of(run[0], 0.6, 0.95))
+    ]
     return marks if len(marks) <= _MAX_MARKS else []
 
 

@@ -163,8 +163,11 @@ def _parted(box: Box, words: list[Word], grids: list[Lattice], rules: list[Rule]
     Lattices tell by themselves.
     """
     here = [word for word in words if _inside(word, box)]
-    if not here or any(_overlap(lattice.box, box) > 0.5 for lattice in grids):
+    inside = [lattice for lattice in grids if _overlap(lattice.box, box) > 0.5]
+    if not here or any(len(lattice.xs) > 2 for lattice in inside):
         return [box]
+    if inside:  # frames
+        return _sides(box, here, rules)
     lines = lines_of(here)
     cuts = [n for n in range(2, len(lines) - 2) if is_caption(lines[n].text)]
     parts = []
