@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -13,6 +14,8 @@ from aria_docs.ingest.text_lines import WIDE_GAP, YEAR, Line, is_title, is_value
 from aria_docs.media import Box, TableCandidate, TableCell, Word
 
 _SNAP_PT = 3.0  # lines nearer than this are one line, ends nearer than this touch
+
+_APART = 1.5  # of the height of a line; text further apart is of two cells
 
 # More lines than these on one page are a drawing.
 _MAX_RULES = 1_500
@@ -129,10 +132,13 @@ def _lattice(hs: NDArray[np.float64], vs: NDArray[np.float64]) -> Lattice | None
 
 def _open_ends(rules: NDArray[np.float64], across: NDArray[np.float64]) -> list[float]:
     """Where two or more rules end together, if that is well outside the lines that cross them."""
-    start, end = float(rules[:, 1].min()), float(rules[:, 2].max())
-    together = (np.abs(rules[:, 1] - start) <= _SNAP_PT).sum(), (np.abs(rules[:, 2] - end) <= _SNAP_PT).sum()
-    outside = start < across.min() - 8, end > across.max() + 8
-    return [x for x, n, out in zip((start, end), together, outside, strict=True) if n > 1 and out]
+    starts, ends = np.sort(rules[:, 1]), np.sort(-rules[:, 2])
+    open_ends = []
+    for values, limit in ((starts, float(across.min()) - 8), (ends, -float(across.max()) - 8)):
+        together = [float(a) for a, b in pairwise(values) if b - a <= _SNAP_PT]
+        open_ends += [together[0]] if together and together[0] < limit else [math.nan]
+    left, right = open_ends
+    return [x for x in (left, -right) if not math.isnan(x)]
 
 
 def _edges(values: Sequence[float]) -> list[float]:
@@ -158,8 +164,9 @@ def _separated(at: Sequence[float], along: Sequence[float], rules: NDArray[np.fl
 
 def lattice_table(lattice: Lattice, words: Sequence[Word]) -> TableCandidate | None:
     """The table that the lines draw; None where no two of its cells hold text."""
-    xs, ys = lattice.xs, lattice.ys
     inside = [word for word in words if within(word, lattice.box)]
+    lattice = _parted(lattice, inside)
+    xs, ys = lattice.xs, lattice.ys
     slots: dict[tuple[int, int], int] = {}
     for n, (row, col, row_span, col_span) in enumerate(lattice.cells):
         slots.update({(row + i, col + j): n for i in range(row_span) for j in range(col_span)})
@@ -198,6 +205,32 @@ def lattice_table(lattice: Lattice, words: Sequence[Word]) -> TableCandidate | N
         box = (xs[col], ys[row], xs[col + col_span], ys[row + row_span])
         cells.append(TableCell(row + added[row], col, text_of(content[n]), span, col_span, box=box))
     return candidate_of(_unframed(cells, len(xs) - 1), header_rows=None)
+
+
+def _parted(lattice: Lattice, words: Sequence[Word]) -> Lattice:
+    """With cells over several columns parted where their words stand far apart on both sides of a line that ends short
+    of them, as one does in a poor scan."""
+    cells: list[tuple[int, int, int, int]] = []
+    for row, col, row_span, col_span in lattice.cells:
+        x0, x1 = lattice.xs[col], lattice.xs[col + col_span]
+        y0, y1 = lattice.ys[row], lattice.ys[row + row_span]
+        own = [word for word in words if x0 < middle_of(word)[0] < x1 and y0 < middle_of(word)[1] < y1]
+        cuts = [n for n in range(col + 1, col + col_span) if _stands_apart(own, lattice.xs[n])] if row_span == 1 else []
+        cells += [(row, a, row_span, b - a) for a, b in pairwise([col, *cuts, col + col_span])]
+    return replace(lattice, cells=tuple(cells))
+
+
+def _stands_apart(words: Sequence[Word], x: float) -> bool:
+    """Whether no word crosses `x`, and those beside it on one line are as far apart as no words of a phrase."""
+    if any(word.box[0] < x < word.box[2] for word in words):
+        return False
+    apart = []
+    for line in lines_of(words):
+        for a, b in pairwise(line.words):
+            if a.box[2] <= x <= b.box[0]:
+                least = WIDE_GAP if is_value(b.text) else _APART
+                apart.append(b.box[0] - a.box[2] > least * (line.bottom - line.top))
+    return bool(apart) and all(apart)
 
 
 def tells_columns(lattice: Lattice, words: Sequence[Word]) -> bool:

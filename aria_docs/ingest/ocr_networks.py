@@ -37,6 +37,8 @@ _MAX_WIDTH_PX = 3_200
 _BATCH = 16
 _SOME_IDEOGRAPHS = 0.05  # of the characters of a page, if it has any
 _CERTAIN = 0.5  # mean probability of a line's characters; less is a smudge or a picture
+_CERTAIN_UNSEEN = 0.8  # and of a letter or two that only their place in a row speaks for
+_MAX_OVERLOOKED = 100  # more are a drawing, or a picture
 _WIDE_GAP = 0.27  # of a line's height, which is 1.3 times the size of type: no letters of one word stand so far apart
 _FLUENT = 0.85  # upside down, lines of clean text come out below it
 
@@ -64,14 +66,19 @@ class Networks:
         if quarters:
             boxes = [_turned(box, quarters, picture.shape) for box in boxes]
             picture = np.rot90(picture, -quarters)
+        n_seen = len(boxes)
+        boxes += _overlooked(picture, boxes)
         crops = [picture[y0:y1, x0:x1] for x0, y0, x1, y1 in boxes]
         # A line on its side (a heading of a narrow column, an axis' name) is turned; a lone digit is tall, too.
         tall = 2 * median(min(crop.shape) for crop in crops)
         sideways = [crop.shape[0] > max(tall, 1.5 * crop.shape[1]) for crop in crops]
         upright = [np.rot90(crop, -1) if side else crop for crop, side in zip(crops, sideways, strict=True)]
         lines = []
-        for box, crop, side, (text, at, certainty) in zip(boxes, crops, sideways, self._texts(upright), strict=True):
-            if certainty < _CERTAIN or not text.strip():
+        read = zip(boxes, crops, sideways, self._texts(upright), strict=True)
+        for n, (box, crop, side, (text, at, certainty)) in enumerate(read):
+            if certainty < (_CERTAIN if n < n_seen else _CERTAIN_UNSEEN) or not text.strip():
+                continue
+            if n >= n_seen and not text.strip()[0].isalnum():
                 continue
             x0, y0, x1, y1 = box
             if side:
@@ -165,6 +172,31 @@ class Networks:
         text = [self._characters[character] for character, _, _ in runs]
         at = [min(1.0, float(a + b) / 2 / len(best) * stretch) for _, a, b in runs]
         return "".join(text), at, float(np.mean([sure[a] for _, a, _ in runs]))
+
+
+def _overlooked(picture: Gray, boxes: list[_Box]) -> list[_Box]:
+    """Places of a lone digit or letter in a row of text that the first network takes for a speck: where ink of that
+    size stands, in one or two pieces, with room on both sides."""
+    size = median(y1 - y0 for _, y0, _, y1 in boxes)
+    mask = ink(picture, radius_px=int(size))
+    for x0, y0, x1, y1 in boxes:
+        mask[y0:y1, x0:x1] = False
+    found: list[_Box] = []
+    for patch in sorted(patches(mask), key=lambda patch: patch.x0):
+        width, height = patch.x1 - patch.x0, patch.y1 - patch.y0
+        if not (0.35 * size < height < 0.8 * size and 0.08 * size < width < 0.8 * size):
+            continue
+        y = (patch.y0 + patch.y1) / 2
+        row = [box for box in boxes if box[3] - box[1] < 1.5 * size and abs(box[1] + box[3] - 2 * y) < 0.3 * size]
+        if not row:
+            continue
+        _, y0, _, y1 = min(row, key=lambda box: max(box[0] - patch.x1, patch.x0 - box[2]))
+        margin = int(0.2 * size)
+        box = max(0, patch.x0 - margin), y0, min(picture.shape[1], patch.x1 + margin), y1
+        if found and found[-1][1] == y0 and box[0] <= found[-1][2]:
+            box = (found.pop()[0], *box[1:])
+        found.append(box)
+    return [box for box in found if box[2] - box[0] < 2 * size] if len(found) <= _MAX_OVERLOOKED else []
 
 
 def _session(name: str) -> Any:

@@ -31,6 +31,7 @@ from aria_docs.ingest.text_lines import (
     YEAR,
     Line,
     height_of,
+    is_caption,
     is_title,
     is_value,
     lines_of,
@@ -41,6 +42,7 @@ from aria_docs.ingest.text_lines import (
 )
 from aria_docs.media import Box, TableCandidate, TableCell, Word
 
+_OFF_CENTRE = 0.15  # of the width of columns: a phrase that far from their middle does not head all of them
 _FULL = 0.9  # of a table's width: a rule that long ends a band of rows
 
 
@@ -180,8 +182,11 @@ class _Grid:
             head = apart if sum(0 in self.filled(line) for line in lines[:apart]) <= 1 else 1
             return head if max(len(self.filled(line)) for line in lines[:head]) > 1 else 0
         if ruled and ruled[0] <= len(lines) // 2 and sum(map(self.is_body, lines[: ruled[0]])) <= 1:
-            later = [i for i in ruled if i <= first_body]
-            return max(ruled[0], *later) if later else ruled[0]
+            ends = [i for i in ruled if i <= first_body] or ruled[:1]
+            # Where each row is ruled, a heading between rows is none of the header.
+            while len(ends) > 1 and all(set(self.filled(line)) == {0} for line in lines[ends[-2] : ends[-1]]):
+                ends.pop()
+            return ends[-1]
         for i in range(first_body, 0, -1):
             if i < len(lines) and set(self.filled(lines[i - 1])) != {0}:
                 return i
@@ -189,15 +194,36 @@ class _Grid:
 
     def rows(self, lines: Sequence[Line]) -> list[list[Line]]:
         """Lines of the body grouped to rows."""
-        rows: list[list[Line]] = []
         steps = [b.middle - a.middle for a, b in pairwise(lines)]
         self.rows_apart = bool(steps) and float(np.percentile(steps, 90)) > 1.15 * min(steps)
+        bands: list[list[Line]] = []
         for line in lines:
-            if rows and not self.ruled(rows[-1][-1], line) and self._goes_on(rows[-1], line):
-                rows[-1].append(line)
+            if bands and not self.ruled(bands[-1][-1], line):
+                bands[-1].append(line)
             else:
-                rows.append([line])
+                bands.append([line])
+        # Where rules part the rows, what stands between two of them is one row, but where it is several records.
+        records = [self._is_one_record(band) for band in bands]
+        rows_ruled = len(bands) > 2 and 2 * len(bands) > 0.8 * len(lines) and sum(records) >= 0.8 * len(bands)
+        rows: list[list[Line]] = []
+        for band, is_one in zip(bands, records, strict=True):
+            if rows_ruled and is_one:
+                rows.append(band)
+                continue
+            rows.append(band[:1])
+            for line in band[1:]:
+                if self._goes_on(rows[-1], line):
+                    rows[-1].append(line)
+                else:
+                    rows.append([line])
         return rows
+
+    def _is_one_record(self, band: Sequence[Line]) -> bool:
+        """Whether no column has two values in it, nor each line a label of its own."""
+        filled = [self.filled(line) for line in band]
+        valued = Counter(column for line in filled for column, text in line.items() if column > 0 and is_value(text))
+        fresh = all(0 in line and len(line) > 1 and not line[0][0].islower() for line in filled)
+        return max(valued.values(), default=0) < 2 and (len(band) == 1 or not fresh)
 
     def _goes_on(self, row: list[Line], line: Line) -> bool:
         """Whether `line` is more of `row` and not a row of its own."""
@@ -324,20 +350,32 @@ def _header(grid: _Grid, lines: Sequence[Line], rules: Sequence[Rule]) -> tuple[
 
 def _shared(grid: _Grid, words: list[Word], columns: Sequence[int]) -> list[_Cell]:
     """What stands over one rule: one spanner, or several side by side that share its columns between them."""
-    rows = [phrases_of(line.words, 2 * grid.height) for line in lines_of(words)]
-    if not rows:
+    lines = lines_of(words)
+    if not lines:
         return []
-    phrases = rows[0]
-    if len(phrases) < 2 or any(len(row) != len(phrases) for row in rows) or len(columns) < 2 * len(phrases):
-        return [_Cell(columns[0], columns[-1], words)]
-    groups = _nearest(grid, phrases, columns)
-    if any(not group for group in groups):
-        return [_Cell(columns[0], columns[-1], words)]
-    return [
-        _Cell(group[0], group[-1], [word for row in rows for word in row[i]])
-        for i, group in enumerate(groups)
-        if len(group) > 1
-    ]
+    for gap in (2 * grid.height, grid.height):
+        rows = [phrases_of(line.words, gap) for line in lines]
+        phrases = rows[0]
+        if len(phrases) < 2 or any(len(row) != len(phrases) for row in rows) or len(columns) < 2 * len(phrases):
+            continue
+        groups = _nearest(grid, phrases, columns)
+        if not all(groups) or (gap == grid.height and not _all_centred(grid, phrases, groups)):
+            continue
+        return [
+            _Cell(group[0], group[-1], [word for row in rows for word in row[i]])
+            for i, group in enumerate(groups)
+            if len(group) > 1
+        ]
+    return [_Cell(columns[0], columns[-1], words)]
+
+
+def _all_centred(grid: _Grid, phrases: Sequence[list[Word]], groups: Sequence[list[int]]) -> bool:
+    """Whether each phrase stands over the middle of several columns of its own."""
+    for phrase, group in zip(phrases, groups, strict=True):
+        x0, x1 = grid.extents[group[0]][0], grid.extents[group[-1]][1]
+        if len(group) < 2 or abs(phrase[0].box[0] + phrase[-1].box[2] - x0 - x1) / 2 > _OFF_CENTRE * (x1 - x0):
+            return False
+    return True
 
 
 def _centred(grid: _Grid, line: Line, lines: Sequence[Line]) -> list[_Cell]:
@@ -354,9 +392,16 @@ def _centred(grid: _Grid, line: Line, lines: Sequence[Line]) -> list[_Cell]:
     phrases = [p for p in phrases_of(line.words, grid.height) if (p[0].box[0] + p[-1].box[2]) / 2 > grid.edges[0]]
     if not phrases or len(phrases) >= len(columns) or columns != list(range(columns[0], columns[-1] + 1)):
         return []
-    groups = _nearest(grid, phrases, columns)
-    if not all(groups):
+    groups = [
+        _under(grid, phrase, group)
+        for phrase, group in zip(phrases, _nearest(grid, phrases, columns), strict=True)
+        if group
+    ]
+    if len(groups) < len(phrases):
         return []
+    spanners = [_Cell(g[0], g[-1], list(p)) for p, g in zip(phrases, groups, strict=True) if len(g) > 1]
+    if _heads_repeat(grid, line, lines, groups):
+        return spanners
     over_one = [[0.0, 0.0, 0.0] for _ in phrases]  # to the left, in the middle, to the right
     over_text = over_cells = 0.0
     bounds = [grid.left, *grid.edges, grid.right]
@@ -367,9 +412,34 @@ def _centred(grid: _Grid, line: Line, lines: Sequence[Line]) -> list[_Cell]:
         over_text += abs(grid.extents[group[0]][0] + grid.extents[group[-1]][1] - a - b) / 2
         over_cells += abs(bounds[group[0]] + bounds[group[-1] + 1] - a - b) / 2
     own = min(map(sum, zip(*over_one, strict=True)))
-    if own < 3 * len(phrases) or own < min(over_text, over_cells):
-        return []
-    return [_Cell(g[0], g[-1], list(p)) for p, g in zip(phrases, groups, strict=True) if len(g) > 1]
+    return [] if own < 3 * len(phrases) or own < min(over_text, over_cells) else spanners
+
+
+def _under(grid: _Grid, phrase: list[Word], group: list[int]) -> list[int]:
+    """The columns that the phrase stands over, without those at one end that belong to no phrase."""
+
+    def off(columns: list[int]) -> float:
+        return abs(
+            grid.extents[columns[0]][0] + grid.extents[columns[-1]][1] - phrase[0].box[0] - phrase[-1].box[2]
+        ) / (2 * (grid.extents[group[-1]][1] - grid.extents[group[0]][0]))
+
+    parts = [group[n:] for n in range(len(group))] + [group[: n + 1] for n in range(len(group))]
+    best = min(parts, key=off)
+    return best if off(group) > _OFF_CENTRE and off(best) < 0.35 * off(group) else group
+
+
+def _heads_repeat(grid: _Grid, line: Line, lines: Sequence[Line], groups: Sequence[list[int]]) -> bool:
+    """Whether the heads below are the same under each phrase, or are years under phrases that are none."""
+    texts: dict[int, str] = {}
+    for word in (word for other in lines if other.middle > line.middle for word in other.words):
+        texts[grid.column(word)] = f"{texts.get(grid.column(word), '')} {word.text}".strip()
+    heads = [tuple(texts[column] for column in group) for group in groups]
+    if min(map(len, heads)) < 2:
+        return False
+    years = all(YEAR.fullmatch(text) for head in heads for text in head)
+    return (years and not any(YEAR.fullmatch(word.text) for word in line.words)) or (
+        len(heads) > 1 and len(set(heads)) == 1
+    )
 
 
 def _nearest(grid: _Grid, phrases: Sequence[list[Word]], columns: Sequence[int]) -> list[list[int]]:
@@ -392,8 +462,14 @@ def _before(line: Line, previous: Line) -> str:
 def _without_title(lines: list[Line], full: Sequence[float], edges: Sequence[float]) -> list[Line]:
     """Without a line above the header that is none of it.
 
-    A full rule sets it off (a title, or a unit such as (In thousands)), or it is a sentence that ends with a colon.
+    It begins like a caption, with all down to the next rule or to text side by side; or a full rule sets it off (a
+    title, or a unit such as (In thousands)), or it is a sentence that ends with a colon.
     """
+    if is_caption(lines[0].text):
+        for n in range(1, min(5, len(lines) - 1)):
+            ruled = any(lines[n - 1].middle < y < lines[n].middle for y in full)
+            if ruled or len(phrases_of(lines[n].words, lines[n].bottom - lines[n].top)) > 1:
+                return lines[n:]
     if len(lines) < 4 or len(edges) < 2 or len(phrases_of(lines[0].words, lines[0].bottom - lines[0].top)) > 1:
         return lines
     text, words = lines[0].text, lines[0].words

@@ -6,14 +6,16 @@ linear in drawings; neither is used: cells are made of the page's words.
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from aria_docs.ingest.lattice import Lattice, Rule, lattice_table, lattices, merge_rules, tells_columns
 from aria_docs.ingest.mupdf import pymupdf
 from aria_docs.ingest.open_table import open_table
-from aria_docs.ingest.text_lines import may_hold_table
+from aria_docs.ingest.text_lines import MARKED, NOTED, Line, is_caption, lines_of, may_hold_table, phrases_of
 from aria_docs.ingest.turns import quarters_upright, turn
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ MAX_LINES = 3_000
 MAX_DRAWINGS = 20_000
 # It renders the page at one pixel a point: a page of 144,000 points would be 60 GB. Larger pages are shrunk to this.
 MAX_SIDE_PT = 2_000.0
+
+# Two tables side by side stand further apart than columns do, and have rules longer than a column's.
+_SIDES_PT, _RULE_PT = 12.0, 60.0
 
 CROWDED = "tables on this page looked for by ruling lines only: it has {} {}, the limit is {:,}"
 
@@ -120,7 +125,9 @@ def _tables(
     found: list[TableCandidate | None] = []
     used: list[Lattice] = []
     regions = _regions(groups)
-    for box, edges in regions:
+    parts = [(part, edges) for box, edges in regions for part in _parted(box, words, grids, horizontal)]
+    for box, hints in parts:
+        edges = [x for x in hints if box[0] + 6 < x < box[2] - 6]
         inside = [lattice for lattice in grids if lattice not in used and _overlap(lattice.box, box) > 0.5]
         whole = [lattice for lattice in inside if _explains([lattice], box, words)]
         used += inside
@@ -150,9 +157,64 @@ def _regions(groups: list[dict[str, Any]]) -> list[tuple[Box, list[float]]]:
     return regions
 
 
-def _explains(inside: list[Lattice], box: Box, words: list[Word]) -> bool:
-    """Whether lattices hold nearly all words of a region, and tell its columns apart."""
+def _parted(box: Box, words: list[Word], grids: list[Lattice], rules: list[Rule]) -> list[Box]:
+    """The tables that the network took for one: a caption stands between them, or rules end on both sides of a gap.
+
+    Lattices tell by themselves.
+    """
     here = [word for word in words if _inside(word, box)]
+    inside = [lattice for lattice in grids if _overlap(lattice.box, box) > 0.5]
+    if not here or any(len(lattice.xs) > 2 for lattice in inside):
+        return [box]
+    if inside:  # frames
+        return _sides(box, here, rules)
+    lines = lines_of(here)
+    cuts = [n for n in range(2, len(lines) - 2) if is_caption(lines[n].text)]
+    parts = []
+    for first, last in pairwise([0, *cuts, len(lines)]):
+        while last < len(lines) and last > first + 2 and _is_prose(lines[last - 1], box):
+            last -= 1
+        top = box[1] if first == 0 else lines[first].top
+        parts.append((box[0], top, box[2], box[3] if last == len(lines) else lines[last - 1].bottom))
+    return [side for part in parts for side in _sides(part, here, rules)]
+
+
+def _is_prose(line: Line, box: Box) -> bool:
+    """Whether a line is one phrase over most of the width."""
+    return len(phrases_of(line.words, line.bottom - line.top)) == 1 and line.words[-1].box[2] - line.words[0].box[
+        0
+    ] > 0.3 * (box[2] - box[0])
+
+
+def _sides(box: Box, words: list[Word], rules: list[Rule]) -> list[Box]:
+    """Two boxes where tables stand side by side, each under rules of its own with nothing in the gap; else the box."""
+    here = sorted((word for word in words if _inside(word, box)), key=lambda word: word.box[0])
+    near = [r for r in rules if box[1] - 12 < r.at < box[3] + 12 and r.start < box[2] and r.end > box[0]]
+    near = [r for r in near if r.end - r.start > _RULE_PT]
+    reach = -math.inf
+    for word in here:
+        gap, middle = word.box[0] - reach, (word.box[0] + reach) / 2
+        left, right = [r for r in near if r.end < middle], [r for r in near if r.start > middle]
+        if reach > 0 and gap > _SIDES_PT and left and right and len(left) + len(right) == len(near):
+            spans = (
+                (min(r.start for r in left), here[0].box[0], reach, max(r.end for r in left)),
+                (min(r.start for r in right), word.box[0], max(w.box[2] for w in here), max(r.end for r in right)),
+            )
+            if all(start < x0 + 8 and end > x1 - 8 for start, x0, x1, end in spans):
+                return [(box[0], box[1], middle, box[3]), *_sides((middle, *box[1:]), words, rules)]
+        reach = max(reach, word.box[2])
+    return [box]
+
+
+def _explains(inside: list[Lattice], box: Box, words: list[Word]) -> bool:
+    """Whether lattices hold nearly all words of a region but its caption and notes, and tell its columns apart."""
+    here = [word for word in words if _inside(word, box)]
+    top, bottom = min(lattice.ys[0] for lattice in inside), max(lattice.ys[-1] for lattice in inside)
+    above, below = [w for w in here if w.box[3] < top + 3], [w for w in here if w.box[1] > bottom - 3]
+    for outside in (above, below):
+        text = outside and lines_of(outside)[0].text
+        if text and (is_caption(text) or (outside is below and (NOTED.match(text) or MARKED.match(text)))):
+            here = [word for word in here if not any(word is other for other in outside)]
     held = sum(any(_inside(word, lattice.box) for lattice in inside) for word in here)
     return held >= 0.9 * len(here) and all(
         len(lattice.xs) > 2 and len(lattice.ys) > 2 and tells_columns(lattice, words) for lattice in inside

@@ -20,6 +20,7 @@ _MAX_RUNS = 60_000  # more are a photograph
 
 _RULING_PT, _NO_LETTER_PT = 15.0, 40.0  # the least length of a ruling, and of one that cannot be a letter's stem
 _RULING_WIDTH_PT = 4.0
+_THIN_PT = 6.0  # shades are larger, strokes of letters smaller
 _FAINT, _FAINT_PT = 10, 7.0  # levels of gray by which a ruling is darker than paper, averaged over such a length
 _PAPER = 0.4  # no more ink than that beside a ruling: what crosses or touches it
 
@@ -95,7 +96,36 @@ def _level_lines(picture: Gray, pt: float) -> list[Patch]:
     faint = _long_and_thin(picture, ridges, mask, pt, least_pt=_NO_LETTER_PT, paper=_PAPER / 3)
     # Where a line is clear nearly all along, its ends are, too; else the faint line joins what is clear of it.
     joining = [line for line in faint if max((_shared(line, piece) for piece in clear), default=0.0) < 0.75]
-    return joining + [piece for piece in clear if not any(_shared(piece, line) > 0.5 for line in joining)]
+    found = joining + [piece for piece in clear if not any(_shared(piece, line) > 0.5 for line in joining)]
+    # Beside a shade all of it counts as ink; there, a line is what stands out from the shade, too.
+    thin = _stands_out(picture, px=round(_THIN_PT / pt))
+    shaded = _long_and_thin(picture, thin, thin, pt, least_pt=_RULING_PT, paper=_PAPER / 3)
+    return found + [line for line in shaded if not any(_shared(line, other) > 0 for other in found)]
+
+
+def _stands_out(picture: Gray, *, px: int) -> Mask:
+    """Pixels darker than all that is further away than half of `px`: strokes, and not shades (closing, then top-hat:
+    Serra 1982)."""
+    light = np.asarray(Image.fromarray(picture).filter(ImageFilter.BoxBlur(1)))
+    for axis in (0, 1):
+        light = _running(np.maximum, light, px, axis)
+    for axis in (0, 1):
+        light = _running(np.minimum, light, px, axis)
+    mask: Mask = picture.astype(np.int16) < light.astype(np.int16) - _CONTRAST
+    return mask
+
+
+def _running(of: np.ufunc, values: Gray, px: int, axis: int) -> Gray:
+    """The largest or smallest of `px` neighbours, in windows that double."""
+    pad = [(0, 0), (0, 0)]
+    pad[axis] = (px // 2, px - 1 - px // 2)
+    values = np.moveaxis(np.pad(values, pad, mode="edge"), axis, 0)
+    reach = 1
+    while reach < px:
+        step = min(reach, px - reach)
+        values = of(values[:-step], values[step:])
+        reach += step
+    return np.moveaxis(values, 0, axis)
 
 
 def _shared(line: Patch, other: Patch) -> float:

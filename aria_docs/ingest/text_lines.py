@@ -112,6 +112,11 @@ def is_value(text: str) -> bool:
     return bool(_NUMERIC.fullmatch(text) or _EMPTY_VALUE.fullmatch(text))
 
 
+def is_caption(text: str) -> bool:
+    """Begins like the caption of a table: a word for table, and a number."""
+    return bool(_CAPTION.match(text))
+
+
 def is_title(text: str) -> bool:
     """Too long for a heading over all columns, or empty, or begins like a caption or a note."""
     return not text or len(text) > 60 or bool(_CAPTION.match(text) or NOTED.match(text))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from aria_docs.media import Table
@@ -17,13 +18,15 @@ from aria_docs.model.numbers import numbers
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aria_docs.media import Box, Page, TableCandidate, Word
+    from aria_docs.media import Box, Page, TableCandidate, TableCell, Word
 
 _MIN_FILLED = 0.3  # of the cells of a table hold text; a chart's grid or a blank form has less
 _MAX_WORDS_PER_CELL = 60  # on average; more is paragraphs in a frame
 
 _BULLET = re.compile(r"[•◦▪■□●○–—*✓➢\uf0b7\uf0a7-]|\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)]", re.IGNORECASE)
 _COMMENT = re.compile(r"(?:#+|//|/\*|%) \w")
+_EQUATION = re.compile(r"\(\d{1,3}(?:\.\d{1,3})?[a-z]?\)")
+_PAGE = re.compile(r"(?:page|seite|p[aá]gina|pagina|sida|side)\b", re.IGNORECASE)
 _LEADERS = re.compile(r"(?:\. ?){4,}|…{2,}|_{4,}")
 
 _CAPTION = re.compile(
@@ -79,8 +82,28 @@ def _is_table(candidate: TableCandidate) -> bool:
         return False  # lines of a program with a comment beside each
     if 2 * sum(cell.text.endswith((",", ";", "{", "}")) for cell in filled) > len(filled):
         return False  # a program again, or what it was given to read
+    if _is_numbered(candidate, filled):
+        return False
     led = {cell.row for cell in filled if _LEADERS.search(cell.text)}
     return not (2 * len(led) > len(rows) and len(columns) <= 3)
+
+
+def _is_numbered(candidate: TableCandidate, filled: Sequence[TableCell]) -> bool:
+    """Whether the last column only counts: pages of contents without leaders, or equations."""
+    if candidate.n_cols > 3:
+        return False
+    last = [cell for cell in filled if cell.col == candidate.n_cols - 1 and not cell.is_header]
+    rows = {cell.row for cell in filled if not cell.is_header}
+    if len(last) < 0.7 * len(rows):
+        return False
+    if all(_EQUATION.fullmatch(cell.text) for cell in last):
+        return True
+    pages = [int(cell.text) for cell in last if cell.text.isdecimal() and len(cell.text) < 5]
+    headed = candidate.n_header_rows and not any(
+        _PAGE.match(cell.text) for cell in filled if cell.is_header and cell.col == candidate.n_cols - 1
+    )
+    rising = all(a <= b for a, b in pairwise(pages)) and len(set(pages)) > 3
+    return len(pages) > 4 and len(pages) == len(last) and rising and not headed
 
 
 def _caption(box: Box, paragraphs: list[_Paragraph]) -> str | None:
