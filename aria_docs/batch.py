@@ -134,7 +134,7 @@ class _Session:
 
 
 class Run:
-    """One run over a database or a spool; a context manager. `read` may be called several times, from several threads."""
+    """One run over a database or a spool; a context manager. `read` may be called often, and from several threads."""
 
     def __init__(self, store: Keeper, options: Options, *, command: str, progress: Progress) -> None:
         self.store, self.options, self.progress = store, options, progress

@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Literal, Protocol
 
 from aria_docs.errors import EngineError, UsageError
@@ -110,11 +111,14 @@ def choose(
             return Choice("remote", why, remote.model, remote.revision, remote.profile.name, remote.profile.context)
     if servers or profile:
         raise UsageError("--server and --profile are for --engine remote, and Aria itself reads here")
-    from aria_docs.model.aria import weights
     from aria_docs.model.profiles.aria import ARIA
 
-    found = weights.find(model or PUBLISHED)
-    return Choice("aria", why, found.model, found.revision, ARIA.name, min(ARIA.context, found.context))
+    weights = _weights()
+
+    name = model or PUBLISHED
+    folder = weights.locate(name)
+    context = weights.read_config(folder).text_config.max_position_embeddings
+    return Choice("aria", why, name, weights.revision(folder), ARIA.name, min(ARIA.context, context))
 
 
 def open_model(
@@ -133,7 +137,7 @@ def open_model(
         return RemoteModel.connect(
             servers, model=choice.model, profile=choice.profile, timeout_s=request_timeout_s, key=api_key()
         )
-    from aria_docs.model.aria.engine import AriaModel
+    from aria_docs.model.aria.model import AriaModel
 
     return AriaModel.load(choice.model, quantize=quantize, kv_cache=kv_cache)
 
@@ -150,6 +154,16 @@ def lanes(engine: Name, servers: Sequence[str]) -> int:
 def api_key() -> str | None:
     """Of the servers, from the environment."""
     return os.environ.get("ARIA_DOCS_API_KEY") or os.environ.get("OPENAI_API_KEY") or None
+
+
+def _weights() -> ModuleType:
+    """The room of Aria's weights. Raises EngineError where the aria extra is not installed."""
+    try:
+        from aria_docs.model.aria import weights
+    except ModuleNotFoundError as error:
+        hint = "pip install 'aria-docs[aria]' brings it"
+        raise EngineError(f"--engine aria needs {error.name}, which is not installed: {hint}") from error
+    return weights
 
 
 def _best(model: str | None, servers: Sequence[str]) -> tuple[Name, str]:
@@ -173,13 +187,17 @@ def _has_card() -> bool:
     if not Path("/proc/driver/nvidia/version").exists():
         return False
     try:
-        from aria_docs.model.aria import attention
+        from aria_docs.model.aria.attention import has_card
     except ModuleNotFoundError:  # the aria extra is not installed
         return False
-    return attention.has_card()
+    return has_card()
 
 
 def _is_cached(model: str) -> bool:
     from aria_docs.model.aria import weights
 
-    return weights.is_cached(model)
+    try:
+        weights.locate(model, download=False)
+    except EngineError:  # that is the answer
+        return False
+    return True

@@ -97,5 +97,5 @@ def test_summaries_name_where_they_come_from(engine: Engine) -> None:
 def test_an_engine_that_is_none() -> None:
     with pytest.raises(EngineError, match="'embedded'"):
         load("nonesuch")
-    assert choose("auto")[0] in ENGINES
-    assert choose("embedded")[0] == "embedded"
+    assert choose("auto").engine in ENGINES
+    assert choose("embedded").engine == "embedded"

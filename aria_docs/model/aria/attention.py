@@ -25,6 +25,11 @@ Name = Literal["flash_attention_3", "flash_attention_2", "sdpa"]
 _FEW = 1
 
 
+def has_card() -> bool:
+    """Whether there is a CUDA device that torch can use."""
+    return torch.cuda.is_available()
+
+
 @cache
 def choose(device: torch.device, dtype: torch.dtype) -> Name:
     """The fastest that is installed and that the device and the numbers' type allow, as transformers names it too."""

@@ -52,7 +52,7 @@ class FeatureCache:
         digest = blake2b(f"{self._weights} {self._dtype} {queries}".encode(), digest_size=20)
         for crop in crops:
             digest.update(f" {crop.pixels.shape};".encode())
-            digest.update(memoryview(np.ascontiguousarray(crop.pixels)))
+            digest.update(np.ascontiguousarray(crop.pixels).data)
         return digest.hexdigest()
 
     def read(self, name: str, shape: tuple[int, int]) -> torch.Tensor | None:
