@@ -115,7 +115,7 @@ class Desk:
             model, engine = self._model()
             group = self._take(model.together)
             began = time.perf_counter()
-            for answer in self._answers(engine, group):
+            for answer in self._answers(engine, tuple(group)):
                 group.pop(0).tray.put(replace(answer, seconds=time.perf_counter() - began))
         except BaseException as error:
             for item in group or self._take(1):

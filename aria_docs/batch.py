@@ -268,7 +268,7 @@ class Run:
             quantize=options.quantize,
             kv_cache=options.kv_cache,
         )
-        self.progress.say(f"model: {model}")
+        self.progress.say(f"model: {model!r}")
         return model, ChatEngine(model, custom=options.custom)
 
 
@@ -584,9 +584,12 @@ class _Crew:
                 self._keep_answer(answered)
             else:
                 self._refuse(answered.ticket, answered.error)
-            source = answered.ticket.source
+            source, seen = answered.ticket.source, answered.ticket.seen
             source.n_asked -= 1
-            self._part_over(source)
+            for _ in (
+                (seen.page,) if isinstance(seen, SeenPage) else seen.tasks
+            ):  # a page is one part, whatever is asked
+                self._part_over(source)
             if source.n_sessions == 0 and not source.over and not self._is_left(source):
                 self._leave_to_model(source)
         for session in self._sessions.values():

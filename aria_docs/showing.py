@@ -19,6 +19,7 @@ from aria_docs.media import Cue, Frame, Shot, Video, VideoInfo
 from aria_docs.model.chat import SeenDocument, SeenPage, SeenVideo
 from aria_docs.model.chat_model import Shown
 from aria_docs.model.encoding import encode
+from aria_docs.model.profiles.aria import ARIA
 from aria_docs.model.profiles.choice import named
 from aria_docs.pipeline import (
     Answer,
@@ -229,7 +230,8 @@ def _with_words(times_s: Sequence[float], cues: Sequence[Cue]) -> list[str]:
 
 
 def _profile(look: Look) -> Profile:
-    return replace(named(look.profile), context=look.context)
+    profile = ARIA if look.profile == ARIA.name else named(look.profile)
+    return replace(profile, context=look.context)
 
 
 def _joined(*notes: str | None) -> str | None:

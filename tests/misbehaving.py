@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from aria_docs import pipeline
+from aria_docs import pipeline, showing
 from aria_docs.errors import Damaged
 from aria_docs.pipeline import Begun
 
@@ -23,6 +23,14 @@ def read_document(job, requests):
 
 def read_video(job, requests):
     yield from _disturbed(job, pipeline.read_video(job, requests))
+
+
+def show_document(job, requests):
+    yield from _disturbed(job, showing.show_document(job, requests))
+
+
+def show_video(job, requests):
+    yield from _disturbed(job, showing.show_video(job, requests))
 
 
 def _disturbed(job, answers):
