@@ -88,13 +88,6 @@ def test_a_part_that_the_model_fails_on_is_tried_again_alone(bench, with_model) 
     assert bench.rows("SELECT * FROM failures") == []
 
 
-def test_pages_that_fail_together_are_asked_about_one_by_one(bench, with_model) -> None:
-    bench.pdf("a.pdf", 6)
-    with_model(together=6, fails=["Page 5: "])
-    assert bench.run(tasks=("tables",), workers=1).n_failed == 0
-    assert len(readings(bench)) == 6
-
-
 def test_a_defect_costs_its_part(bench, with_model) -> None:
     bench.pdf("a.pdf", 2)
     with_model(fails=["Page 2: "], error=ZeroDivisionError("of ours"))
