@@ -31,7 +31,7 @@ from tests.test_spool import dump
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = Options(tasks=("tables",))
-N_FILES, N_PAGES = 12, 40
+N_FILES, N_PAGES = 10, 40
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_two_workers_of_a_process_pool(
     called = {"paths": [str(folder)], "spool": str(spool), "options": OPTIONS}
     for share in ("1/2", "2/2"):
         run_deployment(f"shard/{deployed}", parameters=called | {"share": share}, timeout=0, as_subflow=False)
-    until(lambda: len(set(runs_in(spool, entries=3))) == 2, "both shards have parts in the spool")
+    until(lambda: len(set(runs_in(spool, entries=2))) == 2, "both shards have parts in the spool")
     kill_tree(workers[0].pid)
     assert 0 < n_read(spool) < N_FILES * N_PAGES
 
@@ -184,7 +184,7 @@ def test_two_workers_of_a_dask_cluster(folder: Path, one: dict[str, Any], tmp_pa
     lost: list[int] = []
 
     def kill_one(cluster: distributed.LocalCluster) -> None:
-        until(lambda: len(runs_in(spool, entries=3)) == 2, "both shards have parts in the spool")
+        until(lambda: len(runs_in(spool, entries=2)) == 2, "both shards have parts in the spool")
         nanny = cluster.workers[0]
         lost.append(n_read(spool))
         kill_tree(nanny.pid)
