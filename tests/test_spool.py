@@ -606,3 +606,17 @@ def test_shards_and_a_loader_from_the_command_line(aria_docs: Any, tmp_path: Pat
 def test_shards_there_cannot_be() -> None:
     with pytest.raises(UsageError, match="there are shards 1/4 to 4/4"):
         Shard(5, 4)
+
+
+def test_the_operations_page_names_options_that_exist() -> None:
+    from typer.main import get_command
+
+    from aria_docs.cli import app
+
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    text = (HERE.parent / "docs" / "operations.md").read_text(encoding="utf-8")
+    lines = re.findall(r"aria-docs (run|load|schedule) ([^`\n]*)", text)
+    assert {name for name, _ in lines} == {"run", "load", "schedule"}
+    for name, rest in lines:
+        known = {option for parameter in commands[name].params for option in parameter.opts}
+        assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", rest)) <= known, rest
