@@ -27,7 +27,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Coroutine, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -74,6 +74,7 @@ class _Server:
     outstanding:  requests under way.
     losses:       connections lost since the last answer.
     alone_until:  on the loop's clock.
+    free:         clients that no request uses, the last one used last.
     """
 
     url: str
@@ -81,6 +82,7 @@ class _Server:
     outstanding: int = 0
     losses: int = 0
     alone_until: float = 0.0
+    free: list[httpx.AsyncClient] = field(default_factory=list)
 
 
 @dataclass(eq=False, slots=True)
@@ -180,19 +182,22 @@ class Servers:
     async def _live(self, started: Future[asyncio.AbstractEventLoop]) -> None:
         """The thread's whole life: until `close`, and then the end of every request."""
         self._end, self._freed = asyncio.Event(), asyncio.Event()
+        started.set_result(asyncio.get_running_loop())
+        await self._end.wait()
+        under_way = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+        for server in self._servers:
+            for client in server.free:
+                await client.aclose()
+
+    def _client(self) -> httpx.AsyncClient:
+        """A client of one connection: httpx's own pool looks at each of its connections for each of the others."""
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        most = self._in_flight * len(self._servers)
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=most, keepalive_expiry=IDLE_S)
+        limits = httpx.Limits(max_connections=1, keepalive_expiry=IDLE_S)
         timeout = httpx.Timeout(None, connect=CONNECT_S)
-        async with httpx.AsyncClient(
-            headers=headers, limits=limits, timeout=timeout, verify=_trusted()
-        ) as self._client:
-            started.set_result(asyncio.get_running_loop())
-            await self._end.wait()
-            under_way = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in under_way:
-                task.cancel()
-            await asyncio.gather(*under_way, return_exceptions=True)
+        return httpx.AsyncClient(headers=headers, limits=limits, timeout=timeout, verify=_trusted())
 
     async def _ask(
         self,
@@ -249,10 +254,11 @@ class Servers:
         if body:
             content = _pieces(body)
             headers = {"Content-Type": "application/json", "Content-Length": str(sum(map(len, body)))}
+        client = server.free.pop() if server.free else self._client()
         began = time.perf_counter()
         try:
             async with asyncio.timeout(self._timeout_s):
-                response = await self._client.request(method, server.url + path, content=content, headers=headers)
+                response = await client.request(method, server.url + path, content=content, headers=headers)
         except TimeoutError:
             self._lose(server)
             why = f"{server.shown} took longer than the {self._timeout_s:g} s of --request-timeout"
@@ -260,6 +266,8 @@ class Servers:
         except httpx.HTTPError as e:
             self._lose(server)
             raise _Failed(f"the connection to {server.shown} failed ({self._clean(str(e)) or type(e).__name__})") from e
+        finally:
+            server.free.append(client)
         seconds = time.perf_counter() - began
         server.losses = 0
         if response.is_success:
