@@ -44,12 +44,16 @@ class Tray:
     def __init__(self) -> None:
         self.connection, self._bell = socket.socketpair()
         self._answers: deque[Answered] = deque()
+        self._lock = threading.Lock()
+        self._closed = False
         self.n_awaited = 0
 
     def put(self, answer: Answered) -> None:
-        """Called from the model's threads."""
-        self._answers.append(answer)
-        self._bell.send(b"!")
+        """Called from the model's threads; nothing where nobody looks any more."""
+        with self._lock:
+            if not self._closed:
+                self._answers.append(answer)
+                self._bell.send(b"!")
 
     def take(self) -> list[Answered]:
         """All that has come, without waiting."""
@@ -62,8 +66,10 @@ class Tray:
 
     def close(self) -> None:
         """Nobody looks here any more."""
-        self._bell.close()
-        self.connection.close()
+        with self._lock:
+            self._closed = True
+            self._bell.close()
+            self.connection.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,10 @@ class Progress(Protocol):
 
 @dataclass(slots=True)
 class Outcome:
-    """How it went, in files; n_parts counts parts, n_elsewhere files of other shards. `failures` has the standing ones
-    of earlier runs too."""
+    """How it went, in files; n_parts counts parts, n_elsewhere files of other shards.
+
+    failures:  the standing ones of earlier runs too.
+    """
 
     run_id: str
     n_files: int = 0
