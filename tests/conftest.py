@@ -74,7 +74,7 @@ class SharedSandbox:
 @pytest.fixture(scope="session")
 def box() -> Iterator[Sandbox]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(HERE))
+        patch.setenv("PYTHONPATH", f"{HERE}{os.pathsep}{HERE.parent}")  # this checkout, not the installed one
         with Sandbox(warm=["misbehaving:warm"]) as box:
             yield box
 
