@@ -96,8 +96,9 @@ def _is_numbered(candidate: TableCandidate, filled: Sequence[TableCell]) -> bool
     rows = {cell.row for cell in filled if not cell.is_header}
     if len(last) < 0.7 * len(rows):
         return False
-    if all(_EQUATION.fullmatch(cell.text) for cell in last):
-        return True
+    equal = {cell.row for cell in filled if "=" in cell.text}
+    if all(_EQUATION.fullmatch(cell.text) for cell in last) and 2 * len(equal) > len(rows):
+        return True  # (1) alone is a loss of one
     pages = [int(cell.text) for cell in last if cell.text.isdecimal() and len(cell.text) < 5]
     headed = candidate.n_header_rows and not any(
         _PAGE.match(cell.text) for cell in filled if cell.is_header and cell.col == candidate.n_cols - 1
