@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -117,6 +117,16 @@ class Options:
             raise UsageError("--quantize and --kv-cache are for Aria on this machine: add --engine aria")
         if self.engine != "embedded" and self.group:
             raise UsageError("--group joins shots to scenes, and a model names the scenes itself: leave it out")
+
+    def resolved(self) -> Options:
+        """The same with the model's facts looked up, where a deployment's parameters name an engine and no more.
+
+        Raises UsageError, EngineError.
+        """
+        if self.engine == "embedded" or self.context:
+            return self
+        found = engines.choose(self.engine, model=self.model, servers=self.servers, profile=self.profile or None)
+        return replace(self, model=found.model, revision=found.revision, profile=found.profile, context=found.context)
 
     @property
     def choice(self) -> engines.Choice:
