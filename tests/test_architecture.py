@@ -47,7 +47,7 @@ DOORS = {
     "xlsxwriter": {"aria_docs.export.xlsx"},
     "opentimelineio": {"aria_docs.export.otio"},
     "jinja2": {"aria_docs.report"},
-    "httpx": {"aria_docs.model.servers"},
+    "httpx": {"aria_docs.model.remote", "aria_docs.model.servers", "aria_docs.model.aria.weights"},
     "py3langid": {"aria_docs.model.embedded"},
 }
 

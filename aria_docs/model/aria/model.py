@@ -98,6 +98,7 @@ class AriaModel:
         self._decoder = Decoder(loaded.network, checked=self._check)
         self._kept, self._chunk = kv_cache, chunk
         self._closing = threading.Event()
+        self._described = f"{loaded}, keys and values in {kv_cache}" if kv_cache else str(loaded)
         self.together = _together(self._decoder, kv_cache)
 
     @classmethod
@@ -127,6 +128,9 @@ class AriaModel:
             identity = fingerprint(network)
             cache = FeatureCache(cache_folder(), weights=identity, dtype=dtype, limit=feature_cache_bytes)
         return cls(loaded, kv_cache=kv_cache, feature_cache=cache)
+
+    def __repr__(self) -> str:
+        return self._described
 
     def count(self, text: str) -> int:
         """Tokens of a text, special ones recognised, none added."""
