@@ -12,14 +12,15 @@ Letters: H heads, N queries, S keys, D width of a head.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 
-
-# Up to so many queries torch's flash kernel for CPUs takes 4 times as long in bfloat16 as two products do (one query of
-# 20 heads of 128 over 2,048 and 16,384 keys, one core: 19.9 and 221 ms against 2.7 and 57.5 ms); in float32 neither wins.
+# Up to so many queries two matrix products beat torch's flash kernel for CPUs in bfloat16: one query of 20 heads of 128
+# over 2,048 and 16,384 keys takes 2.7 and 57 ms by them, 19.9 and 221 ms by it (one core). In float32 neither wins.
 _FEW = 1
 
 
@@ -50,33 +51,57 @@ class Partial:
         return Partial(output, torch.logaddexp(self.lse, other.lse))
 
 
-def attend(queries: torch.Tensor, pieces: Iterable[Piece]) -> Partial | None:
-    """Attention of queries [1, H, N, D], scaled by D^-½, over all pieces together; None where there is no piece."""
+Kernel = Callable[[torch.Tensor, Piece], Partial]  # attention of queries [1, H, N, D], scaled by D^-½, over one piece
+
+
+def kernel(implementation: str) -> Kernel:
+    """What transformers calls an attention implementation: flash_attention_2 | flash_attention_3; else torch's own."""
+    if implementation == "flash_attention_3":
+        import flash_attn_interface
+
+        return partial(_package, flash_attn_interface.flash_attn_func)
+    if implementation == "flash_attention_2":
+        import flash_attn
+
+        return partial(_package, flash_attn.flash_attn_func)
+    return torchs
+
+
+def attend(queries: torch.Tensor, pieces: Iterable[Piece], by: Kernel) -> Partial | None:
+    """Attention over all pieces together; None where there is none."""
     found: Partial | None = None
     for piece in pieces:
-        partial = _flash(queries, piece)
+        assert not piece.causal or queries.shape[2] == piece.keys.shape[2], (queries.shape, piece.keys.shape)
+        partial = by(queries, piece)
         found = partial if found is None else found.joined(partial)
     return found
 
 
-def _flash(queries: torch.Tensor, piece: Piece) -> Partial:
-    """One piece by the device's own flash kernel: on CUDA that of FlashAttention 2, as torch carries it.
+def torchs(queries: torch.Tensor, piece: Piece) -> Partial:
+    """The device's own flash kernel as torch carries it: on CUDA FlashAttention 2's.
 
     torch's public scaled_dot_product_attention chooses among the same kernels but keeps their LSE to itself.
     """
-    assert not piece.causal or queries.shape[2] == piece.keys.shape[2], (queries.shape, piece.keys.shape)
     arguments = (queries, piece.keys, piece.values)
-    if queries.device.type == "cpu" and queries.dtype == torch.bfloat16 and queries.shape[2] <= _FEW and not piece.causal:
-        return _two_products(*arguments)
+    half = queries.dtype in (torch.bfloat16, torch.float16)
     if queries.device.type == "cpu":
+        if half and queries.shape[2] <= _FEW and not piece.causal:
+            return _two_products(*arguments)
         output, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(*arguments, 0.0, piece.causal)
-    elif queries.dtype in (torch.bfloat16, torch.float16):
+    elif half:
         output, lse, *_ = torch.ops.aten._scaled_dot_product_flash_attention(*arguments, 0.0, piece.causal)
     else:  # float32 on CUDA; its lse is padded to a multiple of 32 queries
         efficient = torch.ops.aten._scaled_dot_product_efficient_attention
         output, lse, *_ = efficient(*arguments, None, True, 0.0, piece.causal)
         lse = lse[..., : queries.shape[2]]
     return Partial(output, lse.float())
+
+
+def _package(flash: Callable[..., Any], queries: torch.Tensor, piece: Piece) -> Partial:
+    """The flash-attn packages, which want [1, N, H, D] and give lse as [1, H, N]."""
+    sides = (side.transpose(1, 2) for side in (queries, piece.keys, piece.values))
+    output, lse, *_ = flash(*sides, causal=piece.causal, return_attn_probs=True)
+    return Partial(output.transpose(1, 2), lse)
 
 
 def _two_products(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> Partial:

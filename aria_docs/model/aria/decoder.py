@@ -17,7 +17,7 @@ import torch
 from transformers.models.aria.modeling_aria import apply_rotary_pos_emb
 
 from aria_docs.model.aria.cache import Shape, Span, by_prefix
-from aria_docs.model.aria.cascade import Partial, attend
+from aria_docs.model.aria.cascade import Kernel, Partial, attend, kernel
 
 
 class Decoder:
@@ -35,6 +35,7 @@ class Decoder:
         assert attention.num_key_value_groups == 1, "Aria has as many key heads as heads"
         self._heads, self._width = config.num_attention_heads, attention.head_dim
         devices = tuple(layer.input_layernorm.weight.device for layer in self._text.layers)
+        self._kernel = kernel(config._attn_implementation)
         self.shape = Shape(self._heads, self._width, devices, self._text.embed_tokens.weight.dtype)
 
     @property
@@ -63,7 +64,7 @@ class Decoder:
                 for project in (attention.q_proj, attention.k_proj, attention.v_proj)
             )
             queries, keys = apply_rotary_pos_emb(queries, keys, cosine, sine)
-            seen = _attention(index, queries, keys, values, spans, groups)
+            seen = _attention(self._kernel, index, (queries, keys, values), spans, groups)
             hidden = hidden + attention.o_proj(seen.transpose(1, 2).reshape(1, -1, self._heads * self._width))
             hidden = hidden + layer.mlp(layer.post_attention_layernorm(hidden))
         return hidden[0]
@@ -76,23 +77,20 @@ class Decoder:
 
 
 def _attention(
+    by: Kernel,
     layer: int,
-    queries: torch.Tensor,
-    keys: torch.Tensor,
-    values: torch.Tensor,
+    sides: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
     spans: Sequence[Span],
     groups: Sequence[tuple[slice, Any, int]],
 ) -> torch.Tensor:
     """[1, H, N, D] of the whole batch: each context's part for all its tokens in one go, each span's own, joined."""
-    own = _stacked(
-        queries, [(span.rows, attend(queries[:, :, span.rows], span.write(layer, keys, values))) for span in spans]
-    )
-    if not any(seen for _, _, seen in groups):
-        return own.output.to(queries.dtype)
-    before = _stacked(
-        queries, [(rows, attend(queries[:, :, rows], prefix.pieces(layer, seen))) for rows, prefix, seen in groups]
-    )
-    return before.joined(own).output.to(queries.dtype)
+    queries, keys, values = sides
+    own = [(span.rows, attend(queries[:, :, span.rows], span.write(layer, keys, values), by)) for span in spans]
+    found = _stacked(queries, own)
+    if any(seen for _, _, seen in groups):
+        before = [(rows, attend(queries[:, :, rows], prefix.pieces(layer, seen), by)) for rows, prefix, seen in groups]
+        found = _stacked(queries, before).joined(found)
+    return found.output.to(queries.dtype)
 
 
 def _stacked(queries: torch.Tensor, partials: Sequence[tuple[slice, Partial | None]]) -> Partial:

@@ -119,7 +119,7 @@ class AriaModel:
         """
         from aria_docs.model.aria import weights
 
-        loaded = weights.load(model, quantize=quantize, device_map=device or "auto")
+        loaded = weights.load(model, quantize=quantize, device=device)
         cache = None
         if feature_cache_bytes:
             network = loaded.network
