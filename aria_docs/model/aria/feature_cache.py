@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -22,6 +23,8 @@ import torch
 from aria_docs.errors import EngineError
 from aria_docs.tiling.pixels import Crop
 
+_TEMPORARY = ".tmp"
+
 LIMIT_BYTES = 4 * 2**30  # 450 A4 pages in ultra, or 25 videos of 256 frames
 
 
@@ -31,7 +34,7 @@ def fingerprint(network: Any) -> str:
     for module in (network.model.vision_tower, network.model.multi_modal_projector):
         for name, parameter in sorted(module.named_parameters()):
             digest.update(f"{name} {tuple(parameter.shape)} {parameter.dtype};".encode())
-            digest.update(memoryview(parameter.detach().cpu().contiguous().view(torch.uint8).numpy()))
+            digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -83,7 +86,7 @@ class FeatureCache:
 
     def _write(self, path: Path, tensor: torch.Tensor) -> None:
         content = tensor.detach().to("cpu", self._dtype).contiguous().view(torch.uint8).numpy()
-        handle, temporary = tempfile.mkstemp(dir=self._folder, suffix=".tmp")
+        handle, temporary = tempfile.mkstemp(dir=self._folder, suffix=_TEMPORARY)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content.data)
@@ -92,14 +95,15 @@ class FeatureCache:
             Path(temporary).unlink(missing_ok=True)
 
     def _trim(self) -> None:
-        """Temporary files count too: a process that was killed may have left one."""
+        """Keeps the limit. A temporary file is another process's work, or after an hour that of one that was killed."""
         files = []
         for path in self._folder.iterdir():
             try:
                 status = path.stat()
             except FileNotFoundError:  # removed by another process since it was listed
                 continue
-            files.append((status.st_mtime_ns, status.st_size, path))
+            if path.suffix != _TEMPORARY or status.st_mtime < time.time() - 3600:
+                files.append((status.st_mtime_ns, status.st_size, path))
         total = sum(size for _, size, _ in files)
         for _, size, path in sorted(files):
             if total <= self._limit:

@@ -38,7 +38,7 @@ class Grammars:
                 raise EngineError(f"The answer's schema is not JSON ({e}): correct it.") from e
             matcher = LLMatcher(self._tokenizer, grammar, log_level=0)
             if matcher.is_error():
-                why = matcher.get_error().splitlines()[0]
+                why = _one_line(matcher.get_error())
                 raise EngineError(f"No answer can be held to this schema ({why}): take a simpler model.")
             self._compiled[schema] = matcher
         return Constraint(self._compiled[schema].deep_copy())
@@ -58,6 +58,10 @@ def _within(tokenizer: str, vocabulary: int) -> str:
     content: dict[str, Any] = json.loads(tokenizer)
     content["added_tokens"] = [token for token in content["added_tokens"] if token["id"] < vocabulary]
     return json.dumps(content)
+
+
+def _one_line(error: str) -> str:
+    return " ".join(error.split())[:200]
 
 
 class Constraint:
@@ -89,5 +93,5 @@ class Constraint:
 
     def _check(self) -> None:
         if self._matcher.is_error():
-            why = self._matcher.get_error().splitlines()[0]
+            why = _one_line(self._matcher.get_error())
             raise ModelError(f"The answer cannot be held to its schema any longer ({why}): take a simpler one.")

@@ -1,4 +1,4 @@
-"""Ours against transformers' own forward on the same crops in one piece, in float32: the same tokens and logits."""
+"""Ours against transformers on the same crops in one piece, in float32: the same tokens, the same logits."""
 
 from __future__ import annotations
 
