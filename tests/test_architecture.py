@@ -30,7 +30,7 @@ LADDER = [
     {"aria_docs.model", "aria_docs.ingest"},
     {"aria_docs.forecast", "aria_docs.prompts"},
     {"aria_docs.tiling", "aria_docs.typed"},
-    {"aria_docs.media", "aria_docs.errors", "schemas"},
+    {"aria_docs.captions", "aria_docs.errors", "aria_docs.formulas", "aria_docs.media", "schemas"},
 ]
 
 # One door per library: who may import it.

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aria_docs.export import Left, Written, make_folder, tables
+from aria_docs.formulas import harmless
 
 if TYPE_CHECKING:
     from aria_docs.store import Store
-
-# What spreadsheets take for a formula, the full-width signs of Japanese ones too (OWASP, "CSV Injection").
-_STARTS_A_FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
-# -5, +3.2 %, a lone dash: there is nothing in them to run.
-_HARMLESS = re.compile(r"[+-]?[\d.,'\s%]*")
 
 _SCENES = """
     SELECT s.path, scene_no, start_s, end_s, start_clock, end_clock, transition, title, description
@@ -24,15 +19,6 @@ _SCENES = """
     WHERE s.path = (SELECT min(path) FROM files f WHERE f.source_id = s.source_id AND present)
     ORDER BY s.path, scene_no
 """
-
-
-def harmless(text: str) -> str:
-    """The text, with an apostrophe before what a spreadsheet would run as a formula.
-
-    >>> harmless("=HYPERLINK(A1)"), harmless("-5"), harmless("-5+cmd|' /C calc'!A0")
-    ("'=HYPERLINK(A1)", '-5', "'-5+cmd|' /C calc'!A0")
-    """
-    return f"'{text}" if _STARTS_A_FORMULA.match(text) and not _HARMLESS.fullmatch(text) else text
 
 
 def export(store: Store, folder: Path) -> Iterator[Written | Left]:

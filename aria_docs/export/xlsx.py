@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from aria_docs.errors import QueryError, UsageError
 from aria_docs.export import Left, Written, make_folder, tables
-from aria_docs.export.csv import harmless
+from aria_docs.formulas import harmless
 
 if TYPE_CHECKING:
     from aria_docs.store import Store

@@ -23,6 +23,7 @@ from statistics import median
 
 import numpy as np
 
+from aria_docs.captions import is_caption
 from aria_docs.ingest.columns import settled_edges
 from aria_docs.ingest.lattice import Rule, candidate_of
 from aria_docs.ingest.text_lines import (
@@ -31,7 +32,6 @@ from aria_docs.ingest.text_lines import (
     YEAR,
     Line,
     height_of,
-    is_caption,
     is_title,
     is_value,
     lines_of,

@@ -12,10 +12,11 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from aria_docs.captions import is_caption
 from aria_docs.ingest.lattice import Lattice, Rule, lattice_table, lattices, merge_rules, tells_columns
 from aria_docs.ingest.mupdf import pymupdf
 from aria_docs.ingest.open_table import open_table
-from aria_docs.ingest.text_lines import MARKED, NOTED, Line, is_caption, lines_of, may_hold_table, phrases_of
+from aria_docs.ingest.text_lines import MARKED, NOTED, Line, lines_of, may_hold_table, phrases_of
 from aria_docs.ingest.turns import quarters_upright, turn
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from aria_docs.captions import is_caption
 from aria_docs.media import Box, Word
 
 WIDE_GAP = 0.55  # of the text's height: words further apart are not one phrase; a blank is about 0.2
@@ -22,11 +23,6 @@ NOTED = re.compile(
     re.IGNORECASE,
 )
 MARKED = re.compile(r"[*†‡§#¹²³]+\s*\S|\(?[a-z0-9]\)\s")
-_CAPTION = re.compile(
-    r"(?:table|tab\.|exhibit|appendix|annex|schedule|tabelle|tableau|tabla|tabela|tabella|tabel|tabell)"
-    r"\s*(?:[A-Z]{0,2}[-.]?\d|[IVXLC]+\b|[A-Z]\b)",
-    re.IGNORECASE,
-)
 
 
 @dataclass(slots=True)
@@ -112,14 +108,9 @@ def is_value(text: str) -> bool:
     return bool(_NUMERIC.fullmatch(text) or _EMPTY_VALUE.fullmatch(text))
 
 
-def is_caption(text: str) -> bool:
-    """Begins like the caption of a table: a word for table, and a number."""
-    return bool(_CAPTION.match(text))
-
-
 def is_title(text: str) -> bool:
     """Too long for a heading over all columns, or empty, or begins like a caption or a note."""
-    return not text or len(text) > 60 or bool(_CAPTION.match(text) or NOTED.match(text))
+    return not text or len(text) > 60 or is_caption(text) or bool(NOTED.match(text))
 
 
 def may_hold_table(words: Sequence[Word]) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aria_docs.formulas import harmless
 from aria_docs.report.content import Cell, TableContent
 
 # A browser lays out 10,000 cells in a tenth of a second; what is cut is said, and is in the CSV.
@@ -16,9 +16,6 @@ MAX_ROWS = 100
 MAX_COLS = 60
 MAX_CELLS_PER_SOURCE = 20_000
 FEW_ROWS = 5
-
-# What a spreadsheet takes for a formula (OWASP, "CSV Injection"), full-width forms included. A lone dash is none.
-_FORMULA = re.compile(r"[=+\-@＝＋－＠\t\r\n](?=.*\w)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +106,7 @@ def as_csv(table: TableContent) -> str:
     """The whole table, a line a row; a spanning cell stands at its top left. Nothing in it is a formula."""
     lines: dict[int, dict[int, str]] = {}
     for cell in table.cells:
-        lines.setdefault(cell.row, {})[cell.col] = harmless(cell)
+        lines.setdefault(cell.row, {})[cell.col] = cell.text if cell.number is not None else harmless(cell.text)
     n_cols = max((max(line) + 1 for line in lines.values()), default=0)
     out = io.StringIO()
     writer = csv.writer(out)
@@ -117,8 +114,3 @@ def as_csv(table: TableContent) -> str:
         line = lines.get(row, {})
         writer.writerow([line.get(col, "") for col in range(n_cols)])
     return out.getvalue()
-
-
-def harmless(cell: Cell) -> str:
-    """The text, marked as text where a spreadsheet would take it for a formula; a number stays one."""
-    return f"'{cell.text}" if cell.number is None and _FORMULA.match(cell.text) else cell.text

@@ -12,7 +12,6 @@ import pytest
 
 from aria_docs.errors import UsageError
 from aria_docs.export import MANIFEST, Exported, export
-from aria_docs.export.csv import harmless
 from aria_docs.store import Batch, Store
 from schemas.readings import Finished, ReadingRow, reading_id
 from schemas.scenes import SceneRow
@@ -77,18 +76,6 @@ def manifest(folder: Path) -> list[dict[str, object]]:
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
     } - {MANIFEST}
     return files
-
-
-@pytest.mark.parametrize(
-    "text", ["=1+1", "+cmd|x", "-2+3+cmd|' /C calc'!A0", "@SUM(1)", "\t=1", "\r=1", "\n=1", "＝1+1", "-A1", "=-5"]
-)
-def test_formulas_are_marked_as_text(text: str) -> None:
-    assert harmless(text) == "'" + text
-
-
-@pytest.mark.parametrize("text", ["", "a=b", "-5", "+3.2 %", "-1,204.50", "-", "5-3", "(12)", "– 3", "'=1", " x"])
-def test_other_text_stays_as_it_is(text: str) -> None:
-    assert harmless(text) == text
 
 
 def test_csv(store: Store, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from aria_docs.captions import is_caption, number_of
 from aria_docs.media import Table
 from aria_docs.model.numbers import numbers
 
@@ -29,11 +30,6 @@ _EQUATION = re.compile(r"\(\d{1,3}(?:\.\d{1,3})?[a-z]?\)")
 _PAGE = re.compile(r"(?:page|seite|p[aá]gina|pagina|sida|side)\b", re.IGNORECASE)
 _LEADERS = re.compile(r"(?:\. ?){4,}|…{2,}|_{4,}")
 
-_CAPTION = re.compile(
-    r"(?:table|tab\.|exhibit|schedule|tabelle|tableau|tabla|tabela|tabella|tabel|tabell|таблица|表)"
-    r"\s*(?:[A-Z]{0,2}[-.]?\d|[IVXLC]+\b|[A-Z]\b|[一二三四五六七八九十]|\d)",
-    re.IGNORECASE,
-)
 _ABOVE_PT, _BELOW_PT = 60.0, 30.0  # how far from its table a caption may begin
 _TITLE_PT = 24.0  # how far above a table a line that does not begin like a caption may end, and yet be its title
 _CAPTION_MAX_CHARS = 500
@@ -113,7 +109,7 @@ def _caption(box: Box, paragraphs: list[_Paragraph]) -> str | None:
     near = [p for p in paragraphs if min(p.box[2], x1) - max(p.box[0], x0) > 0.3 * min(p.box[2] - p.box[0], x1 - x0)]
     above = sorted((p for p in near if y0 - _ABOVE_PT < p.box[1] < p.box[3] < y0 + 4), key=lambda p: p.box[1])
     below = sorted((p for p in near if y1 - 4 < p.box[1] < y1 + _BELOW_PT), key=lambda p: p.box[1])
-    starts = [(match.group(), p) for p in above if (match := _CAPTION.match(p.text))]
+    starts = [(number, p) for p in above if (number := number_of(p.text))]
     if starts:
         # The nearest number, where it first stands (some layers repeat it unseen before each line); and a title may
         # stand beside the number, and begin a little higher.
@@ -121,7 +117,7 @@ def _caption(box: Box, paragraphs: list[_Paragraph]) -> str | None:
         rest = [p.text for p in above if p is not first and p.box[3] > first.box[1] + 4]
         return " ".join([first.text, *rest])[:_CAPTION_MAX_CHARS]
     for paragraph in below:
-        if _CAPTION.match(paragraph.text):
+        if is_caption(paragraph.text):
             return paragraph.text[:_CAPTION_MAX_CHARS]
     if above and y0 - above[-1].box[3] <= _TITLE_PT and _is_title(above[-1].text):
         return above[-1].text
@@ -149,7 +145,7 @@ def _paragraphs(words: Sequence[Word]) -> Iterator[_Paragraph]:
             if paragraph:
                 before, here = _union(paragraph[-1]), _union(line)
                 apart = here[1] - before[3] > 0.6 * (here[3] - here[1])
-                if apart or _CAPTION.match(_join([line])):
+                if apart or is_caption(_join([line])):
                     yield _Paragraph(_union([word for part in paragraph for word in part]), _join(paragraph))
                     paragraph = []
             paragraph.append(line)
