@@ -46,8 +46,8 @@ def test_two_servers_read_the_examples(aria_docs, tmp_path: Path) -> None:
     db = tmp_path / "r.duckdb"
     with FakeServer(faults=["500", "half"]) as one, FakeServer(faults=["429", "no json"]) as other:
         done = aria_docs(
-            "run", *INPUT, "--db", db, "--engine", "remote", "--server", one.url, "--server", other.url, "--pages", "2-3",
-            "--schema", f"{EXAMPLES / 'invoice.py'}:Invoice",
+            "run", *INPUT, "--db", db, "--engine", "remote", "--server", one.url, "--server", other.url,
+            "--pages", "2-3", "--schema", f"{EXAMPLES / 'invoice.py'}:Invoice",
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert one.asked
