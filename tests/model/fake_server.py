@@ -183,7 +183,9 @@ class FakeServer:
             said = self._answer(asked) if self._reads else "{}"
             said = {"off schema": '{"nonsense": 1}', "cut": said[: len(said) // 2]}.get(fault, said)
             choice = {"index": 0, "message": {"role": "assistant", "content": said}}
-            choice["finish_reason"] = "length" if fault == "cut" else "stop"
+            limit = 4 * asked.body["max_tokens"] if self._reads else len(said)  # characters
+            choice["message"]["content"] = said[:limit]
+            choice["finish_reason"] = "length" if fault == "cut" or len(said) > limit else "stop"
             usage = {"prompt_tokens": 1000 + len(self.asked), "completion_tokens": len(said)}
             good = {"object": "chat.completion", "choices": [choice], "usage": usage}
             lives_on = await self._send(writer, fault, good)

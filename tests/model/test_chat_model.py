@@ -6,6 +6,7 @@ An implementation adds itself as one `Case` to CASES: how it is made, and a few 
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -74,7 +75,41 @@ def _page(number: int) -> Sequence[Shown]:
     return [page(number)]
 
 
-CASES = [Case("aria", _aria, _page, counts=True)]
+@contextmanager
+def _remote(_folder: Path) -> Iterator[ChatModel]:
+    from fake_server import FakeServer
+
+    from aria_docs.model.remote import RemoteModel
+
+    with FakeServer() as server, RemoteModel.connect([server.url], model=None, profile=None, key=None) as model:
+        yield model
+
+
+@contextmanager
+def _vllm(_folder: Path) -> Iterator[ChatModel]:
+    from aria_docs.model.remote import RemoteModel
+
+    profile = "aria-vllm"
+    with RemoteModel.connect([os.environ["ARIA_DOCS_VLLM"]], model=None, profile=profile, key=None) as model:
+        yield model
+
+
+def _encoded_page(number: int) -> Sequence[Shown]:
+    import numpy as np
+
+    from aria_docs.model.encoding import encode
+    from aria_docs.model.profiles.aria_vllm import ARIA_VLLM
+    from aria_docs.tiling.budget import page_part
+    from aria_docs.tiling.pixels import crops
+
+    part = page_part(number, 595.0, 842.0, ARIA_VLLM.modes[-1])
+    picture = np.random.default_rng(number).integers(0, 256, (168, 120, 3), dtype=np.uint8)
+    return [Shown(part, encode(crops(picture, part.layout), "jpeg"), str(number))]
+
+
+CASES = [Case("aria", _aria, _page, counts=True), Case("remote", _remote, _encoded_page, counts=False)]
+if "ARIA_DOCS_VLLM" in os.environ:  # by `make test-vllm`: the URL of a real server
+    CASES = [Case("remote", _vllm, _encoded_page, counts=False)]
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: case.name)
