@@ -98,7 +98,7 @@ def _level_lines(picture: Gray, pt: float) -> list[Patch]:
     joining = [line for line in faint if max((_shared(line, piece) for piece in clear), default=0.0) < 0.75]
     found = joining + [piece for piece in clear if not any(_shared(piece, line) > 0.5 for line in joining)]
     # Beside a shade all of it counts as ink; there, a line is what stands out from the shade, too.
-    thin = _stands_out(picture, px=round(_THIN_PT / pt))
+    thin = _stands_out(picture, px=round(_THIN_PT / pt) | 1)  # odd: else what is closed is shifted by a pixel
     shaded = _long_and_thin(picture, thin, thin, pt, least_pt=_RULING_PT, paper=_PAPER / 3)
     return found + [line for line in shaded if not any(_shared(line, other) > 0 for other in found)]
 
@@ -106,12 +106,12 @@ def _level_lines(picture: Gray, pt: float) -> list[Patch]:
 def _stands_out(picture: Gray, *, px: int) -> Mask:
     """Pixels darker than all that is further away than half of `px`: strokes, and not shades (closing, then top-hat:
     Serra 1982)."""
-    light = np.asarray(Image.fromarray(picture).filter(ImageFilter.BoxBlur(1)))
+    light = smooth = np.asarray(Image.fromarray(picture).filter(ImageFilter.BoxBlur(1)))
     for axis in (0, 1):
         light = _running(np.maximum, light, px, axis)
     for axis in (0, 1):
         light = _running(np.minimum, light, px, axis)
-    mask: Mask = picture.astype(np.int16) < light.astype(np.int16) - _CONTRAST
+    mask: Mask = smooth.astype(np.int16) < light.astype(np.int16) - _CONTRAST  # a shade's own edge is in both
     return mask
 
 

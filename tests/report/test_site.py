@@ -104,7 +104,7 @@ def test_csv_beside_the_page(report: Any) -> None:
     made, folder = report
     text = (folder / "sources" / made.hostile / "t1-0.csv").read_text(encoding="utf-8")
     cells = next(csv.reader(io.StringIO(text)))
-    assert cells == [made.evil[0], "'" + made.evil[1], "'" + made.evil[2], made.evil[3]]
+    assert cells == [made.evil[0], "'" + made.evil[1], made.evil[2], made.evil[3]], "a number is no formula"
 
 
 def test_a_source_id_that_is_no_id_names_no_file(made: Any, tmp_path: Path) -> None:
