@@ -299,7 +299,7 @@ def test_all_servers_dead_fail_each_part_and_the_run_ends(opened):
 
 
 def test_one_question_that_fails_ends_what_was_asked_with_it(opened):
-    with FakeServer(faults=["400", "hang"]) as server:
+    with FakeServer(faults=["hang", "400"]) as server:
         model = opened(server.url)
         context = model.open([page(1)])
         with pytest.raises(Refused):
