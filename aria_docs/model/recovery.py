@@ -18,6 +18,8 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+# xgrammar, vLLM's usual way to constrain an answer, lets these into strings as they are, where JSON has none.
+_BLANK_FOR_CONTROL = dict.fromkeys(range(32), " ")
 _UNFINISHED = re.compile(r"[-+.\w]+$")  # a number, true, false or null that the text ends in
 
 
@@ -62,7 +64,11 @@ def broken(text: str, *, ended: bool, whole: Collection[str] | None) -> Answered
 
 
 def complete(text: str) -> str | None:
-    """The first JSON object in a text, where it is closed: without what stands around it, as in ```json … ```."""
+    """The first JSON object in a text, where it is closed: without what stands around it, as in ```json … ```.
+
+    Raw control characters, which no parser takes inside a string, have become blanks.
+    """
+    text = text.translate(_BLANK_FOR_CONTROL)
     scan = _scan(text)
     return text[scan.start : scan.stop] if scan and not scan.open else None
 
@@ -72,6 +78,7 @@ def partial(text: str, *, whole: Collection[str] | None) -> dict[str, Any]:
 
     whole:  the names of the lists whose items are kept whole or not at all; None: the outermost list, of any name.
     """
+    text = text.translate(_BLANK_FOR_CONTROL)
     scan = _scan(text)
     if scan is None:
         return {}

@@ -111,3 +111,12 @@ def test_no_text_is_too_broken(text) -> None:
     for whole in (None, {"rows"}):
         assert isinstance(partial(text, whole=whole), dict)
     answered(TablesAnswer, text, ended=True, whole={"rows", "spans"})
+
+
+def test_raw_control_characters_are_blanks():
+    """As xgrammar lets a model write them."""
+    text = '{"scenes":[{"start":"0:00",\n"end":"0:41","title":"A\x00b\x1c","description":"One\ntwo\t."}]}'
+    got = answered(ScenesAnswer, text, ended=True, whole=())
+    assert got.fault is None
+    assert got.data["scenes"][0] == {"start": "0:00", "end": "0:41", "title": "A b ", "description": "One two ."}
+    assert partial(text[:-8], whole=())["scenes"][0]["title"] == "A b "
