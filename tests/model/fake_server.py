@@ -87,6 +87,7 @@ class FakeServer:
     cut            an answer that was cut off at max_tokens
     none           a good answer after all
 
+    faults:  in the order in which requests arrive, or what to do with a request.
     answer:  what the model says.
     models:  what GET /models lists; faults_at_start: in turn for these requests.
     """
@@ -94,14 +95,15 @@ class FakeServer:
     def __init__(
         self,
         *,
-        faults: Iterable[str] = (),
+        faults: Iterable[str] | Callable[[Asked], str] = (),
         faults_at_start: Iterable[str] = (),
         answer: Callable[[Asked], str] = fits_its_schema,
         models: Iterable[dict[str, Any]] = (MODEL,),
         latency_s: float = 0.0,
         reads: bool = True,
     ) -> None:
-        self._faults, self._faults_at_start = iter(faults), iter(faults_at_start)
+        self._faults = faults if callable(faults) else _in_turn(faults)
+        self._faults_at_start = iter(faults_at_start)
         self._answer, self._models, self._latency_s, self._reads = answer, list(models), latency_s, reads
         self.asked: list[Asked] = []
         self.asked_for_models: list[Asked] = []
@@ -178,7 +180,7 @@ class FakeServer:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
-            fault = next(self._faults, "none")
+            fault = self._faults(asked)
             await asyncio.sleep(self._latency_s)
             said = self._answer(asked) if self._reads else "{}"
             said = {"off schema": '{"nonsense": 1}', "cut": said[: len(said) // 2]}.get(fault, said)
@@ -212,6 +214,11 @@ class FakeServer:
         writer.write(head.encode() + (body[: len(body) // 2] if fault == "half" else body))
         await writer.drain()
         return fault != "half"
+
+
+def _in_turn(faults: Iterable[str]) -> Callable[[Asked], str]:
+    left = iter(faults)
+    return lambda _asked: next(left, "none")
 
 
 def forever(fault: str) -> Iterator[str]:

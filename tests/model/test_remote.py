@@ -4,10 +4,10 @@ is in test_chat_model.py."""
 import asyncio
 import base64
 import json
-import random
 import socket
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice, repeat
 
@@ -79,6 +79,17 @@ def ask_all(model, n, *, at_once=32):
 
     with ThreadPoolExecutor(at_once) as threads:
         return list(threads.map(one, range(n)))
+
+
+def when_answered(server, n, then):
+    """Does it as soon as the server has answered n requests, in a thread of its own."""
+
+    def watch():
+        while server.answered < n:
+            time.sleep(0.001)
+        then()
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def test_what_a_question_sends(opened):
@@ -264,20 +275,28 @@ def test_requests_that_run_into_their_limit_are_given_up_in_the_end(opened, monk
 
 
 def test_no_part_is_lost_or_doubled_whatever_goes_wrong(opened):
-    every = ["429", "500", "503 after 0", "half", "nothing", "no json", "wrong json", "none", "none"]
-    random.Random(0).shuffle(every)
-    with FakeServer(answer=echoes_the_question, faults=every * 20, latency_s=0.002) as server:
+    every = ["429", "500", "503 after 0", "half", "nothing", "no json", "wrong json"]
+    attempts = Counter()
+
+    def seven_times_for_each(asked):
+        attempts[asked.question] += 1
+        if attempts[asked.question] > len(every):
+            return "none"
+        return every[(int(asked.question.split()[1]) + attempts[asked.question]) % len(every)]
+
+    with FakeServer(answer=echoes_the_question, faults=seven_times_for_each, latency_s=0.002) as server:
         model = opened(server.url)
         answers = ask_all(model, 100)
     assert answers == [f"Question {i}" for i in range(100)]
     assert server.answered == 100
+    assert set(attempts.values()) == {8}
 
 
 def test_a_server_that_dies_in_mid_run_loses_nothing(opened):
     with FakeServer(answer=echoes_the_question, latency_s=0.02) as one:
         with FakeServer(answer=echoes_the_question, latency_s=0.02) as two:
             model = opened(one.url, two.url, in_flight=8)
-            threading.Timer(0.1, two.die).start()
+            when_answered(two, 5, two.die)
             answers = ask_all(model, 100)
         late = ask_all(model, 10)
     assert answers == [f"Question {i}" for i in range(100)]
@@ -289,7 +308,7 @@ def test_a_server_that_dies_in_mid_run_loses_nothing(opened):
 def test_all_servers_dead_fail_each_part_and_the_run_ends(opened):
     with FakeServer(answer=echoes_the_question, latency_s=0.02) as server:
         model = opened(server.url, in_flight=8)
-        threading.Timer(0.1, server.die).start()
+        when_answered(server, 5, server.die)
         answers = ask_all(model, 60)
     answered = [i for i, answer in enumerate(answers) if answer == f"Question {i}"]
     failed = [answer for answer in answers if isinstance(answer, ModelError)]
