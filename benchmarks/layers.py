@@ -27,15 +27,15 @@ CLOCK = [time.perf_counter]
 HIDDEN, WIDTH, EXPERTS, ACTIVE, HEADS, HEAD = 2560, 1664, 64, 6, 20, 128
 
 
-def random_network():
-    """One layer of either tower; a small vocabulary, which no layer meets."""
+def random_network(layers=1):
+    """So many layers of the decoder and one of the vision tower; a small vocabulary, which no layer meets."""
     config = AriaConfig(
         vision_config={
             "model_type": "idefics3_vision", "hidden_size": 1152, "num_hidden_layers": 1, "num_attention_heads": 16,
             "intermediate_size": 4304, "image_size": 980, "patch_size": 14, "hidden_act": "gelu_pytorch_tanh",
         },
         text_config={
-            "model_type": "aria_text", "hidden_size": HIDDEN, "intermediate_size": WIDTH, "num_hidden_layers": 1,
+            "model_type": "aria_text", "hidden_size": HIDDEN, "intermediate_size": WIDTH, "num_hidden_layers": layers,
             "num_attention_heads": HEADS, "num_key_value_heads": HEADS, "vocab_size": 512, "moe_topk": ACTIVE,
             "moe_num_experts": EXPERTS, "max_position_embeddings": 65_536, "rope_theta": 5_000_000,
         },
