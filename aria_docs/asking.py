@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -106,7 +106,8 @@ class Desk:
         """The answer will lie in the tray, sooner or later."""
         tray.n_awaited += 1
         self._waiting.append(_Item(seen, ticket, tray))
-        self._pool.submit(self._serve)
+        group: list[_Item] = []  # what the thread takes, as long as it is not answered
+        self._pool.submit(self._serve, group).add_done_callback(lambda done: self._refuse(done, group))
 
     def close(self) -> None:
         """Nothing more is asked, and what is being asked ends soon. May be called twice."""
@@ -115,18 +116,19 @@ class Desk:
             self._loaded[0].close()
         self._pool.shutdown(cancel_futures=True)
 
-    def _serve(self) -> None:
-        group: list[_Item] = []
-        try:
-            model, engine = self._model()
-            group = self._take(model.together)
-            began = time.perf_counter()
-            for answer in self._answers(engine, tuple(group)):
-                group.pop(0).tray.put(replace(answer, seconds=time.perf_counter() - began))
-        except BaseException as error:
+    def _serve(self, group: list[_Item]) -> None:
+        model, engine = self._model()
+        group += self._take(model.together)
+        began = time.perf_counter()
+        for answer in self._answers(engine, tuple(group)):
+            group.pop(0).tray.put(replace(answer, seconds=time.perf_counter() - began))
+
+    def _refuse(self, done: Future[None], group: list[_Item]) -> None:
+        """What a thread left unanswered, and why."""
+        error = None if done.cancelled() else done.exception()
+        if error is not None:
             for item in group or self._take(1):
                 item.tray.put(Answered(item.ticket, error=error))
-            raise
 
     def _model(self) -> tuple[ChatModel, ChatEngine]:
         with self._loading:

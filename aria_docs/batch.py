@@ -269,6 +269,8 @@ class Run:
             kv_cache=options.kv_cache,
         )
         self.progress.say(f"model: {model!r}")
+        for reason in model.unreachable:
+            self.progress.say(f"goes on without a server: {reason}")
         return model, ChatEngine(model, custom=options.custom)
 
 

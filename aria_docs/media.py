@@ -17,6 +17,11 @@ Box = tuple[float, float, float, float]
 Transition = Literal["start", "cut", "dissolve", "fade"]
 
 
+def one_note(*notes: str | None) -> str | None:
+    """Notes on one thing as one; None where there is none."""
+    return "; ".join(note for note in notes if note) or None
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """A run of characters between blanks, as it stands in the text layer or as OCR read it."""

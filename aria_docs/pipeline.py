@@ -6,7 +6,6 @@ what they are about to do, so that whoever listens knows what was in work when a
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,13 +15,12 @@ from typing import Any, Literal
 
 from aria_docs.ingest import sandbox
 from aria_docs.ingest.ocr import OcrName
-from aria_docs.media import Cue, DocumentInfo, Page, Scene, Shot, Summary, Table, TableCell, VideoInfo
+from aria_docs.media import Cue, DocumentInfo, Page, Scene, Shot, Summary, Table, TableCell, VideoInfo, one_note
 from aria_docs.model import engine as engines
 from aria_docs.model.chat import Read, SeenDocument, SeenPage, SeenVideo
-from aria_docs.model.custom import CustomSchema, Record
+from aria_docs.model.custom import CustomSchema
 from aria_docs.model.engine import ModelId, Task
 from schemas.readings import Finished, ReadingRow, reading_id
-from schemas.records import RecordRow
 from schemas.scenes import SceneRow, ShotRow
 from schemas.sources import Kind, PageRow
 from schemas.summaries import KeyPoint, SummaryRow
@@ -153,7 +151,7 @@ def read_document(job: Job, requests: Iterable[ReadPages | Summarise]) -> Iterat
         if info.n_pages == 0:
             for task in job.recipes:
                 yield Finished(
-                    _Reading(job, engine, task, "document").row(_joined("0 pages", info.note), ok=not info.note)
+                    _Reading(job, engine, task, "document").row(one_note("0 pages", info.note), ok=not info.note)
                 )
             return
         for request in requests:
@@ -162,7 +160,7 @@ def read_document(job: Job, requests: Iterable[ReadPages | Summarise]) -> Iterat
                 sandbox.allow_cpu(document_limit_s(job.timeout_s, info.n_pages))
                 reading = _Reading(job, engine, "summary", "document")
                 summary = engine.summarise_document(request.pages, title=info.title)
-                row = reading.row(_joined(info.note, request.note))
+                row = reading.row(one_note(info.note, request.note))
                 yield Finished(row, summaries=_summary_rows(row, summary))
                 continue
             for number in request.numbers:
@@ -175,7 +173,7 @@ def read_document(job: Job, requests: Iterable[ReadPages | Summarise]) -> Iterat
                     yield Begun("tables", f"page:{number}", "tables")
                     page = document.with_tables(page)
                     tables = engine.tables(page)
-                    row = began.row(_joined(info.note, page.note))
+                    row = began.row(one_note(info.note, page.note))
                     yield Finished(row, tables=_table_rows(row, number, tables), cells=_cell_rows(row, number, tables))
     if "scenes" in job.recipes:  # then it is the only task: nothing else was asked for
         yield Finished(_Reading(job, engine, "scenes", "document").row("a PDF has no scenes", ok=True))
@@ -298,6 +296,7 @@ def answered(job: Job, seen: Seen, part: str, read: Read, *, seconds: float, cus
     spoken: dict[str, Any] = {name: getattr(read, name) for name in facts}
     row = row.model_copy(update=spoken | {"frames": list(read.frames) if read.frames else None})
     number = seen.page.number if isinstance(seen, SeenPage) else None
+    assert custom or not read.records, read.task
     shots = seen.video.shots if isinstance(seen, SeenVideo) and read.task == "scenes" else ()
     return Finished(
         row,
@@ -306,12 +305,12 @@ def answered(job: Job, seen: Seen, part: str, read: Read, *, seconds: float, cus
         shots=tuple(_shot_row(job.source_id, place, shot) for place, shot in enumerate(shots)),
         scenes=tuple(_scene_row(row, place, scene) for place, scene in enumerate(read.scenes)),
         summaries=_summary_rows(row, read.summary),
-        records=tuple(_record_row(row, custom, number, record) for record in read.records) if custom else (),
+        records=tuple(
+            custom.record_row(record, reading_id=row.reading_id, source_id=row.source_id, page=number)
+            for record in read.records
+            if custom
+        ),
     )
-
-
-def _joined(*notes: str | None) -> str | None:
-    return "; ".join(note for note in notes if note) or None
 
 
 def page_row(source_id: str, page: Page) -> PageRow:
@@ -391,19 +390,6 @@ def _scene_row(reading: ReadingRow, number: int, scene: Scene) -> SceneRow:
         title=scene.title,
         description=scene.description,
         thumbnail=scene.thumbnail,
-    )
-
-
-def _record_row(reading: ReadingRow, custom: CustomSchema, page: int | None, record: Record) -> RecordRow:
-    return RecordRow(
-        name=custom.name,
-        hash=custom.hash,
-        reading_id=reading.reading_id,
-        source_id=reading.source_id,
-        page=page,
-        start_s=record.start_s,
-        end_s=record.end_s,
-        fields=json.dumps(record.values),
     )
 
 

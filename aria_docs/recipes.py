@@ -23,6 +23,7 @@ from schemas import derived_id
 from schemas.readings import RecipeRow
 
 MAX_TIMEOUT_S = 86_400
+REQUEST_TIMEOUT_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Options:
     profile: str = ""
     context: int = 0
     servers: tuple[str, ...] = ()
-    request_timeout_s: float = 600.0
+    request_timeout_s: float = REQUEST_TIMEOUT_S
     resolution: Literal["medium", "high", "ultra"] | None = None
     frames: int | None = None
     sampling: Literal["uniform", "shots"] = "uniform"
@@ -113,6 +114,10 @@ class Options:
                         f"{option} is for a model that is shown pages and frames, and the embedded engine has none: "
                         "add --engine aria or --engine remote"
                     )
+        if self.schema is None and self.per != "document":
+            raise UsageError("--per says how --schema is asked: name one")
+        if self.engine != "remote" and self.request_timeout_s != REQUEST_TIMEOUT_S:
+            raise UsageError("--request-timeout is for a server's answers: add --engine remote")
         if self.engine != "aria" and (self.quantize or self.kv_cache):
             raise UsageError("--quantize and --kv-cache are for Aria on this machine: add --engine aria")
         if self.engine != "embedded" and self.group:
@@ -171,7 +176,7 @@ class Options:
             profile=self.profile,
             context=self.context,
             question=max(questions, key=lambda question: len(question.encode())),
-            answer=ANSWER_TOKENS,
+            answer=min(ANSWER_TOKENS, self.context // 2),  # as model/chat.py asks for
             resolution=self.resolution,
             frames=self.frames,
             sampling=self.sampling,
@@ -199,7 +204,7 @@ class Options:
             "summary": pages | heard | scans,
         }
         if custom:
-            own[custom.name] = {"schema": custom.identity(), "per": self.per} | heard | scans
+            own[custom.name] = {"schema": custom.identity()} | heard | scans
             own[custom.name] |= pages if self.per == "document" else {}
         shown: dict[str, object] = {}
         if self.engine != "embedded":

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from aria_docs.errors import BudgetError, Damaged
 from aria_docs.ingest import sampling, sandbox
-from aria_docs.media import Cue, Frame, Shot, Video, VideoInfo
+from aria_docs.media import Cue, Frame, Shot, Video, VideoInfo, one_note
 from aria_docs.model.chat import SeenDocument, SeenPage, SeenVideo
 from aria_docs.model.chat_model import Shown
 from aria_docs.model.encoding import encode
@@ -77,7 +77,7 @@ def show_document(job: Job, requests: Iterable[ReadPages | ShowPages]) -> Iterat
         yield info
         if info.n_pages == 0:
             yield from without(
-                job, "document", _joined("0 pages", info.note) or "", tasks=job.recipes, ok=not info.note
+                job, "document", one_note("0 pages", info.note) or "", tasks=job.recipes, ok=not info.note
             )
             return
         for request in requests:
@@ -96,7 +96,7 @@ def show_document(job: Job, requests: Iterable[ReadPages | ShowPages]) -> Iterat
                 if tasks:
                     yield Begun(tasks[0], f"page:{number}", "tiles")
                     part = page_part(number, page.width_pt, page.height_pt, page_mode)
-                    note = _joined(info.note, page.note if page.words else None)
+                    note = one_note(info.note, page.note if page.words else None)
                     # A page that nobody read in words is no poorer for a model that reads its picture.
                     yield SeenPage(replace(page, note=note), _page(document, number, part, job, profile), tasks)
     foreign = job.recipes.keys() - {*look.pages, *look.document}  # then it is the only task: nothing else was asked for
@@ -115,7 +115,7 @@ def _whole(
         parts = [part.at(mode) for part in parts]
     shown = tuple(_page(document, number, part, job, profile) for number, part in zip(numbers, parts, strict=True))
     cut = f"only the first {MAX_WHOLE_PAGES:,} of {len(request.numbers):,} pages were shown" if left else None
-    note = _joined(document.info.note, request.note, cut)
+    note = one_note(document.info.note, request.note, cut)
     return SeenDocument(document.info.title, numbers, shown, tasks, note)
 
 
@@ -232,7 +232,3 @@ def _with_words(times_s: Sequence[float], cues: Sequence[Cue]) -> list[str]:
 def _profile(look: Look) -> Profile:
     profile = ARIA if look.profile == ARIA.name else named(look.profile)
     return replace(profile, context=look.context)
-
-
-def _joined(*notes: str | None) -> str | None:
-    return "; ".join(note for note in notes if note) or None

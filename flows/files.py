@@ -34,12 +34,17 @@ _counting = threading.Lock()
 
 
 class Told(Lines):
-    """Lines on standard error, as without Prefect, that stand in the log of the flow run too."""
+    """Lines on standard error, as without Prefect, that stand in the log of the flow run too. Made within a run; told
+    from any thread: a model's own knows no run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._log = get_run_logger()
 
     def say(self, sentence: str) -> None:
         """A line here and there."""
         super().say(sentence)
-        get_run_logger().info("%s", printable(sentence))
+        self._log.info("%s", printable(sentence))
 
 
 class NotRead(AriaDocsError):

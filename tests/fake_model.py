@@ -33,7 +33,7 @@ class FakeContext:
 class FakeModel:
     """fails: labels of pages for which `ask` raises, each as often as it is given; `asked` holds what was asked."""
 
-    name, model, revision, lanes = "remote", "fake", "1", 2
+    name, model, revision, lanes, unreachable = "remote", "fake", "1", 2, ()
 
     def __init__(self, profile, *, together=1, fails=(), error=None, hold=None) -> None:
         self.profile, self.together = profile, together

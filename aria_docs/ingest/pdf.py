@@ -23,7 +23,7 @@ from aria_docs.errors import Damaged, Encrypted, Unreachable, WrongKind
 from aria_docs.ingest.ocr import HOW_TO_GET_IT
 from aria_docs.ingest.pdf_text import Line, clean, page_text
 from aria_docs.ingest.turns import quarters_upright, turn
-from aria_docs.media import Box, DocumentInfo, Page, Word
+from aria_docs.media import Box, DocumentInfo, Page, Word, one_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -74,16 +74,16 @@ def open_document(path: Path, *, passwords: Sequence[str] = (), ocr: OcrName | N
         if b"%PDF-" in head:
             raise Damaged(f"{path} begins like a PDF, but nothing in it can be read: fetch or export it again") from e
         raise WrongKind(f"{path} is no PDF: it begins with {head[:8]!r}") from e
-    try:
+    with contextlib.ExitStack() as unless_opened:
+        unless_opened.callback(handle.close)
         if not handle.is_pdf:
             raise WrongKind(f"{path} is no PDF: it begins with {head[:8]!r}")
         if handle.needs_pass and not any(handle.authenticate(password) for password in passwords):
             tried = f"none of {len(passwords)} passwords opens it" if passwords else "it asks for a password"
             raise Encrypted(f"{path} is encrypted and {tried}: add its password to a file given with --password-file")
-        return Document(path, handle, ocr=ocr)
-    except BaseException:
-        handle.close()
-        raise
+        document = Document(path, handle, ocr=ocr)
+        unless_opened.pop_all()
+    return document
 
 
 @contextmanager
@@ -154,7 +154,7 @@ class Document:
         if usable:
             return layer
         if self._ocr is None:
-            return replace(layer, note=_joined(layer.note, f"{NO_TEXT}: {HOW_TO_GET_IT}"))
+            return replace(layer, note=one_note(layer.note, f"{NO_TEXT}: {HOW_TO_GET_IT}"))
         scan = self._read_picture(layer, self._ocr)
         if layer.words and len(scan.words) <= len(layer.words):
             return layer  # a few words on a background: the picture says no more, and less surely
@@ -186,7 +186,7 @@ class Document:
                     candidates, note = find(handle, page)
             except ERRORS as e:
                 raise self._damaged(page.number, e) from e
-        return replace(page, candidates=candidates, note=_joined(page.note, note))
+        return replace(page, candidates=candidates, note=one_note(page.note, note))
 
     def render(self, number: int, *, long_edge_px: int) -> NDArray[np.uint8]:
         """The page as displayed: RGB, shape (height, width, 3), its longer side `long_edge_px` long. Raises Damaged."""
@@ -295,10 +295,6 @@ def _count_pages(handle: Any) -> int:
     return n_pages
 
 
-def _joined(*notes: str | None) -> str | None:
-    return "; ".join(note for note in notes if note) or None
-
-
 def _read(page: Any, number: int) -> tuple[Page, bool]:
     """What the text layer says, and whether it can be used: whether it is there, and says what the page shows."""
     from aria_docs.ingest.mupdf import pymupdf
@@ -344,7 +340,7 @@ def _read(page: Any, number: int) -> tuple[Page, bool]:
         words, text = (), ""
     usable = len(words) >= _FEW_WORDS or not _is_picture(page, has_words=bool(words))
     rect = page.rect
-    return Page(number, rect.width, rect.height, text, words, note=_joined(*notes)), usable
+    return Page(number, rect.width, rect.height, text, words, note=one_note(*notes)), usable
 
 
 def _line(raw: dict[str, Any], block: int) -> Line:

@@ -21,13 +21,12 @@ from typing import Any, Literal, Protocol, TypeVar
 from pydantic import BaseModel
 
 from aria_docs import prompts
-from aria_docs.media import KeyPoint, Page, Scene, Summary, Table, Video
+from aria_docs.media import KeyPoint, Page, Scene, Summary, Table, Video, one_note
 from aria_docs.model import grounding, joining, recovery, snapping
 from aria_docs.model.cell_grid import grid, tidy
 from aria_docs.model.chat_model import ChatModel, Context, Question, Reply, Shown
 from aria_docs.model.context_windows import Window, frame_windows, page_windows, plainly, room
 from aria_docs.model.custom import Record
-from aria_docs.model.engine import ModelId
 from aria_docs.model.page_words import PageWords
 from aria_docs.model.recovery import Answered, answered, given
 from aria_docs.tiling.budget import ANSWER_TOKENS, Budget
@@ -158,11 +157,6 @@ class ChatEngine:
     def __init__(self, model: ChatModel, *, custom: Custom | None = None, answer_tokens: int = ANSWER_TOKENS) -> None:
         self._model, self._custom = model, custom
         self._answer_tokens = min(answer_tokens, model.profile.context // 2)
-        self.name = model.name
-
-    def model_id(self, task: str) -> ModelId:  # noqa: ARG002
-        """Which weights, in which state, asked in which words."""
-        return ModelId(self._model.model, self._model.revision, prompts.VERSION)
 
     def read_pages(self, seen: Sequence[SeenPage], *, told: Told = lambda _: None) -> list[list[Read]]:
         """For each page, in order, what each of its tasks found. A task is asked of all pages together.
@@ -269,30 +263,30 @@ class ChatEngine:
     # What the answers come to
 
     def _page_read(self, task: str, seen: SeenPage, said: _Said) -> Read:
-        note = _joined(seen.page.note, _fault(said))
+        note = one_note(seen.page.note, _fault(said))
         if task == "tables":
             tables = _tables(said.answer.data, seen, self._model.profile.box_edges(seen.shown.part.layout))
             return _read(task, [said], note, tables=tables)
         records, fault = self._records("page", [said])
-        return _read(task, [said], _joined(note, fault), records=records)
+        return _read(task, [said], one_note(note, fault), records=records)
 
     def _document_read(self, task: str, seen: SeenDocument, said: Sequence[_Said], stretches: Sequence[str]) -> Read:
-        note = _joined(seen.note, *_faults(said, [f"pages {pages}" for pages in stretches]))
+        note = one_note(seen.note, *_faults(said, [f"pages {pages}" for pages in stretches]))
         if task == "summary":
             found = [_document_summary(one.answer.data, seen.pages) for one in said]
             return _read(task, said, note, summary=joining.summaries([summary for summary in found if summary]))
         records, fault = self._records("document", said)
-        return _read(task, said, _joined(note, fault), records=records)
+        return _read(task, said, one_note(note, fault), records=records)
 
     def _video_read(
         self, task: str, seen: SeenVideo, said: Sequence[_Said], stretches: Sequence[tuple[float, float]]
     ) -> Read:
         end_s = seen.video.info.duration_s
-        note = _joined(seen.video.note, *_faults(said, [f"{_clock(start)}–{_clock(end)}" for start, end in stretches]))
+        note = one_note(seen.video.note, *_faults(said, [f"{_clock(start)}–{_clock(end)}" for start, end in stretches]))
         read = partial(_read, task, said, frames=seen.times_s)
         if task == "scenes":
             scenes, fault = _scenes(said, seen, stretches)
-            return read(_joined(note, fault), scenes=scenes)
+            return read(one_note(note, fault), scenes=scenes)
         if task == "summary":
             found = [_video_summary(one.answer.data, end_s) for one in said]
             return read(note, summary=joining.summaries([summary for summary in found if summary]))
@@ -536,7 +530,3 @@ def _numbered(pages: Sequence[int]) -> str:
 
 def _clock(time_s: float) -> str:
     return f"{int(time_s) // 60}:{int(time_s) % 60:02d}"
-
-
-def _joined(*notes: str | None) -> str | None:
-    return "; ".join(note for note in notes if note) or None

@@ -95,6 +95,7 @@ class ChatModel(Protocol):
     model:     which weights, for a recipe; revision: which state of them, None where nobody can say.
     lanes:     how many threads may be in `ask` at once.
     together:  how many contexts one `ask` answers best: 1 where the other side batches by itself.
+    unreachable:  why servers that were named are left out, a sentence each.
     """
 
     name: str
@@ -103,6 +104,7 @@ class ChatModel(Protocol):
     revision: str | None
     lanes: int
     together: int
+    unreachable: tuple[str, ...]
 
     def count(self, text: str) -> int:
         """Tokens of a text, special ones recognised; an upper bound where the tokenizer is not at hand."""

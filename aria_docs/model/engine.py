@@ -97,6 +97,7 @@ def choose(
     why = "asked for"
     if asked == "auto":
         asked, why = _best(model, servers)
+        servers, profile = ((), None) if asked == "aria" else (servers, profile)  # they were for the second best
     if asked == "embedded":
         for option, given in (("--model", model), ("--server", servers), ("--profile", profile)):
             if given:
@@ -114,7 +115,6 @@ def choose(
     from aria_docs.model.profiles.aria import ARIA
 
     weights = _weights()
-
     name = model or PUBLISHED
     folder = weights.locate(name)
     context = weights.read_config(folder).text_config.max_position_embeddings
@@ -167,19 +167,13 @@ def _weights() -> ModuleType:
 
 
 def _best(model: str | None, servers: Sequence[str]) -> tuple[Name, str]:
-    if servers:
-        lacking = "no CUDA device with weights beside it here" if not _has_card() else "no weights named with --model"
-        if not (model and _is_folder(model) and _has_card()):
-            return "remote", f"a server is named, and {lacking}"
-    if _has_card():
-        if model or _is_cached(PUBLISHED):
-            return "aria", "a CUDA device and weights are here"
-        return "embedded", f"a CUDA device is here, but no weights: name them with --model, or fetch {PUBLISHED}"
-    return "embedded", "no CUDA device here and no server named"
-
-
-def _is_folder(model: str) -> bool:
-    return Path(model).is_dir()
+    has_card = _has_card()
+    if has_card and _are_here(model or PUBLISHED):
+        return "aria", "a CUDA device and weights are here"
+    lacking = f"no {model or PUBLISHED} here" if has_card else "no CUDA device here"
+    return (
+        ("remote", f"a server is named, and {lacking}") if servers else ("embedded", f"{lacking}, and no server named")
+    )
 
 
 def _has_card() -> bool:
@@ -193,7 +187,8 @@ def _has_card() -> bool:
     return has_card()
 
 
-def _is_cached(model: str) -> bool:
+def _are_here(model: str) -> bool:
+    """A folder, or weights in this machine's hub cache."""
     from aria_docs.model.aria import weights
 
     try:

@@ -13,6 +13,7 @@ pytest.importorskip("prefect")
 
 import pymupdf
 import yaml
+from fake_server import FakeServer
 from prefect.client.orchestration import get_client
 from prefect.utilities.importtools import import_object
 
@@ -203,3 +204,13 @@ def test_a_schedule_says_when_the_server_plans_nothing(
         assert served.concurrency_options.collision_strategy == "CANCEL_NEW"
         assert "secret" not in json.dumps(served.parameters)
         assert documents.validate_parameters(served.parameters)["options"].workers == 3
+
+
+def test_a_flow_reads_with_the_model_of_a_server(folder: Path, tmp_path: Path) -> None:
+    """Parameters name an engine and a server and no more; the model is told of from its own thread."""
+    db = tmp_path / "a.db"
+    with FakeServer() as server:
+        failed = documents([str(folder)], str(db), Options(engine="remote", servers=(server.url,), workers=2))
+    assert failed == [str(folder / "broken.pdf")]
+    assert stored(db, "SELECT DISTINCT engine, model FROM readings") == [{"engine": "remote", "model": "fake"}]
+    assert stored(db, "SELECT error FROM failures") == [{"error": "Damaged"}]

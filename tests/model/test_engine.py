@@ -5,8 +5,9 @@ import io
 import pytest
 from PIL import Image
 
-from aria_docs.errors import EngineError
+from aria_docs.errors import EngineError, UsageError
 from aria_docs.media import Cue, Page, Shot, TableCandidate, TableCell, Video, VideoInfo, Word
+from aria_docs.model import engine as engines
 from aria_docs.model.engine import TASKS, Engine, choose, load
 
 ENGINES = ("embedded",)
@@ -99,3 +100,34 @@ def test_an_engine_that_is_none() -> None:
         load("nonesuch")
     assert choose("auto").engine in ENGINES
     assert choose("embedded").engine == "embedded"
+
+
+@pytest.mark.parametrize(
+    ("card", "weights", "servers", "expected"),
+    [
+        (True, True, (), ("aria", "a CUDA device and weights are here")),
+        (True, True, ("http://gpu/v1",), ("aria", "a CUDA device and weights are here")),
+        (True, False, ("http://gpu/v1",), ("remote", "a server is named, and no rhymes-ai/Aria here")),
+        (False, True, ("http://gpu/v1",), ("remote", "a server is named, and no CUDA device here")),
+        (True, False, (), ("embedded", "no rhymes-ai/Aria here, and no server named")),
+        (False, True, (), ("embedded", "no CUDA device here, and no server named")),
+    ],
+)
+def test_auto_takes_the_best_that_is_there(monkeypatch, card, weights, servers, expected) -> None:
+    monkeypatch.setattr(engines, "_has_card", lambda: card)
+    monkeypatch.setattr(engines, "_are_here", lambda model: weights)
+    assert engines._best(None, servers) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "options", "sentence"),
+    [
+        ("embedded", {"model": "x"}, "--model is for"),
+        ("embedded", {"servers": ("http://gpu/v1",)}, "--server is for"),
+        ("aria", {"servers": ("http://gpu/v1",)}, "--server and --profile are for"),
+        ("remote", {}, "needs a server"),
+    ],
+)
+def test_options_of_another_engine_are_refused(asked, options, sentence) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        choose(asked, **options)

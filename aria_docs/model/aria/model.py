@@ -78,6 +78,7 @@ class AriaModel:
 
     name = "aria"
     lanes = 1
+    unreachable: tuple[str, ...] = ()
 
     def __init__(
         self,
