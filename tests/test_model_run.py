@@ -139,6 +139,23 @@ def test_a_schema_of_the_users_own(bench, video, with_model, tmp_path: Path, per
     assert bench.rows("SELECT count(*) FROM x_visit WHERE price IS NULL") == [(len(rows),)]
 
 
+def test_pages_that_have_their_tables_are_asked_for_the_rest_alone(bench, with_model, tmp_path: Path) -> None:
+    bench.pdf("a.pdf", 3)
+    with_model(fails=["Page 2: "])
+    bench.run(tasks=("tables",))
+    schema = tmp_path / "visits.py"
+    schema.write_text(SCHEMA)
+    model = with_model()
+    bench.run(tasks=("tables",), schema=f"{schema}:Visit", per="page")
+    assert sorted(label for labels in model.asked for label in labels) == [
+        "Page 1: ",
+        "Page 2: ",
+        "Page 2: ",
+        "Page 3: ",
+    ]
+    assert len(readings(bench)) == 6
+
+
 def test_what_has_nothing_to_show_has_a_reading(bench, video, with_model) -> None:
     with_model()
     bench.pdf("a.pdf", 1)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import pytest
 
 torch = pytest.importorskip("torch")
-from aria_docs.model.aria.cache import Prefix, Quantised, Span, Tail  # noqa: E402
+from aria_docs.model.aria.cache import Prefix, Quantised, Shape, Span, Tail  # noqa: E402
 from aria_docs.model.aria.decoder import Decoder  # noqa: E402
 from aria_docs.model.aria.features import Vision  # noqa: E402
 from aria_docs.model.aria.generate import Reading, Writing, answer, chunks, prefill  # noqa: E402
@@ -162,7 +163,6 @@ def test_an_8_bit_cache_is_unpacked_in_blocks(ours: Ours, monkeypatch: pytest.Mo
 
 
 def test_bytes_of_a_token_at_arias_size() -> None:
-    from aria_docs.model.aria.cache import Shape
 
     aria = Shape(20, 128, (torch.device("cpu"),) * 28, torch.bfloat16)
     assert (aria.bytes_per_token(), aria.bytes_per_token("int8")) == (286_720, 147_840)
@@ -179,6 +179,21 @@ def test_bytes_of_a_token_at_arias_size() -> None:
 )
 def test_chunks(lengths: list[int], size: int, expected: list[list[tuple[int, int, int]]]) -> None:
     assert list(chunks(lengths, size)) == expected
+
+
+def test_an_answer_stops_at_its_end_and_at_its_limit() -> None:
+    shape = Shape(1, 4, (torch.device("cpu"),), torch.float32)
+    decoder, prefix = SimpleNamespace(shape=shape), Prefix(shape, 3)
+    free = Writing(decoder, prefix, [1, 2], None, 5)
+    assert free.pending == [1, 2]
+    free.choose(7, end=11)
+    assert (free.pending, free.written, free.done) == ([7], [7], False)
+    free.choose(11, end=11)
+    assert (free.pending, free.written, free.ended) == ([], [7], True), "the end is no part of the answer"
+    cut = Writing(decoder, prefix, [1], None, 2)
+    for token in (7, 8):
+        cut.choose(token, end=11)
+    assert (cut.written, cut.ended, cut.done) == ([7, 8], False, True)
 
 
 def test_a_tail_grows_and_keeps_what_it_has(ours: Ours) -> None:
