@@ -9,6 +9,7 @@ import tiny_aria
 from fake_server import FakeServer
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+README = " ".join((EXAMPLES.parent / "README.md").read_text(encoding="utf-8").split())
 INPUT = (EXAMPLES / "annual_report.pdf", EXAMPLES / "museum_tour.mp4")
 READINGS = [
     ("scenes", "video"), ("summary", "document"), ("summary", "video"), ("tables", "page:2"), ("tables", "page:3"),
@@ -56,7 +57,12 @@ def test_two_servers_read_the_examples(aria_docs, tmp_path: Path) -> None:
         assert all(part["image_url"]["url"].startswith("data:image/jpeg;base64,") for part in pictures)
     read = rows(db, "SELECT task, part FROM readings ORDER BY ALL")
     assert read == sorted([*READINGS, ("invoice", "document"), ("invoice", "video")])
-    assert rows(db, "DESCRIBE x_invoice")
+    for query in (  # README's
+        "SELECT currency, sum(total) FROM latest_x_invoice GROUP BY currency",
+        "SELECT path, text FROM document_cells WHERE NOT grounded AND text <> ''",
+    ):
+        assert query.partition(" WHERE ")[2] in README or query in README
+        assert aria_docs("sql", query, "--db", db).returncode == 0
 
 
 @pytest.mark.parametrize(
