@@ -48,8 +48,7 @@ QUESTIONS = [f"{what} is shown here, and when?" for what in ("Which table", "Wha
 
 
 class Ours:
-    def __init__(self, folder):
-        loaded = weights.load(str(folder), device="cpu")
+    def __init__(self, loaded):
         config = loaded.network.config
         self.tokens = Tokens(loaded.tokenizer, vocabulary=config.text_config.vocab_size, image=config.image_token_index)
         self.vision, self.decoder = Vision(loaded.network), Decoder(loaded.network)
@@ -79,9 +78,8 @@ class Ours:
 
 
 class Theirs:
-    def __init__(self, folder):
-        self.network = AriaForConditionalGeneration.from_pretrained(folder, dtype=torch.bfloat16).eval()
-        self.tokenizer = weights.read_tokenizer(folder, self.network.config)
+    def __init__(self, network, tokenizer):
+        self.network, self.tokenizer, self.device = network, tokenizer, network.lm_head.weight.device
 
     def prepared(self, shown):
         edge = shown[0].part.layout.mode.tile_px
@@ -93,14 +91,14 @@ class Theirs:
             values = torch.from_numpy(crop.pixels.copy()).permute(2, 0, 1)
             pixels[row, :, :height, :width] = (values / 255 - 0.5) / 0.5
             mask[row, :height, :width] = True
-        return {"pixel_values": pixels, "pixel_mask": mask}
+        return {"pixel_values": pixels.to(self.device), "pixel_mask": mask.to(self.device)}
 
     @torch.inference_mode()
     def ask(self, shown, images, question, length):
         start, times = CLOCK[0](), []
         ids = self.tokenizer(
             prompt([one.part for one in shown], question), add_special_tokens=False, return_tensors="pt"
-        )
+        )["input_ids"].to(self.device)
 
         class Watch:
             def put(self, _):
@@ -110,7 +108,7 @@ class Theirs:
                 pass
 
         self.network.generate(
-            input_ids=ids["input_ids"], attention_mask=torch.ones_like(ids["input_ids"]), **images, do_sample=False,
+            input_ids=ids, attention_mask=torch.ones_like(ids), **images, do_sample=False,
             max_new_tokens=length, min_new_tokens=length, streamer=Watch(),
         )  # fmt: skip
         return times[1] - start, times[-1] - times[1]  # a streamer is given the prompt first
@@ -124,10 +122,10 @@ def noise(part, seed):
     )
 
 
-def compare(name, shown, ours, theirs, rounds):
+def compare(name, shown, ours, theirs, rounds, length=None):
     images = theirs.prepared(shown)
     seconds, step = theirs.ask(shown, images, QUESTIONS[0], 5)
-    length = max(8, round(0.1 * seconds / (step / 4)) + 1)
+    length = length or max(8, round(0.1 * seconds / (step / 4)) + 1)
     ours.ask(shown, QUESTIONS[:1], 4)
     taken = {"ours, five": [], "ours, one": [], "theirs, five": [], "theirs, one": []}
     for _ in range(rounds):
@@ -142,7 +140,7 @@ def compare(name, shown, ours, theirs, rounds):
         cells = []
         for side in ("ours", "theirs"):
             first, rest = (statistics.median(column) for column in zip(*taken[f"{side}, {count}"], strict=True))
-            cells.append(f"{first:.1f} + {rest:.1f}")
+            cells.append(f"{first:.2f} + {rest:.2f}")
         ratio = total[f"ours, {count}"] / total[f"theirs, {count}"]
         print(f"| {name}, {tokens:,} tokens | {count} × {length} | {' | '.join(cells)} | {ratio:.2f} |", flush=True)
 
@@ -162,7 +160,9 @@ def main():
     frames, pages = (16, 1) if args.small else (256, 9)
     with tempfile.TemporaryDirectory() as folder:
         built = build(Path(folder), dtype=torch.bfloat16, **SIZES)
-        ours, theirs = Ours(built), Theirs(built)
+        network = AriaForConditionalGeneration.from_pretrained(built, dtype=torch.bfloat16).eval()
+        ours = Ours(weights.load(str(built), device="cpu"))
+        theirs = Theirs(network, weights.read_tokenizer(built, network.config))
     parameters = sum(parameter.numel() for parameter in theirs.network.parameters())
     print(f"{parameters / 1e6:.1f} M parameters in bfloat16, {torch.get_num_threads()} threads\n")
     print("| context | questions × tokens | ours: first tokens + the rest, s | transformers | ours / theirs |")

@@ -5,9 +5,12 @@
 
 The model card claims that a video of 256 frames is captioned in 10 seconds, and names no hardware; the time to the
 first token, and to the end of an answer of --answer tokens, are given beside it. Frames and pages are drawn noise: the
-work does not depend on what they show. With random weights an answer is what its schema allows, and cut off.
-Times are medians over --rounds, the first of which only warms up; features are not cached, so each one starts from
-pixels. Not run on the project's own machines, which have no card.
+work does not depend on what they show. With random weights the schema asks for an endless string, so an answer has
+--answer tokens.
+Times are medians over --rounds, after one that only warms up; features are not cached, so each one starts from pixels.
+
+--against asks the same of transformers' `generate` too, one question and five over one context, by turns with ours:
+the same network in the same memory, its crops normalised and on the card before the clock starts.
 """
 
 from __future__ import annotations
@@ -112,6 +115,7 @@ def main():
     options.add_argument("--pages", type=int, default=8, help="A4 pages in ultra-high, answered as one batch")
     options.add_argument("--answer", type=int, default=256, help="tokens, at most")
     options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--against", action="store_true", help="transformers' generate on the same network too")
     args = options.parse_args()
     if not torch.cuda.is_available():
         sys.exit("benchmarks/gpu.py needs a CUDA card and a torch built for it; benchmarks/layers.py runs on a CPU")
@@ -129,15 +133,27 @@ def main():
         "| job | prompt tokens | first token, s | prefill, tokens/s | answer tokens | decode, tokens/s | all, s | GiB |"
     )
     print("|---|---|---|---|---|---|---|---|")
+    endless = {"type": "string", "minLength": 100_000}  # random weights know no end, nor do they keep to a form
+    forms = [kind.model_json_schema() if args.model else endless for kind in (ScenesAnswer, TablesAnswer)]
+    schemas = [json.dumps(form) for form in forms]
     film = [shown(frame_part(4.0 * n, 1280, 720, MEDIUM), n) for n in range(args.frames)]
-    scenes = Question(prompts.SCENES, json.dumps(ScenesAnswer.model_json_schema()), args.answer)
+    scenes = Question(prompts.SCENES, schemas[0], args.answer)
     report(f"{args.frames} frames, scenes", *measured(model, [film], scenes, args.rounds))
-    tables = Question(prompts.TABLES, json.dumps(TablesAnswer.model_json_schema()), args.answer)
+    tables = Question(prompts.TABLES, schemas[1], args.answer)
     count = min(args.pages, model.together)  # as many as memory has room for at once
     pages = [[shown(page_part(n, 595.276, 841.89, ULTRA), 1000 + n)] for n in range(1, count + 1)]
     report("1 page, tables", *measured(model, pages[:1], tables, args.rounds))
     report(f"{count} pages, tables", *measured(model, pages, tables, args.rounds))
     model.close()
+    if args.against:
+        from contexts import Ours, Theirs, compare
+
+        sides = Ours(loaded), Theirs(loaded.network, loaded.tokenizer)
+        print("\n| context | questions × tokens | ours: first tokens + the rest, s | transformers | ours / theirs |")
+        print("|---|---|---|---|---|")
+        with torch.inference_mode():
+            compare(f"{args.frames} frames", film, *sides, args.rounds, length=64)
+            compare(f"{count} pages", [page for one in pages for page in one], *sides, args.rounds, length=64)
 
 
 if __name__ == "__main__":

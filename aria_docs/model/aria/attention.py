@@ -1,6 +1,6 @@
 """Which attention kernels are used: chosen once for a device, reported by a run. Knows shapes, nothing of caches.
 
-    flash_attention_3   its package is installed, the card is a Hopper
+    flash_attention_3   its package is installed, in a release that gives softmax sums, and the card is a Hopper
     flash_attention_2   its package is installed, the card is an Ampere or newer
     sdpa                PyTorch's own: on CUDA the flash kernel that it carries (or the memory-efficient one for
                         float32), on a CPU the flash kernel for CPUs
@@ -13,6 +13,8 @@ kernel does not take.
 
 from __future__ import annotations
 
+import importlib
+import inspect
 from functools import cache
 from typing import Any, Literal
 
@@ -38,7 +40,7 @@ def choose(device: torch.device, dtype: torch.dtype) -> Name:
     if device.type != "cuda" or dtype not in (torch.bfloat16, torch.float16):
         return "sdpa"
     capability = torch.cuda.get_device_capability(device)
-    if capability[0] == 9 and is_flash_attn_3_available():
+    if capability[0] == 9 and is_flash_attn_3_available() and _gives_sums("flash_attention_3"):
         return "flash_attention_3"
     return "flash_attention_2" if capability >= (8, 0) and is_flash_attn_2_available() else "sdpa"
 
@@ -61,7 +63,7 @@ def flash(
         return output.transpose(1, 2), lse.float()
     aten: Any = torch.ops.aten
     if device.type == "cpu" and dtype == torch.bfloat16 and queries.shape[2] <= _FEW and not causal:
-        return _two_products(queries, keys, values)
+        return two_products(queries, keys, values)
     if device.type == "cpu":
         output, lse = aten._scaled_dot_product_flash_attention_for_cpu(queries, keys, values, 0.0, causal)
     elif dtype in (torch.bfloat16, torch.float16):
@@ -73,15 +75,25 @@ def flash(
     return output, lse.float()
 
 
-def _two_products(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The same by matrix products, which hold B·H·N·S numbers: little for one token at a time."""
+def two_products(
+    queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, *, hidden: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same by matrix products, which hold B·H·N·S numbers: little for one token at a time.
+
+    hidden:  bool, broadcast to [B, H, N, S]: keys that a query does not see.
+    """
     scores = (queries @ keys.transpose(-1, -2)).float() * queries.shape[-1] ** -0.5  # [B, H, N, S]
+    if hidden is not None:
+        scores = scores.masked_fill_(hidden, -torch.inf)
     lse = scores.logsumexp(dim=-1)
     return (scores - lse[..., None]).exp_().to(values.dtype) @ values, lse
 
 
+def _gives_sums(name: Name) -> bool:
+    """Releases of FlashAttention 3 from mid-2025 give a function's output alone."""
+    return "return_attn_probs" in inspect.signature(_package(name).flash_attn_func).parameters
+
+
 @cache
 def _package(name: Name) -> Any:
-    import importlib
-
     return importlib.import_module({"flash_attention_3": "flash_attn_interface"}.get(name, "flash_attn"))

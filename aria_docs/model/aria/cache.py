@@ -64,28 +64,31 @@ class Prefix:
 
 
 class Tail:
-    """One question and its answer so far: `length` positions behind its prefix, room for up to `limit`."""
+    """One question and its answer so far: `length` positions behind its prefix, `room` for more, up to `limit`."""
 
     def __init__(self, shape: Shape, limit: int) -> None:
-        self.length = 0
-        self._shape, self._limit, self._room = shape, limit, 0
+        self.length, self.limit, self.room = 0, limit, 0
+        self._shape = shape
         self._layers: list[torch.Tensor] = []  # of each layer [2, H, room, D]
 
     def make_room(self, more: int) -> None:
         """Room for `more` positions beyond the length. Copies what there is, a layer at a time, when it must grow."""
         needed = self.length + more
-        assert needed <= self._limit, (needed, self._limit)
-        if needed <= self._room:
+        assert needed <= self.limit, (needed, self.limit)
+        if needed <= self.room:
             return
-        self._room = min(max(2 * self._room, needed + _GROWN), self._limit)
+        self.room = min(max(2 * self.room, needed + _GROWN), self.limit)
         shape = self._shape
         for layer, device in enumerate(shape.devices):
-            grown = torch.empty((2, shape.heads, self._room, shape.width), dtype=shape.dtype, device=device)
-            if self.length:
-                grown[:, :, : self.length] = self._layers[layer][:, :, : self.length]
-                self._layers[layer] = grown
-            else:
-                self._layers[layer:] = [grown]
+            size = (2, shape.heads, self.room, shape.width)
+            self.move(layer, torch.empty(size, dtype=shape.dtype, device=device))
+
+    def move(self, layer: int, memory: torch.Tensor) -> None:
+        """Lives in that memory [2, H, room, D] from now on, with what a layer has so far."""
+        if self.length:
+            memory[:, :, : self.length] = self._layers[layer][:, :, : self.length]
+        self._layers[layer : layer + 1] = [memory]
+        self.room = memory.shape[2]
 
     def write(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> None:
         """Keys and values [1, H, n, D] of the next n positions; `advance` counts them once every layer has them."""

@@ -40,6 +40,11 @@ class Partial:
     output: torch.Tensor
     lse: torch.Tensor
 
+    @classmethod
+    def of_nothing(cls, queries: torch.Tensor) -> Partial:
+        """For queries [1, H, N, D] that there is nothing to see for."""
+        return cls(torch.zeros_like(queries), torch.full(queries.shape[:3], -torch.inf, device=queries.device))
+
     def joined(self, other: Partial) -> Partial:
         """Attention over both sets of keys, in float32. Rows that saw nothing have lse -inf and weigh nothing."""
         share = torch.sigmoid(other.lse - self.lse)[..., None]  # of `other` in the sum of exponents: [1, H, N, 1]

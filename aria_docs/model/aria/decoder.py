@@ -19,6 +19,9 @@ from transformers.models.aria.modeling_aria import apply_rotary_pos_emb
 from aria_docs.model.aria.cache import Shape, Span, by_prefix
 from aria_docs.model.aria.cascade import Partial, attend
 
+Attention = Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+"""Layer, queries, keys and values [1, H, N, D] → what the queries see, [1, H, N, D]; stores the keys on the way."""
+
 
 class Decoder:
     """The language model of a loaded Aria.
@@ -27,7 +30,7 @@ class Decoder:
     """
 
     def __init__(self, network: Any, *, checked: Callable[[], None] = lambda: None) -> None:
-        self._text, self._head, self._checked = network.model.language_model, network.lm_head, checked
+        self._text, self._head, self.checked = network.model.language_model, network.lm_head, checked
         config = network.config.text_config
         self.vocabulary: int = config.vocab_size
         self.positions: int = config.max_position_embeddings
@@ -42,6 +45,12 @@ class Decoder:
         """Where tokens go in."""
         return torch.device(self._text.embed_tokens.weight.device)
 
+    @property
+    def records(self) -> bool:
+        """Whether a pass can be recorded as a CUDA graph: all of it on one card, in half precision."""
+        devices = {*self.shape.devices, self.device, torch.device(self._head.weight.device)}
+        return len(devices) == 1 and self.device.type == "cuda" and self.shape.dtype in (torch.bfloat16, torch.float16)
+
     def embedded(self, ids: torch.Tensor) -> torch.Tensor:
         """[N] → [N, C]."""
         embeddings: torch.Tensor = self._text.embed_tokens(ids.to(self.device))
@@ -50,21 +59,28 @@ class Decoder:
     def forward(self, hidden: torch.Tensor, spans: Sequence[Span]) -> torch.Tensor:
         """[N, C] → [N, C] before the last norm; keys and values are in the spans' caches, tails not yet advanced."""
         starts = [torch.arange(span.start, span.start + span.count) for span in spans]
-        positions = torch.cat(starts)[None].to(hidden.device)  # [1, N]
-        hidden = hidden[None]  # [1, N, C]
-        cosine, sine = self._text.rotary_emb(hidden, positions)  # each [1, N, D]
         groups = by_prefix(spans)
+        return self.through_layers(
+            hidden,
+            torch.cat(starts).to(hidden.device),
+            lambda layer, *sides: _attention(layer, *sides, spans, groups),
+        )
+
+    def through_layers(self, hidden: torch.Tensor, positions: torch.Tensor, attention: Attention) -> torch.Tensor:
+        """[N, C] at positions [N] → [N, C] before the last norm, each layer's attention as the caller has it."""
+        hidden = hidden[None]  # [1, N, C]
+        cosine, sine = self._text.rotary_emb(hidden, positions[None])  # each [1, N, D]
         for index, (layer, device) in enumerate(zip(self._text.layers, self.shape.devices, strict=True)):
-            self._checked()
+            self.checked()
             hidden, cosine, sine = hidden.to(device), cosine.to(device), sine.to(device)
-            attention, normed = layer.self_attn, layer.input_layernorm(hidden)
+            projections, normed = layer.self_attn, layer.input_layernorm(hidden)
             queries, keys, values = (
                 project(normed).view(1, -1, self._heads, self._width).transpose(1, 2)  # [1, H, N, D]
-                for project in (attention.q_proj, attention.k_proj, attention.v_proj)
+                for project in (projections.q_proj, projections.k_proj, projections.v_proj)
             )
             queries, keys = apply_rotary_pos_emb(queries, keys, cosine, sine)
-            seen = _attention(index, queries, keys, values, spans, groups)
-            hidden = hidden + attention.o_proj(seen.transpose(1, 2).reshape(1, -1, self._heads * self._width))
+            seen = attention(index, queries, keys, values)
+            hidden = hidden + projections.o_proj(seen.transpose(1, 2).reshape(1, -1, self._heads * self._width))
             hidden = hidden + layer.mlp(layer.post_attention_layernorm(hidden))
         return hidden[0]
 
@@ -84,24 +100,22 @@ def _attention(
     groups: Sequence[tuple[slice, Any, int]],
 ) -> torch.Tensor:
     """[1, H, N, D] of the whole batch: each context's part for all its tokens in one go, each span's own, joined."""
-    own = _stacked(
+    own = stacked(
         queries, [(span.rows, attend(queries[:, :, span.rows], span.write(layer, keys, values))) for span in spans]
     )
     if not any(seen for _, _, seen in groups):
         return own.output.to(queries.dtype)
-    before = _stacked(
+    before = stacked(
         queries, [(rows, attend(queries[:, :, rows], prefix.pieces(layer, seen))) for rows, prefix, seen in groups]
     )
     return before.joined(own).output.to(queries.dtype)
 
 
-def _stacked(queries: torch.Tensor, partials: Sequence[tuple[slice, Partial | None]]) -> Partial:
+def stacked(queries: torch.Tensor, partials: Sequence[tuple[slice, Partial | None]]) -> Partial:
     """The partial answers of neighbouring rows as one; rows without any saw nothing."""
-    if len(partials) == 1 and partials[0][1] is not None:
-        return partials[0][1]
-    output = torch.zeros_like(queries)
-    lse = torch.full(queries.shape[:3], -torch.inf, device=queries.device)
-    for rows, partial in partials:
-        if partial is not None:
-            output[:, :, rows], lse[:, :, rows] = partial.output, partial.lse
-    return Partial(output, lse)
+    whole = [partial or Partial.of_nothing(queries[:, :, rows]) for rows, partial in partials]
+    if len(whole) == 1:
+        return whole[0]
+    return Partial(
+        torch.cat([one.output.to(queries.dtype) for one in whole], dim=2), torch.cat([one.lse for one in whole], dim=2)
+    )

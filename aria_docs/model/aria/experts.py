@@ -39,6 +39,9 @@ INT4_GROUP = 128  # numbers along K that share a scale and a lowest value
 # Up to so many tokens of one expert the CPU's int8 kernel, which reads half the bytes, beats turning it into bfloat16.
 _INT8_ROWS = 8
 
+# Up to so many tokens (answers side by side) a card multiplies each of their k experts apart, at lengths it knows.
+FEW_TOKENS = 8
+
 
 class PackedStack(nn.Module):
     """The bfloat16 weights of E experts in oneDNN's blocked layout, (E, K, N) as the file has them."""
@@ -84,6 +87,11 @@ class Int8Stack(nn.Module):
             return torch._weight_int8pack_mm(rows.contiguous(), values, scale)
         return functional.linear(rows, values.to(rows.dtype)) * scale
 
+    def multiply_each(self, experts: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """(n, K), each row by the weights of its own of experts (n): (n, N)."""
+        weights = self.values[experts].to(rows.dtype)  # (n, N, K)
+        return (weights @ rows[:, :, None])[:, :, 0] * self.scales[experts]
+
 
 class Int4Stack(nn.Module):
     """(E, K, N) as 4 bits, (E, N, K/2) bytes, with a scale and a lowest value for every 128 numbers along K.
@@ -116,10 +124,18 @@ class Int4Stack(nn.Module):
 
     def multiply(self, expert: int, rows: torch.Tensor) -> torch.Tensor:
         """(n, K) by the weights of that expert: (n, N)."""
-        pairs = self.values[expert].view(self.values.shape[1], -1, self.group // 2)
-        numbers = torch.cat([pairs & 15, pairs >> 4], dim=2).to(rows.dtype)
-        weights = torch.addcmul(self.lowest[expert][:, :, None], numbers, self.scales[expert][:, :, None])
-        return functional.linear(rows, weights.flatten(1))
+        return functional.linear(rows, self._unpacked(expert, rows.dtype))
+
+    def multiply_each(self, experts: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """(n, K), each row by the weights of its own of experts (n): (n, N)."""
+        return (self._unpacked(experts, rows.dtype) @ rows[:, :, None])[:, :, 0]
+
+    def _unpacked(self, experts: torch.Tensor | int, dtype: torch.dtype) -> torch.Tensor:
+        """(…, N, K) of one expert or several."""
+        values = self.values[experts]  # (…, N, K/2)
+        pairs = values.unflatten(-1, (-1, self.group // 2))
+        numbers = torch.cat([pairs & 15, pairs >> 4], dim=-1).to(dtype)
+        return torch.addcmul(self.lowest[experts][..., None], numbers, self.scales[experts][..., None]).flatten(-2)
 
 
 class Int4CpuStack(nn.Module):
@@ -245,11 +261,13 @@ def multiplied(
     Tokens are sorted by expert; each expert that is touched reads its rows, and nothing as large as all T · k rows is
     ever gathered. The sum over a token's experts is kept in float32.
     """
+    gate_up, down = cast("Stack", experts.gate_up_proj), cast("Stack", experts.down_proj)
+    if hidden.is_cuda and len(hidden) <= FEW_TOKENS:
+        return multiplied_each(gate_up, down, hidden, top_k_index, top_k_weights)
     index = top_k_index.reshape(-1)  # (T·k)
     order = index.argsort(stable=True)
     tokens, weights = order // top_k_index.shape[1], top_k_weights.reshape(-1)[order].float()
     counts = torch.bincount(index, minlength=cast("int", experts.num_experts)).tolist()
-    gate_up, down = cast("Stack", experts.gate_up_proj), cast("Stack", experts.down_proj)
     summed = torch.zeros(hidden.shape, dtype=torch.float32, device=hidden.device)
     start = 0
     for expert, count in enumerate(counts):
@@ -261,6 +279,19 @@ def multiplied(
         summed.index_add_(0, rows, said.float().mul_(weights[start : start + count, None]))
         start += count
     return summed.to(hidden.dtype)
+
+
+def multiplied_each(
+    gate_up: Any, down: Any, hidden: torch.Tensor, top_k_index: torch.Tensor, top_k_weights: torch.Tensor
+) -> torch.Tensor:
+    """The same for few tokens, without asking the device which experts they touch: a CUDA graph can record it.
+
+    What two tokens share is read twice: 48 experts for 8 tokens, of which 35 differ.
+    """
+    index, k = top_k_index.reshape(-1), top_k_index.shape[1]
+    gate, up = gate_up.multiply_each(index, hidden.repeat_interleave(k, dim=0)).chunk(2, dim=-1)
+    said = down.multiply_each(index, functional.silu(gate).mul_(up)).view(len(hidden), k, -1)
+    return (said.float() * top_k_weights.float()[..., None]).sum(dim=1).to(hidden.dtype)
 
 
 def register() -> str:

@@ -1,7 +1,7 @@
 """Contexts read once, questions answered side by side: the greedy loop over a `Decoder`. Knows no page and no text.
 
     prefill    contexts' tokens in chunks that may hold several contexts, or part of one; no logits
-    answer     questions' tokens, then one token of every answer at a time, as one batch
+    answer     questions' tokens, then one token of every answer at a time, as one batch; on a card in lockstep
 
 What a schema leaves no choice about is not asked of the model: it is fed along with the token before it.
 """
@@ -16,9 +16,12 @@ import torch
 
 from aria_docs.model.aria.cache import Prefix, Span, Tail
 from aria_docs.model.aria.decoder import Decoder
+from aria_docs.model.aria.experts import FEW_TOKENS
 from aria_docs.model.aria.grammar import Constraint, Grammars
+from aria_docs.model.aria.lockstep import Lockstep
 
 CHUNK = 4_096  # tokens of one pass: an MoE layer gathers six rows for each, 0.5 GB at Aria's width
+_IN_TURN = 4  # tokens that an answer takes in one by one in lockstep; a step is 4 times as fast as an unrecorded pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,21 +140,42 @@ def answer(
     end: int,
     forbidden: Sequence[int],
     chunk: int = CHUNK,
+    in_step: bool | None = None,
     told: Callable[[int], None],
 ) -> None:
     """Writes all answers to their ends or limits, the likeliest token each time. `told` hears of tokens as they come.
 
     Writings of one context should be neighbours: their queries then read its keys together.
+
+    in_step:  in lockstep where that can be; None where the decoder's device gains by it.
     """
     never = torch.zeros(decoder.vocabulary, dtype=torch.bool)
     never[list(forbidden)] = True
+    in_step = decoder.records if in_step is None else in_step
+    lockstep: Lockstep | None = None
     heard = 0
     while active := [writing for writing in writings if not writing.done]:
-        for some in _packed(active, chunk):
-            _step(decoder, some, grammars, end, never)
+        if in_step and _may_be_in_step(active):
+            tails = [writing.tail for writing in active]
+            if lockstep is None or not lockstep.serves(tails):
+                lockstep = None  # lets go of its memory before the next takes some
+                sequences = [(writing.prefix, writing.tail) for writing in active]
+                lockstep = Lockstep(decoder, sequences, recorded=decoder.records)
+            logits = lockstep.step([(writing.tail, writing.pending.pop(0)) for writing in active])
+            if rows := [row for row, writing in enumerate(active) if not writing.pending]:
+                _choose([active[row] for row in rows], logits[rows], grammars, end, never)
+        else:
+            for some in _packed(active, chunk):
+                _choose(some, _passed(decoder, some), grammars, end, never)
         total = sum(len(writing.written) for writing in writings)
         told(total - heard)
         heard = total
+
+
+def _may_be_in_step(writings: Sequence[Writing]) -> bool:
+    """Few enough, with so few tokens to take in that a pass for each costs less than one pass that is not recorded."""
+    few = len(writings) <= FEW_TOKENS
+    return few and all(len(writing.pending) <= _IN_TURN and writing.prefix.length for writing in writings)
 
 
 def _packed(writings: Sequence[Writing], size: int) -> Iterator[list[Writing]]:
@@ -166,7 +190,8 @@ def _packed(writings: Sequence[Writing], size: int) -> Iterator[list[Writing]]:
         yield some
 
 
-def _step(decoder: Decoder, writings: Sequence[Writing], grammars: Grammars, end: int, never: torch.Tensor) -> None:
+def _passed(decoder: Decoder, writings: Sequence[Writing]) -> torch.Tensor:
+    """Takes in all that is pending; logits [writings, V] of what follows."""
     spans, lasts = [], []
     row = 0
     for writing in writings:
@@ -179,9 +204,14 @@ def _step(decoder: Decoder, writings: Sequence[Writing], grammars: Grammars, end
     hidden = decoder.forward(decoder.embedded(ids), spans)
     for writing in writings:
         writing.tail.advance(len(writing.pending))
-    logits = decoder.logits(hidden[lasts])
-    # On a GPU the pass above is still under way while the CPU works out what may come next.
+    return decoder.logits(hidden[lasts])
+
+
+def _choose(
+    writings: Sequence[Writing], logits: torch.Tensor, grammars: Grammars, end: int, never: torch.Tensor
+) -> None:
+    # On a GPU the pass is still under way while the CPU works out what may come next.
     allowed = grammars.allowed([writing.constraint for writing in writings]) & ~never
-    logits.masked_fill_(~allowed.to(logits.device), -torch.inf)
+    logits = logits.masked_fill(~allowed.to(logits.device), -torch.inf)
     for writing, token in zip(writings, logits.argmax(dim=-1).tolist(), strict=True):
         writing.choose(token, end)

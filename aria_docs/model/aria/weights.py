@@ -253,7 +253,8 @@ def skeleton(config: Any, *, dtype: torch.dtype = torch.bfloat16, vision: str = 
     """
     from transformers import AriaForConditionalGeneration
 
-    config.dtype = dtype
+    for part in (config, config.text_config, config.vision_config):
+        part.dtype = dtype
     config._attn_implementation = {"": vision, "text_config": "sdpa", "vision_config": vision}
     with torch.device("meta"):
         network: Any = AriaForConditionalGeneration(config)

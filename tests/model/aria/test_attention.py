@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -44,23 +45,30 @@ def test_a_stretch_of_keys(device: str, dtype: Any, tolerance: float, new: int, 
 @pytest.mark.parametrize(
     ("capability", "installed", "dtype", "chosen"),
     [
-        ((9, 0), {2, 3}, torch.bfloat16, "flash_attention_3"),
+        ((9, 0), {2, 3.1}, torch.bfloat16, "flash_attention_3"),
         ((9, 0), {2}, torch.bfloat16, "flash_attention_2"),
-        ((8, 0), {2, 3}, torch.bfloat16, "flash_attention_2"),
-        ((12, 0), {2, 3}, torch.bfloat16, "flash_attention_2"),
-        ((7, 5), {2, 3}, torch.bfloat16, "sdpa"),
+        ((9, 0), {2, 3.0}, torch.bfloat16, "flash_attention_2"),  # a release that gives no sums
+        ((8, 0), {2, 3.1}, torch.bfloat16, "flash_attention_2"),
+        ((12, 0), {2, 3.1}, torch.bfloat16, "flash_attention_2"),
+        ((7, 5), {2, 3.1}, torch.bfloat16, "sdpa"),
         ((9, 0), set(), torch.bfloat16, "sdpa"),
-        ((9, 0), {2, 3}, torch.float32, "sdpa"),
+        ((9, 0), {2, 3.1}, torch.float32, "sdpa"),
     ],
 )
 def test_which_kernels_a_card_gets(
-    capability: tuple[int, int], installed: set[int], dtype: Any, chosen: str, monkeypatch: pytest.MonkeyPatch
+    capability: tuple[int, int], installed: set[float], dtype: Any, chosen: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from transformers.utils import import_utils
 
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     monkeypatch.setattr(import_utils, "is_flash_attn_2_available", lambda: 2 in installed)
-    monkeypatch.setattr(import_utils, "is_flash_attn_3_available", lambda: 3 in installed)
+    monkeypatch.setattr(import_utils, "is_flash_attn_3_available", lambda: not installed.isdisjoint({3.0, 3.1}))
+
+    def with_sums(q: Any, k: Any, v: Any, causal: bool = False, return_attn_probs: bool = False) -> Any: ...
+    def without(q: Any, k: Any, v: Any, causal: bool = False) -> Any: ...
+
+    package = SimpleNamespace(flash_attn_func=with_sums if 3.1 in installed else without)
+    monkeypatch.setattr(attention, "_package", lambda name: package)
     assert attention.choose.__wrapped__(torch.device("cuda", 0), dtype) == chosen
 
 

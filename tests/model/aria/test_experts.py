@@ -93,6 +93,16 @@ def test_the_cpus_own_int4_kernel_has_the_same_weights_in_the_same_bytes() -> No
         assert torch.allclose(own.multiply(expert, rows), plain.multiply(expert, rows), atol=2**-8, rtol=2**-7)
 
 
+@pytest.mark.parametrize("stack", [experts.Int8Stack, experts.Int4Stack])
+def test_each_row_by_its_own_expert_is_what_one_expert_after_another_gives(stack: Any) -> None:
+    module, (hidden, index, share) = layer(torch.float32), routed(8, torch.float32)
+    gate_up, down = stack(module.gate_up_proj.detach()), stack(module.down_proj.detach())
+    experts.put(module, "gate_up_proj", gate_up)
+    experts.put(module, "down_proj", down)
+    expected = experts.multiplied(module, hidden, index, share)
+    assert torch.allclose(experts.multiplied_each(gate_up, down, hidden, index, share), expected, atol=1e-5)
+
+
 def test_a_column_of_zeros_and_one_large_number_survive_quantising() -> None:
     rows = torch.eye(128)
     stack = torch.zeros(1, 128, 4)

@@ -45,7 +45,12 @@ class Ours:
         return self.tokens.question([one.part for one in context], text)
 
     def answers(
-        self, asked: Sequence[tuple[Sequence[Shown], Prefix, str]], *, limit: int = TOKENS, chunk: int = 4096
+        self,
+        asked: Sequence[tuple[Sequence[Shown], Prefix, str]],
+        *,
+        limit: int = TOKENS,
+        chunk: int = 4096,
+        in_step: bool | None = None,
     ) -> list[list[int]]:
         writings = [
             Writing(self.decoder, prefix, self.question(context, text), None, limit) for context, prefix, text in asked
@@ -53,7 +58,7 @@ class Ours:
         tokens = self.tokens
         answer(
             self.decoder, writings, self.grammars,
-            end=tokens.end, forbidden=tokens.forbidden, chunk=chunk, told=lambda _: None,
+            end=tokens.end, forbidden=tokens.forbidden, chunk=chunk, in_step=in_step, told=lambda _: None,
         )  # fmt: skip
         return [writing.written for writing in writings]
 
@@ -105,8 +110,9 @@ def held_to_theirs(
         for question, (logits, _) in expected.items():
             found = ours.logits(context, prefix, question)
             assert (found - logits[-len(found) :]).abs().max() < 1e-4
-        answers = ours.answers([(context, prefix, question) for question in questions])
-        assert answers == [written for _, written in expected.values()]
+        for in_step in (False, True):
+            answers = ours.answers([(context, prefix, question) for question in questions], in_step=in_step)
+            assert answers == [written for _, written in expected.values()]
 
 
 def test_a_page_of_seven_crops_in_ultra(ours: Ours, loaded: Loaded) -> None:

@@ -100,7 +100,8 @@ def test_what_is_forced_is_not_asked_of_the_model(loaded: Loaded) -> None:
     assert len(steps) <= 1 < len(writing.written)
 
 
-def test_a_choice_is_the_likeliest_that_the_schema_allows(loaded: Loaded) -> None:
+@pytest.mark.parametrize("in_step", [False, True])
+def test_a_choice_is_the_likeliest_that_the_schema_allows(loaded: Loaded, in_step: bool) -> None:
     """Every token that was not forced has the largest logit of all allowed ones, in one pass over the whole answer."""
     ours = Ours(loaded)
     context = [page(2)]
@@ -109,7 +110,10 @@ def test_a_choice_is_the_likeliest_that_the_schema_allows(loaded: Loaded) -> Non
     ids = ours.question(context, "Which invoice?")
     writing = Writing(ours.decoder, prefix, ids, ours.grammars.constraint(schema), 300)
     tokens = ours.tokens
-    answer(ours.decoder, [writing], ours.grammars, end=tokens.end, forbidden=tokens.forbidden, told=lambda _: None)
+    answer(
+        ours.decoder, [writing], ours.grammars,
+        end=tokens.end, forbidden=tokens.forbidden, in_step=in_step, told=lambda _: None,
+    )  # fmt: skip
     from aria_docs.model.aria.cache import Span, Tail
 
     whole = torch.tensor(ids + writing.written)
