@@ -63,7 +63,7 @@ class Decoder:
         return self.through_layers(
             hidden,
             torch.cat(starts).to(hidden.device),
-            lambda layer, *sides: _attention(layer, *sides, spans, groups),
+            lambda layer, queries, keys, values: _attention(layer, queries, keys, values, spans, groups),
         )
 
     def through_layers(self, hidden: torch.Tensor, positions: torch.Tensor, attention: Attention) -> torch.Tensor:

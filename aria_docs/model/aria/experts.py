@@ -133,7 +133,7 @@ class Int4Stack(nn.Module):
     def _unpacked(self, experts: torch.Tensor | int, dtype: torch.dtype) -> torch.Tensor:
         """(…, N, K) of one expert or several."""
         values = self.values[experts]  # (…, N, K/2)
-        pairs = values.unflatten(-1, (-1, self.group // 2))
+        pairs = values.view(*values.shape[:-1], -1, self.group // 2)
         numbers = torch.cat([pairs & 15, pairs >> 4], dim=-1).to(dtype)
         return torch.addcmul(self.lowest[experts][..., None], numbers, self.scales[experts][..., None]).flatten(-2)
 
@@ -290,7 +290,7 @@ def multiplied_each(
     """
     index, k = top_k_index.reshape(-1), top_k_index.shape[1]
     gate, up = gate_up.multiply_each(index, hidden.repeat_interleave(k, dim=0)).chunk(2, dim=-1)
-    said = down.multiply_each(index, functional.silu(gate).mul_(up)).view(len(hidden), k, -1)
+    said: torch.Tensor = down.multiply_each(index, functional.silu(gate).mul_(up)).view(len(hidden), k, -1)
     return (said.float() * top_k_weights.float()[..., None]).sum(dim=1).to(hidden.dtype)
 
 

@@ -77,7 +77,7 @@ class Lockstep:
     def _recording(self) -> torch.cuda.CUDAGraph:
         device, graph = self._given.device, torch.cuda.CUDAGraph()
         self._given[1] = torch.tensor([tail.length for tail in self._tails])  # nothing kept is written over
-        aside = torch.cuda.Stream(device)
+        aside: torch.cuda.Stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         with torch.cuda.device(device):
             aside.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(aside):
