@@ -145,7 +145,7 @@ def read_document(job: Job, requests: Iterable[ReadPages | Summarise]) -> Iterat
     engine = engines.load(job.engine)
     yield Begun("", "", "open")
     sandbox.allow_cpu(job.timeout_s)
-    with pdf.open_document(Path(job.path), passwords=job.passwords, ocr=job.ocr) as document:
+    with pdf.open_document(Path(job.path), passwords=job.passwords, ocr=job.ocr, apart=sandbox.apart) as document:
         info = document.info
         yield info
         if info.n_pages == 0:

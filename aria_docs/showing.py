@@ -72,7 +72,7 @@ def show_document(job: Job, requests: Iterable[ReadPages | ShowPages]) -> Iterat
     page_mode = profile.mode(look.resolution) if look.resolution else profile.modes[0]
     yield Begun("", "", "open")
     sandbox.allow_cpu(job.timeout_s)
-    with pdf.open_document(Path(job.path), passwords=job.passwords, ocr=job.ocr) as document:
+    with pdf.open_document(Path(job.path), passwords=job.passwords, ocr=job.ocr, apart=sandbox.apart) as document:
         info = document.info
         yield info
         if info.n_pages == 0:

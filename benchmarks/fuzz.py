@@ -139,7 +139,8 @@ def main() -> int:
     parser.add_argument("--limit-s", type=float, default=600, help="no further lot is begun after this time")
     parser.add_argument("--keep", type=Path, help="a folder for the files that crashed, got lost or took too long")
     options = parser.parse_args()
-    source = mutants([path.read_bytes() for path in options.pdf], seed=options.seed)
+    contents = [content for path in options.pdf if (content := path.read_bytes())]
+    source = mutants(contents, seed=options.seed)
     began, n_read, n_bad = time.monotonic(), 0, 0
     kinds: Counter[str] = Counter()
     while n_read < options.count and time.monotonic() - began < options.limit_s:

@@ -26,11 +26,13 @@ from aria_docs.ingest.turns import quarters_upright, turn
 from aria_docs.media import Box, DocumentInfo, Page, Word, one_note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from aria_docs.ingest.ocr import OcrName, Scan
+
+    Apart = Callable[[Callable[[], Scan]], Scan]
 
 # A page may draw a form 2^18 times: what one page yields is bounded, and its note says so.
 MAX_CHARS = 500_000
@@ -57,10 +59,13 @@ def warm() -> None:
         ocr.load(reader)
 
 
-def open_document(path: Path, *, passwords: Sequence[str] = (), ocr: OcrName | None = None) -> Document:
+def open_document(
+    path: Path, *, passwords: Sequence[str] = (), ocr: OcrName | None = None, apart: Apart | None = None
+) -> Document:
     """Open a PDF whatever its name; each of `passwords` is tried where it asks for one.
 
-    ocr:  who reads the pages that have no usable text layer; nobody, and their notes say so.
+    ocr:    who reads the pages that have no usable text layer; nobody, and their notes say so.
+    apart:  where their pictures are read, which takes some hundreds of megabytes; here where nothing is said.
 
     Raises Unreachable, WrongKind, Encrypted, or Damaged where no page can be reached.
     """
@@ -81,7 +86,7 @@ def open_document(path: Path, *, passwords: Sequence[str] = (), ocr: OcrName | N
         if handle.needs_pass and not any(handle.authenticate(password) for password in passwords):
             tried = f"none of {len(passwords)} passwords opens it" if passwords else "it asks for a password"
             raise Encrypted(f"{path} is encrypted and {tried}: add its password to a file given with --password-file")
-        document = Document(path, handle, ocr=ocr)
+        document = Document(path, handle, ocr=ocr, apart=apart)
         unless_opened.pop_all()
     return document
 
@@ -112,10 +117,10 @@ def _head(path: Path) -> bytes:
 class Document:
     """An open PDF. Pages are loaded one at a time and nothing of them is kept but the last scan."""
 
-    def __init__(self, path: Path, handle: Any, *, ocr: OcrName | None = None) -> None:
+    def __init__(self, path: Path, handle: Any, *, ocr: OcrName | None = None, apart: Apart | None = None) -> None:
         self.path = path
         self._handle = handle
-        self._ocr = ocr
+        self._ocr, self._apart = ocr, apart
         self._scan: tuple[int, Scan] | None = None
         self.info = _info(path, handle)
 
@@ -168,7 +173,12 @@ class Document:
         long_side_pt = max(page.width_pt, page.height_pt)
         edge_px = min(ocr.PICTURE_EDGE_PX, math.ceil(long_side_pt * ocr.PICTURE_DPI / 72))
         picture = self._pixels(page.number, long_edge_px=edge_px, gray=True)[:, :, 0]
-        return ocr.scan(picture, ocr.load(reader), width_pt=page.width_pt)
+        networks = ocr.load(reader)
+
+        def read() -> Scan:
+            return ocr.scan(picture, networks, width_pt=page.width_pt)
+
+        return self._apart(read) if self._apart else read()
 
     def with_tables(self, page: Page) -> Page:
         """The page with its table candidates, and with a note where it was too crowded for the full search."""

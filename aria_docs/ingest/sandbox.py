@@ -1,10 +1,11 @@
 """Parsers of untrusted bytes run in child processes with limits: a bomb, a hang or a crash costs its part and no more.
 
     this process ── Sandbox ──> warm process ── fork ──> Child      one per file: parses, answers, dies
-                                            └── fork ──> Child
+                                            └── fork ──> Child ── apart: fork ──> one page's OCR
 
 The warm process has the heavy libraries and models loaded and does nothing but fork, so a child costs milliseconds
-and shares their memory. A child answers over a pipe of its own. Whoever dies takes its children along.
+and shares their memory. A child answers over a pipe of its own; what needs much memory for a moment is done `apart`, in
+a fork of the child that takes it along. Whoever dies takes its children along.
 
 Linux and macOS: fork, Unix sockets and resource limits are needed. (macOS does not enforce the memory limit.)
 """
@@ -27,11 +28,13 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from aria_docs.errors import AriaDocsError, Crashed, EngineError, OutOfMemory, TimedOut
+
+_T = TypeVar("_T")
 
 Worker = Callable[[Any, Iterator[Any]], Iterator[Any]]
 """What a child runs: a job and the requests that arrive while it lives go in, answers come out."""
@@ -156,20 +159,23 @@ class Child:
     def _cause_of_death(self) -> Exception:
         self.connection.close()
         status = self._sandbox.reap(self._pid, kill=False)
-        if status == 0:
-            return StopIteration()
-        if not os.WIFSIGNALED(status):
-            return Crashed(f"the parser ended with exit status {os.WEXITSTATUS(status)}: {_AGAIN}")
-        name = signal.Signals(os.WTERMSIG(status)).name
-        if name == "SIGKILL":
-            return OutOfMemory("the system killed the parser, most likely for want of memory: try fewer --workers")
-        if name == "SIGXCPU":
-            return TimedOut("the parser used up its CPU time: a longer --timeout may do")
-        return Crashed(f"the parser died of {name}: {_AGAIN}")
+        return StopIteration() if status == 0 else _cause_of(status)
 
 
 _NO_MORE = "no more requests"
 _AGAIN = "--retry-failed tries again"
+
+
+def _cause_of(status: int) -> AriaDocsError:
+    """Of a death with this status of `os.waitpid`, other than 0."""
+    if not os.WIFSIGNALED(status):
+        return Crashed(f"the parser ended with exit status {os.WEXITSTATUS(status)}: {_AGAIN}")
+    name = signal.Signals(os.WTERMSIG(status)).name
+    if name == "SIGKILL":
+        return OutOfMemory("the system killed the parser, most likely for want of memory: try fewer --workers")
+    if name == "SIGXCPU":
+        return TimedOut("the parser used up its CPU time: a longer --timeout may do")
+    return Crashed(f"the parser died of {name}: {_AGAIN}")
 
 
 def _serve(control: socket.socket) -> None:
@@ -205,20 +211,50 @@ def _run(worker: str, connection: Connection) -> NoReturn:
     _limit_memory()
     if not os.environ["ARIA_DOCS_DEBUG"]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    status = 1
     try:
         module, function = worker.split(":")
         job = connection.recv()
         for answer in getattr(importlib.import_module(module), function)(job, iter(connection.recv, _NO_MORE)):
             connection.send(answer)
-        status = 0
     finally:
-        error = sys.exception()
-        if error is not None and not isinstance(error, EOFError | ConnectionError):  # then the parent no longer listens
-            connection.send(LastWords(_foreseen(error)))
-            if os.environ["ARIA_DOCS_DEBUG"]:
-                traceback.print_exception(error)
-        os._exit(status)
+        _end(connection)
+
+
+def _end(connection: Connection) -> NoReturn:
+    """Of a fork, with a last word on the error that is being raised, if one is."""
+    error = sys.exception()
+    if error is not None and not isinstance(error, EOFError | ConnectionError):  # then the parent no longer listens
+        connection.send(LastWords(_foreseen(error)))
+        if os.environ.get("ARIA_DOCS_DEBUG"):
+            traceback.print_exception(error)
+    os._exit(0 if error is None else 1)
+
+
+def apart(work: Callable[[], _T]) -> _T:
+    """What `work` gives, done in a fork of this process: the memory that it takes is gone with it.
+
+    For a child of the sandbox, whose limits hold for the fork too. Raises the AriaDocsError that `work` ends with,
+    OutOfMemory, TimedOut or Crashed.
+    """
+    ours, theirs = Pipe(duplex=False)
+    pid = os.fork()
+    if pid == 0:
+        _die_with_parent()
+        try:
+            theirs.send(work())
+        finally:
+            _end(theirs)
+    theirs.close()
+    try:
+        answer: _T | LastWords = ours.recv()
+    except EOFError:
+        raise _cause_of(os.waitpid(pid, 0)[1]) from None
+    finally:
+        ours.close()
+    os.waitpid(pid, 0)
+    if isinstance(answer, LastWords):
+        raise answer.error
+    return answer
 
 
 def _foreseen(error: BaseException) -> AriaDocsError:

@@ -64,3 +64,15 @@ def spins(job, requests):
 def hangs(job, requests):
     yield os.getpid()
     time.sleep(600)
+
+
+def apart(job, requests):
+    """The worker of that name, to its end, in a fork of the child."""
+    yield "begun"
+    yield sandbox.apart(lambda: list(globals()[job](None, ()))[-1])
+
+
+def where(job, requests):
+    yield os.getpid()
+    yield sandbox.apart(os.getpid)
+    yield sandbox.apart(os.getppid)

@@ -45,6 +45,17 @@ def test_what_was_warmed_is_there(box: Sandbox) -> None:
     child.kill()
 
 
+def test_what_is_done_apart_is_done_in_a_fork_of_the_child(box: Sandbox) -> None:
+    child = start(box, "where")
+    pid, apart, parent = (child.receive() for _ in range(3))
+    assert parent == pid != apart
+    with pytest.raises(StopIteration):
+        child.receive()
+    child = start(box, "apart", "warmth")
+    assert [child.receive() for _ in range(2)] == ["begun", "warm"]
+
+
+@pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize(
     ("worker", "error", "message"),
     [
@@ -57,8 +68,8 @@ def test_what_was_warmed_is_there(box: Sandbox) -> None:
         ("spins", TimedOut, "CPU time"),
     ],
 )
-def test_cause_of_death(box: Sandbox, worker: str, error: type[AriaDocsError], message: str) -> None:
-    child = start(box, worker)
+def test_cause_of_death(box: Sandbox, worker: str, error: type[AriaDocsError], message: str, apart: bool) -> None:
+    child = start(box, "apart", worker) if apart else start(box, worker)
     assert child.receive() == "begun"
     with pytest.raises(error, match=message):
         child.receive()
