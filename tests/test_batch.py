@@ -1,5 +1,6 @@
 """The run: what is read, what is not read again, and what becomes of everything that goes wrong."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -67,6 +68,27 @@ def test_only_what_changed_is_read_and_what_is_gone_is_absent(bench) -> None:
     assert bench.rows(
         "SELECT parse_filename(f.path), present, n_pages FROM files f JOIN sources USING (source_id) ORDER BY f.path"
     ) == [("a.pdf", True, 3), ("b.pdf", False, 2), ("moved.pdf", True, 2)]
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("rapidocr"), reason="the ocr extra is not installed")
+def test_pages_that_nobody_could_read_are_read_once_somebody_can(bench) -> None:
+    import pymupdf
+
+    text = bench.pdf("text.pdf", 1)
+    with pymupdf.open(text) as letters, pymupdf.open() as mixed:
+        mixed.new_page().insert_image((0, 0, 595, 842), pixmap=letters[0].get_pixmap(dpi=200))
+        mixed.insert_pdf(letters)
+        mixed.save(bench.folder / "mixed.pdf")
+    text.unlink()
+    pages = "SELECT page, from_ocr, note LIKE 'no text layer%' FROM pages JOIN latest_readings r USING (source_id) "
+    pages += "WHERE r.part = 'page:' || page ORDER BY page"
+    bench.run(ocr=None)
+    assert bench.rows(pages) == [(1, False, True), (2, False, None)]
+    assert bench.run(ocr=None).n_parts == 0
+    assert bench.run(ocr="rapidocr").n_parts == 2  # the one page, and the summary
+    assert bench.rows(pages) == [(1, True, None), (2, False, None)]
+    assert "Sales" in bench.rows("SELECT text FROM pages WHERE page = 1")[0][0]
+    assert bench.run(ocr="rapidocr").n_parts == bench.run(ocr=None).n_parts == 0
 
 
 def test_pages_then_all_pages(bench) -> None:
