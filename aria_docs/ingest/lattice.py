@@ -204,7 +204,7 @@ def lattice_table(lattice: Lattice, words: Sequence[Word]) -> TableCandidate | N
         span = row_span + added[row + row_span - 1] - added[row]
         box = (xs[col], ys[row], xs[col + col_span], ys[row + row_span])
         cells.append(TableCell(row + added[row], col, text_of(content[n]), span, col_span, box=box))
-    return candidate_of(_unframed(cells, len(xs) - 1), header_rows=None)
+    return candidate_of(_unframed(cells, len(xs) - 1), header_rows=None, ruled=True)
 
 
 def _parted(lattice: Lattice, words: Sequence[Word]) -> Lattice:
@@ -333,7 +333,7 @@ def _header_rows(cells: Sequence[TableCell], n_rows: int) -> int:
     return int(n_rows > 1 and len(rows[0]) > 1)
 
 
-def candidate_of(cells: list[TableCell], *, header_rows: int | None) -> TableCandidate:
+def candidate_of(cells: list[TableCell], *, header_rows: int | None, ruled: bool) -> TableCandidate:
     """The table of these cells; without a count of `header_rows` one is made from the texts."""
     n_rows = max(cell.row + cell.row_span for cell in cells)
     n_cols = max(cell.col + cell.col_span for cell in cells)
@@ -343,4 +343,4 @@ def candidate_of(cells: list[TableCell], *, header_rows: int | None) -> TableCan
     cells.sort(key=lambda cell: (cell.row, cell.col))
     boxes = [cell.box for cell in cells if cell.box]
     box = (min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes))
-    return TableCandidate(box, n_rows, n_cols, header_rows, tuple(cells))
+    return TableCandidate(box, n_rows, n_cols, header_rows, tuple(cells), ruled)

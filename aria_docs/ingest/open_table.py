@@ -15,7 +15,7 @@ Note: …                         not part of the table
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -89,7 +89,7 @@ def open_table(
             cell.row = row
             cells.append(cell)
         row += 1
-    return _open_cells(grid, cells, row, depth)
+    return _open_cells(grid, cells, row, depth, ruled=_is_ruled(lines, near, right - left))
 
 
 class _Grid:
@@ -252,19 +252,23 @@ class _Grid:
             return False  # sentences that begin side by side
         if not (self.rows_apart or len(before[0].split()) > 2):
             return False  # names one under the other, each with its own text beside it
-        return step < 1.25 * self.leading and set(here) <= set(before) and self._had_to_wrap(previous, line)
+        return (
+            step < 1.25 * self.leading
+            and set(here) <= set(before)
+            and all(self._had_to_wrap(previous, line, column) for column in here)
+        )
 
     def _has_values(self, line: Line) -> bool:
         return any(column > 0 and is_value(text) for column, text in self.filled(line).items())
 
-    def _had_to_wrap(self, above: Line, below: Line) -> bool:
-        """Whether the first word of the label below would have gone past the label column's right end above."""
-        label = [word for word in above.words if self.column(word) == 0]
-        if not label:
+    def _had_to_wrap(self, above: Line, below: Line, column: int = 0) -> bool:
+        """Whether the column's first word below would have gone past the right end of the column above."""
+        text = [word for word in above.words if self.column(word) == column]
+        more = [word for word in below.words if self.column(word) == column]
+        if not text or not more:
             return False
-        word = below.words[0]
         blank = 0.2 * self.height
-        return label[-1].box[2] + blank + (word.box[2] - word.box[0]) > self.extents[0][1]
+        return text[-1].box[2] + blank + (more[0].box[2] - more[0].box[0]) > self.extents[column][1]
 
     def cells(self, group: Sequence[Line]) -> list[_Cell]:
         """The cells of one row of the body."""
@@ -498,7 +502,20 @@ def _without_notes(lines: list[Line], full: Sequence[float], edges: Sequence[flo
     return lines[:end]
 
 
-def _open_cells(grid: _Grid, cells: list[_Cell], n_rows: int, depth: int) -> TableCandidate | None:
+def _is_ruled(lines: Sequence[Line], rules: Sequence[Rule], width: float) -> bool:
+    """Whether rules over half the width part the lines, or stand both over and under them.
+
+    One alone over or under them is that of a title or of notes.
+    """
+    covered: defaultdict[float, float] = defaultdict(float)  # pieces of one line have one `at`
+    for rule in rules:
+        covered[rule.at] += min(rule.end - rule.start, width)
+    wide = [at for at, length in covered.items() if length >= width / 2]
+    over, under = [y for y in wide if y < lines[0].middle], [y for y in wide if y > lines[-1].middle]
+    return len(over) + len(under) < len(wide) or bool(over and under)
+
+
+def _open_cells(grid: _Grid, cells: list[_Cell], n_rows: int, depth: int, *, ruled: bool) -> TableCandidate | None:
     bounds = [grid.left, *grid.edges, grid.right]
     tops = [float("inf")] * n_rows
     for cell in cells:
@@ -526,4 +543,4 @@ def _open_cells(grid: _Grid, cells: list[_Cell], n_rows: int, depth: int) -> Tab
             if (row, col) not in taken:
                 box = (bounds[col], ys[row], bounds[col + 1], ys[row + 1])
                 done.append(TableCell(row, col, "", is_header=row < depth, box=box))
-    return candidate_of(done, header_rows=depth)
+    return candidate_of(done, header_rows=depth, ruled=ruled)

@@ -147,6 +147,8 @@ CELLS = [(10.0 + 100 * j, float(i), f"{'abc'[j]}{i}") for i in range(3) for j in
 def test_ruled_cells() -> None:
     (lattice,) = lattices(*lattice_of())
     table = lattice_table(lattice, placed(*CELLS))
+    assert table is not None
+    assert table.ruled
     assert rows(table) == [["a0", "b0", "c0"], ["a1", "b1", "c1"], ["a2", "b2", "c2"]]
     assert spans(table) == {}
 
@@ -273,3 +275,36 @@ def test_a_sentence_before_the_header_is_none_of_it() -> None:
     words += placed(*((x, 1, text) for x, text in ((150, "Price"), (220, "Floor"), (290, "Area"), (360, "Age"))))
     table = open_table(BOX, words, EDGES, [])
     assert rows(table)[:2] == [["", "Price", "Floor", "Area", "Age"], ["a", "10.5", "20.5", "30.5", "40.5"]]
+
+
+def test_names_beside_wrapped_texts_are_rows_of_their_own() -> None:
+    """A row goes on in the next line only where each column of it had to."""
+    words = placed(
+        (0, 0, "Name"), (90, 0, "Type"), (150, 0, "Meaning"),
+        (0, 1, "host"), (90, 1, "str"), (150, 1, "the name of the machine on which the server is"),
+        (150, 2, "to be found"),
+        (0, 3.2, "port"), (90, 3.2, "int"), (150, 3.2, "where it listens"),
+        (0, 4.4, "proxy"), (90, 4.4, "str"), (150, 4.4, "what all requests go through"),
+    )  # fmt: skip
+    table = open_table(BOX, words, [70.0, 130.0], [])
+    assert [row[0] for row in rows(table)] == ["Name", "host", "port", "proxy"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "ruled"),
+    [
+        ([], False),
+        ([Rule(-3, 0, 240)], False),
+        ([Rule(62, 0, 240)], False),
+        ([Rule(-3, 0, 240), Rule(62, 0, 240)], True),
+        ([Rule(11, 0, 240)], True),
+        ([Rule(11, 0, 50), Rule(11, 120, 170)], True),
+        ([Rule(23, 120, 180)], False),
+    ],
+    ids=["none", "title", "notes", "over and under", "head", "pieces", "underlined words"],
+)
+def test_what_is_ruled(rules: list[Rule], ruled: bool) -> None:
+    words = placed(*((x, line, text) for line in range(5) for x, text in ((0, "term"), (120, "text to the end of it"))))
+    table = open_table(BOX, words, [90.0], rules)
+    assert table is not None
+    assert table.ruled == ruled
