@@ -10,7 +10,19 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from aria_docs.ingest.text_lines import WIDE_GAP, YEAR, Line, is_title, is_value, lines_of, middle_of, text_of, within
+from aria_docs.ingest.text_lines import (
+    WIDE_GAP,
+    YEAR,
+    Line,
+    height_of,
+    is_title,
+    is_value,
+    lines_of,
+    middle_of,
+    steps_of,
+    text_of,
+    within,
+)
 from aria_docs.media import Box, TableCandidate, TableCell, Word
 
 _SNAP_PT = 3.0  # lines nearer than this are one line, ends nearer than this touch
@@ -276,7 +288,8 @@ def _unframed(cells: list[TableCell], n_cols: int) -> list[TableCell]:
 
 def _records(contents: Sequence[list[Word]]) -> list[list[Line]] | None:
     """Lines of a ruled band that are records of their own: each a label, and a number or a fresh start beside it."""
-    lines = lines_of([word for content in contents for word in content])
+    words = [word for content in contents for word in content]
+    lines = lines_of(words)
     if len(lines) < 2 or len(contents) < 2:
         return None
     owner = {id(word): n for n, content in enumerate(contents) for word in content}
@@ -290,7 +303,7 @@ def _records(contents: Sequence[list[Word]]) -> list[list[Line]] | None:
     ]
     labelled = [0 in columns for columns in filled]
     steps = [b.middle - a.middle for a, b in pairwise(lines)]
-    loose = 1.3 * min(steps)
+    loose = 1.3 * min(steps_of(lines, height_of(words)), default=0.0)
     starts = [
         i
         for i in range(len(lines))

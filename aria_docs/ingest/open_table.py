@@ -27,6 +27,7 @@ from aria_docs.captions import is_caption
 from aria_docs.ingest.columns import settled_edges
 from aria_docs.ingest.lattice import Rule, candidate_of
 from aria_docs.ingest.text_lines import (
+    HALF_LINE,
     MARKED,
     NOTED,
     YEAR,
@@ -37,6 +38,7 @@ from aria_docs.ingest.text_lines import (
     lines_of,
     middle_of,
     phrases_of,
+    steps_of,
     text_of,
     within,
 )
@@ -100,7 +102,7 @@ class _Grid:
     ) -> None:
         self.edges, self.left, self.right, self.lines, self.height, self.full = edges, left, right, lines, height, full
         self.n_cols = len(edges) + 1
-        steps = [b.middle - a.middle for a, b in pairwise(lines)]
+        steps = steps_of(lines, height)
         self.leading = float(np.percentile(steps, 10)) if steps else height
         self.pitch = median(steps) if steps else height
         self.rows_apart = False  # lines of the body stand at more than one distance; known when its rows are asked for
@@ -194,7 +196,7 @@ class _Grid:
 
     def rows(self, lines: Sequence[Line]) -> list[list[Line]]:
         """Lines of the body grouped to rows."""
-        steps = [b.middle - a.middle for a, b in pairwise(lines)]
+        steps = steps_of(lines, self.height)
         self.rows_apart = bool(steps) and float(np.percentile(steps, 90)) > 1.15 * min(steps)
         bands: list[list[Line]] = []
         for line in lines:
@@ -232,8 +234,12 @@ class _Grid:
         if step > 1.6 * max(self.height, self.leading):
             return False
         here, before = self.filled(line), self.filled(previous)
-        if step < 0.6 * self.height and not set(here) & set(before):
+        if step < HALF_LINE * self.height and not set(here) & set(before):
             return True  # half a line down: values set to the middle of a label of two lines
+        if self.rows_apart and set(here) == {0} and len(row) > 1 and 0 not in before:
+            above = row[-2]
+            if set(self.filled(above)) == {0} and line.middle - above.middle < 1.25 * self.leading:
+                return True  # and this is its second line
         if 0 not in here:
             # More text under text; numbers without a label are a row of their own.
             return not self._has_values(line) and set(here) <= set().union(*(self.filled(part) for part in row))
