@@ -57,13 +57,17 @@ class TableCell:
 
 @dataclass(frozen=True, slots=True)
 class TableCandidate:
-    """A table as the parser of the page sees it: geometry and text, nothing interpreted yet."""
+    """A table as the parser of the page sees it: geometry and text, nothing interpreted yet.
+
+    ruled:  lines are drawn between its rows, or both over and under it.
+    """
 
     box: Box
     n_rows: int
     n_cols: int
     n_header_rows: int
     cells: tuple[TableCell, ...]
+    ruled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,19 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from aria_docs.ingest.text_lines import WIDE_GAP, YEAR, Line, is_title, is_value, lines_of, middle_of, text_of, within
+from aria_docs.ingest.text_lines import (
+    WIDE_GAP,
+    YEAR,
+    Line,
+    height_of,
+    is_title,
+    is_value,
+    lines_of,
+    middle_of,
+    steps_of,
+    text_of,
+    within,
+)
 from aria_docs.media import Box, TableCandidate, TableCell, Word
 
 _SNAP_PT = 3.0  # lines nearer than this are one line, ends nearer than this touch
@@ -204,7 +216,7 @@ def lattice_table(lattice: Lattice, words: Sequence[Word]) -> TableCandidate | N
         span = row_span + added[row + row_span - 1] - added[row]
         box = (xs[col], ys[row], xs[col + col_span], ys[row + row_span])
         cells.append(TableCell(row + added[row], col, text_of(content[n]), span, col_span, box=box))
-    return candidate_of(_unframed(cells, len(xs) - 1), header_rows=None)
+    return candidate_of(_unframed(cells, len(xs) - 1), header_rows=None, ruled=True)
 
 
 def _parted(lattice: Lattice, words: Sequence[Word]) -> Lattice:
@@ -276,7 +288,8 @@ def _unframed(cells: list[TableCell], n_cols: int) -> list[TableCell]:
 
 def _records(contents: Sequence[list[Word]]) -> list[list[Line]] | None:
     """Lines of a ruled band that are records of their own: each a label, and a number or a fresh start beside it."""
-    lines = lines_of([word for content in contents for word in content])
+    words = [word for content in contents for word in content]
+    lines = lines_of(words)
     if len(lines) < 2 or len(contents) < 2:
         return None
     owner = {id(word): n for n, content in enumerate(contents) for word in content}
@@ -290,7 +303,7 @@ def _records(contents: Sequence[list[Word]]) -> list[list[Line]] | None:
     ]
     labelled = [0 in columns for columns in filled]
     steps = [b.middle - a.middle for a, b in pairwise(lines)]
-    loose = 1.3 * min(steps)
+    loose = 1.3 * min(steps_of(lines, height_of(words)), default=0.0)
     starts = [
         i
         for i in range(len(lines))
@@ -333,7 +346,7 @@ def _header_rows(cells: Sequence[TableCell], n_rows: int) -> int:
     return int(n_rows > 1 and len(rows[0]) > 1)
 
 
-def candidate_of(cells: list[TableCell], *, header_rows: int | None) -> TableCandidate:
+def candidate_of(cells: list[TableCell], *, header_rows: int | None, ruled: bool) -> TableCandidate:
     """The table of these cells; without a count of `header_rows` one is made from the texts."""
     n_rows = max(cell.row + cell.row_span for cell in cells)
     n_cols = max(cell.col + cell.col_span for cell in cells)
@@ -343,4 +356,4 @@ def candidate_of(cells: list[TableCell], *, header_rows: int | None) -> TableCan
     cells.sort(key=lambda cell: (cell.row, cell.col))
     boxes = [cell.box for cell in cells if cell.box]
     box = (min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes))
-    return TableCandidate(box, n_rows, n_cols, header_rows, tuple(cells))
+    return TableCandidate(box, n_rows, n_cols, header_rows, tuple(cells), ruled)

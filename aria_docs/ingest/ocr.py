@@ -47,6 +47,7 @@ IDEOGRAPH = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _WIDE = re.compile("[\uff01-\uff5e]")
 _LOOKS_LIKE = {"O": "0", "o": "0", "l": "1", "I": "1", "|": "1"}
 _SEPARATED = re.compile(r"(\D{0,3}\d{1,3}(?:[.,]\d{3})*)([.,])(\d{1,3})(\D{0,3})")
+_NOUGHT = re.compile(r"\D*0")
 _RANGE = re.compile(r"[(\[]?(\d[\d,]*)(?:\.(\d+))?[-\u2013]\d[\d,]*(?:\.\d+)?[)\]]?")
 _JOINED = re.compile(r"[(\[]?[\d.,]{4,}[)\]]?")
 _ZERO = re.compile(r"(?<=\d)O(?=[\d.,%]|$)|^O(?=[.,]\d)")
@@ -254,7 +255,7 @@ def _figures(lines: list[OcrLine]) -> list[OcrLine]:
             continue
         page_agrees = like.sum() > 4 and (marks[like] == other).mean() > 0.75
         column_agrees = len(over_and_under) > 2 and (over_and_under == other).mean() > 0.5
-        if column_agrees and (thousands or page_agrees) and not match[1].endswith("0"):
+        if column_agrees and (thousands or page_agrees) and not _NOUGHT.fullmatch(match[1]):
             meant[id(word)] = f"{match[1]}{other}{match[3]}{match[4]}"
     ranges = [
         match and (0 if match[2] else len(match[1]), len(match[2] or ""))

@@ -15,7 +15,7 @@ Note: …                         not part of the table
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -27,6 +27,7 @@ from aria_docs.captions import is_caption
 from aria_docs.ingest.columns import settled_edges
 from aria_docs.ingest.lattice import Rule, candidate_of
 from aria_docs.ingest.text_lines import (
+    HALF_LINE,
     MARKED,
     NOTED,
     YEAR,
@@ -37,6 +38,7 @@ from aria_docs.ingest.text_lines import (
     lines_of,
     middle_of,
     phrases_of,
+    steps_of,
     text_of,
     within,
 )
@@ -89,7 +91,7 @@ def open_table(
             cell.row = row
             cells.append(cell)
         row += 1
-    return _open_cells(grid, cells, row, depth)
+    return _open_cells(grid, cells, row, depth, ruled=_is_ruled(lines, near, right - left))
 
 
 class _Grid:
@@ -100,7 +102,7 @@ class _Grid:
     ) -> None:
         self.edges, self.left, self.right, self.lines, self.height, self.full = edges, left, right, lines, height, full
         self.n_cols = len(edges) + 1
-        steps = [b.middle - a.middle for a, b in pairwise(lines)]
+        steps = steps_of(lines, height)
         self.leading = float(np.percentile(steps, 10)) if steps else height
         self.pitch = median(steps) if steps else height
         self.rows_apart = False  # lines of the body stand at more than one distance; known when its rows are asked for
@@ -194,7 +196,7 @@ class _Grid:
 
     def rows(self, lines: Sequence[Line]) -> list[list[Line]]:
         """Lines of the body grouped to rows."""
-        steps = [b.middle - a.middle for a, b in pairwise(lines)]
+        steps = steps_of(lines, self.height)
         self.rows_apart = bool(steps) and float(np.percentile(steps, 90)) > 1.15 * min(steps)
         bands: list[list[Line]] = []
         for line in lines:
@@ -232,8 +234,12 @@ class _Grid:
         if step > 1.6 * max(self.height, self.leading):
             return False
         here, before = self.filled(line), self.filled(previous)
-        if step < 0.6 * self.height and not set(here) & set(before):
+        if step < HALF_LINE * self.height and not set(here) & set(before):
             return True  # half a line down: values set to the middle of a label of two lines
+        if self.rows_apart and set(here) == {0} and len(row) > 1 and 0 not in before:
+            above = row[-2]
+            if set(self.filled(above)) == {0} and line.middle - above.middle < 1.25 * self.leading:
+                return True  # and this is its second line
         if 0 not in here:
             # More text under text; numbers without a label are a row of their own.
             return not self._has_values(line) and set(here) <= set().union(*(self.filled(part) for part in row))
@@ -252,19 +258,23 @@ class _Grid:
             return False  # sentences that begin side by side
         if not (self.rows_apart or len(before[0].split()) > 2):
             return False  # names one under the other, each with its own text beside it
-        return step < 1.25 * self.leading and set(here) <= set(before) and self._had_to_wrap(previous, line)
+        return (
+            step < 1.25 * self.leading
+            and set(here) <= set(before)
+            and all(self._had_to_wrap(previous, line, column) for column in here)
+        )
 
     def _has_values(self, line: Line) -> bool:
         return any(column > 0 and is_value(text) for column, text in self.filled(line).items())
 
-    def _had_to_wrap(self, above: Line, below: Line) -> bool:
-        """Whether the first word of the label below would have gone past the label column's right end above."""
-        label = [word for word in above.words if self.column(word) == 0]
-        if not label:
+    def _had_to_wrap(self, above: Line, below: Line, column: int = 0) -> bool:
+        """Whether the column's first word below would have gone past the right end of the column above."""
+        text = [word for word in above.words if self.column(word) == column]
+        more = [word for word in below.words if self.column(word) == column]
+        if not text or not more:
             return False
-        word = below.words[0]
         blank = 0.2 * self.height
-        return label[-1].box[2] + blank + (word.box[2] - word.box[0]) > self.extents[0][1]
+        return text[-1].box[2] + blank + (more[0].box[2] - more[0].box[0]) > self.extents[column][1]
 
     def cells(self, group: Sequence[Line]) -> list[_Cell]:
         """The cells of one row of the body."""
@@ -498,7 +508,20 @@ def _without_notes(lines: list[Line], full: Sequence[float], edges: Sequence[flo
     return lines[:end]
 
 
-def _open_cells(grid: _Grid, cells: list[_Cell], n_rows: int, depth: int) -> TableCandidate | None:
+def _is_ruled(lines: Sequence[Line], rules: Sequence[Rule], width: float) -> bool:
+    """Whether rules over half the width part the lines, or stand both over and under them.
+
+    One alone over or under them is that of a title or of notes.
+    """
+    covered: defaultdict[float, float] = defaultdict(float)  # pieces of one line have one `at`
+    for rule in rules:
+        covered[rule.at] += min(rule.end - rule.start, width)
+    wide = [at for at, length in covered.items() if length >= width / 2]
+    over, under = [y for y in wide if y < lines[0].middle], [y for y in wide if y > lines[-1].middle]
+    return len(over) + len(under) < len(wide) or bool(over and under)
+
+
+def _open_cells(grid: _Grid, cells: list[_Cell], n_rows: int, depth: int, *, ruled: bool) -> TableCandidate | None:
     bounds = [grid.left, *grid.edges, grid.right]
     tops = [float("inf")] * n_rows
     for cell in cells:
@@ -526,4 +549,4 @@ def _open_cells(grid: _Grid, cells: list[_Cell], n_rows: int, depth: int) -> Tab
             if (row, col) not in taken:
                 box = (bounds[col], ys[row], bounds[col + 1], ys[row + 1])
                 done.append(TableCell(row, col, "", is_header=row < depth, box=box))
-    return candidate_of(done, header_rows=depth)
+    return candidate_of(done, header_rows=depth, ruled=ruled)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 from aria_docs.captions import is_caption
 from aria_docs.media import Box, Word
 
 WIDE_GAP = 0.55  # of the text's height: words further apart are not one phrase; a blank is about 0.2
+HALF_LINE = 0.6  # of the text's height: no line is so close below the last, but what is set to the middle of two lines
 
 _FAR_APART = 1.6  # of the text's height: what the gate takes for a gap between columns
+
+_ONE_LINE = 0.4  # of the text's height: middles no further apart are of one line; of half a line's step they are
 
 _NUMERIC = re.compile(r"[^\w]*\d[\d\W]*(?:[a-z]|[eE][-+]?\d+)?[^\w]*")
 _EMPTY_VALUE = re.compile(r"[-\u2010-\u2015\u2212.…*†‡§#]+|n/?a|ref\.?|[(\[]?[a-z]{1,2}[)\]]", re.IGNORECASE)
@@ -53,7 +57,7 @@ def lines_of(words: Sequence[Word]) -> list[Line]:
     lines: list[Line] = []
     for word in sorted(big, key=lambda word: middle_of(word)[1]):
         middle = middle_of(word)[1]
-        if lines and middle - lines[-1].middle < 0.5 * min(height, lines[-1].bottom - lines[-1].top):
+        if lines and middle - lines[-1].middle < _ONE_LINE * min(height, lines[-1].bottom - lines[-1].top):
             lines[-1].words.append(word)
         else:
             lines.append(Line([word], word.box[1], word.box[3]))
@@ -69,6 +73,15 @@ def lines_of(words: Sequence[Word]) -> list[Line]:
     for line in lines:
         line.words.sort(key=lambda word: word.box[0])
     return sorted(lines, key=lambda line: line.middle)
+
+
+def steps_of(lines: Sequence[Line], height: float) -> list[float]:
+    """From the middle of each line to that of the next; what stands half a line down is passed over."""
+    middles: list[float] = []
+    for line in lines:
+        if not middles or line.middle - middles[-1] >= HALF_LINE * height:
+            middles.append(line.middle)
+    return [b - a for a, b in pairwise(middles)]
 
 
 def phrases_of(words: Sequence[Word], height: float) -> list[list[Word]]:

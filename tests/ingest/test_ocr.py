@@ -262,3 +262,117 @@ def test_lines_of_one_type_have_one_size() -> None:
     scan = ocr.scan(page, Reader(), width_pt=300)
     assert scan.lines[1].size_pt == scan.lines[2].size_pt < scan.lines[0].size_pt
     assert scan.text.startswith("# HEADING\n\na line of text\nand its end")
+
+
+# What the letters of a line must have been
+
+
+def column(*texts: str, x: float = 200) -> list[OcrLine]:
+    """Lone words one under the other, as a reader reads them: 20 pixels high, 30 apart, all ending at one place."""
+    return [
+        OcrLine((OcrWord(text, x - 8 * len(text), x),), 30.0 * n, 30.0 * n + 20, 0.9) for n, text in enumerate(texts)
+    ]
+
+
+def texts_of(*columns: list[OcrLine]) -> list[str]:
+    """The words that a scan has where a reader reads these columns."""
+
+    class Reader:
+        def read(self, gray: np.ndarray) -> tuple[int, list[OcrLine]]:
+            return 0, [line for lines in columns for line in lines]
+
+    return [word.text for word in ocr.scan(np.full((600, 600), 255, np.uint8), Reader(), width_pt=600).words]
+
+
+@pytest.mark.parametrize(
+    ("read", "meant"),
+    [
+        (["12", "O", "3"], ["12", "0", "3"]),
+        (["12", "l", "3"], ["12", "1", "3"]),
+        (["12", "|", "3"], ["12", "1", "3"]),
+        (["A", "O", "B"], ["A", "O", "B"]),
+        (["1O.5", "O.25", "l.5", "2.l"], ["10.5", "0.25", "1.5", "2.1"]),
+        (["CO2", "OECD", "l5th"], ["CO2", "OECD", "l5th"]),
+    ],
+    ids=["zero", "one", "bar", "letters", "inside a number", "words"],
+)
+def test_a_letter_among_numbers_is_a_figure(read: list[str], meant: list[str]) -> None:
+    assert texts_of(column(*read)) == meant
+
+
+def test_a_letter_in_no_column_of_numbers_stays() -> None:
+    assert texts_of(column("12", "34", "56"), column("O", "l", x=400)) == ["12", "34", "56", "O", "l"]
+
+
+@pytest.mark.parametrize(
+    ("read", "meant"),
+    [
+        (["1,204", "2,380", "4.113", "5,020"], "4,113"),
+        (["$50,102", "$49,380", "$50.756", "$52,020"], "$50,756"),
+        (["1,204", "2,380", "0.113", "5,020"], "0.113"),
+        (["1,204", "2,380", "4.11", "5,020"], "4.11"),
+        (["1,204", "4.113", "2.380", "5.020"], "4.113"),
+        (["1,204", "2,380", "4.113"], "4.113"),
+        (["1.204", "2.380", "4,113", "5.020"], "4,113"),
+        (["1.20", "2.38", "4,11", "5.02", "6.77", "7.10"], "4.11"),
+        (["1.20", "2,38", "4,11", "5.02", "6,77", "7.10"], "4,11"),
+        (["1,20", "2,38", "4.113", "5,02"], "4.113"),
+    ],
+    ids=[
+        "thousands", "with a sign", "nought", "two digits", "the column is of points", "too few", "never to a point",
+        "decimals", "the page does not agree", "as many digits",
+    ],
+)  # fmt: skip
+def test_a_separator_is_what_its_column_has(read: list[str], meant: str) -> None:
+    n = next(n for n, text in enumerate(read) if text.replace(",", ".") == meant.replace(",", "."))
+    assert texts_of(column(*read))[n] == meant
+
+
+@pytest.mark.parametrize(
+    ("read", "meant"),
+    [
+        (["1.2-3.4", "0.5-1.7", "2.63.1", "1.1-1.9"], "2.6-3.1"),
+        (["(1.2-3.4)", "(0.5-1.7)", "(2.63.1)", "(1.1-1.9)"], "(2.6-3.1)"),
+        (["1987-1990", "1991-1994", "19951998", "1999-2002"], "1995-1998"),
+        (["1987-1990", "1991-1994", "19981995", "1999-2002"], "19981995"),
+        (["1987-1990", "1991-1994", "1951", "1999-2002"], "1951"),
+        (["1987-1990", "1991-1994", "19951998"], "19951998"),
+        (["1987", "1991", "19951998", "1999"], "19951998"),
+        (["1,987.0-1,990.5", "1.0-2.5", "1,995.01,998.5", "1.0-2.0"], "1,995.0-1,998.5"),
+    ],
+    ids=["decimals", "brackets", "years", "falling", "not as long", "too few", "no ranges", "thousands"],
+)
+def test_a_dash_that_was_not_seen_is_where_the_column_has_it(read: list[str], meant: str) -> None:
+    n = next(n for n, text in enumerate(read) if text == meant.replace("-", ""))
+    assert texts_of(column(*read))[n] == meant
+
+
+@needs_rapidocr
+def test_a_lone_digit_in_a_row_of_text_is_looked_at_again() -> None:
+    """Ink as high as a digit, level with a line of text and apart from it; nothing larger, smaller or elsewhere."""
+    from aria_docs.ingest.ocr_networks import _overlooked
+
+    page = np.full((300, 600), 255, np.uint8)
+
+    def drawn(x0: int, y0: int, x1: int, y1: int) -> None:
+        page[y0:y1, x0:x1] = 0
+
+    lines = [(20, 50, 200, 80), (20, 100, 200, 130), (20, 150, 200, 180)]
+    for _, y0, x1, y1 in lines:
+        drawn(30, y0 + 8, x1 - 30, y1 - 8)
+        drawn(x1 - 22, y0 + 7, x1 - 14, y1 - 7)
+    assert _overlooked(page, lines) == []
+    drawn(300, 57, 308, 73)  # a digit beside the first line
+    drawn(400, 107, 408, 123)  # two beside the second,
+    drawn(412, 107, 420, 123)  # that stand close together
+    drawn(500, 113, 504, 117)  # a speck
+    drawn(500, 150, 508, 180)  # a bar as high as the line
+    drawn(300, 220, 308, 236)  # a digit far below all lines
+    drawn(240, 130, 248, 146)  # between two lines
+    found = _overlooked(page, lines)
+    assert [(y0, y1) for _, y0, _, y1 in found] == [(50, 80), (100, 130)], "as high as their lines"
+    (a0, _, a1, _), (b0, _, b1, _) = found
+    assert a0 < 300 < 308 < a1 < b0 < 400 < 420 < b1
+    for x in range(220, 300, 6):
+        drawn(x, 157, x + 3, 173)
+    assert _overlooked(page, lines) == found, "strokes in a row are no digit"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -147,6 +149,8 @@ CELLS = [(10.0 + 100 * j, float(i), f"{'abc'[j]}{i}") for i in range(3) for j in
 def test_ruled_cells() -> None:
     (lattice,) = lattices(*lattice_of())
     table = lattice_table(lattice, placed(*CELLS))
+    assert table is not None
+    assert table.ruled
     assert rows(table) == [["a0", "b0", "c0"], ["a1", "b1", "c1"], ["a2", "b2", "c2"]]
     assert spans(table) == {}
 
@@ -273,3 +277,101 @@ def test_a_sentence_before_the_header_is_none_of_it() -> None:
     words += placed(*((x, 1, text) for x, text in ((150, "Price"), (220, "Floor"), (290, "Area"), (360, "Age"))))
     table = open_table(BOX, words, EDGES, [])
     assert rows(table)[:2] == [["", "Price", "Floor", "Area", "Age"], ["a", "10.5", "20.5", "30.5", "40.5"]]
+
+
+def test_names_beside_wrapped_texts_are_rows_of_their_own() -> None:
+    """A row goes on in the next line only where each column of it had to."""
+    words = placed(
+        (0, 0, "Name"), (90, 0, "Type"), (150, 0, "Meaning"),
+        (0, 1, "host"), (90, 1, "str"), (150, 1, "the name of the machine on which the server is"),
+        (150, 2, "to be found"),
+        (0, 3.2, "port"), (90, 3.2, "int"), (150, 3.2, "where it listens"),
+        (0, 4.4, "proxy"), (90, 4.4, "str"), (150, 4.4, "what all requests go through"),
+    )  # fmt: skip
+    table = open_table(BOX, words, [70.0, 130.0], [])
+    assert [row[0] for row in rows(table)] == ["Name", "host", "port", "proxy"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "ruled"),
+    [
+        ([], False),
+        ([Rule(-3, 0, 240)], False),
+        ([Rule(62, 0, 240)], False),
+        ([Rule(-3, 0, 240), Rule(62, 0, 240)], True),
+        ([Rule(11, 0, 240)], True),
+        ([Rule(11, 0, 50), Rule(11, 120, 170)], True),
+        ([Rule(23, 120, 180)], False),
+    ],
+    ids=["none", "title", "notes", "over and under", "head", "pieces", "underlined words"],
+)
+def test_what_is_ruled(rules: list[Rule], ruled: bool) -> None:
+    words = placed(*((x, line, text) for line in range(5) for x, text in ((0, "term"), (120, "text to the end of it"))))
+    table = open_table(BOX, words, [90.0], rules)
+    assert table is not None
+    assert table.ruled == ruled
+
+
+def test_values_set_to_the_middle_of_a_label_of_two_lines_are_of_its_row() -> None:
+    """Lines of 10 points, 10.5 apart: half of that is little more than what lines of one row may be off."""
+    step = 10.5 / 12
+    words = placed((0, 0, "Measure"), (-180, 0, "1997"), (-250, 0, "1998"), (-320, 0, "1999"), (-390, 0, "2000"))
+    for n, (first, second) in enumerate(
+        (("income of", "(All) homes"), ("health of", "(All) people"), ("years", "lost"))
+    ):
+        line = 2 + 3 * n * step
+        values = ((x, line + 0.42 * step, text) for x, _, text in body(0, "a label") if x < 0)
+        words += placed((0, line, first), (0, line + step, second), *values)
+    table = open_table(BOX, words, EDGES, [])
+    assert [row[:2] for row in rows(table)[1:]] == [
+        ["income of (All) homes", "10.5"],
+        ["health of (All) people", "10.5"],
+        ["years lost", "10.5"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("heads", "found"),
+    [
+        (("No.", "Rate", "No.", "Rate"), True),
+        (("2007", "2008", "2009", "2010"), True),
+        (("No.", "Rate", "Sum", "All"), False),
+        (("2007", "2008", "2009", "All"), False),
+    ],
+    ids=["repeated", "years", "others", "some years"],
+)
+def test_what_stands_over_repeated_heads_or_over_years_is_a_spanner_wherever_it_stands(
+    heads: tuple[str, ...], found: bool
+) -> None:
+    """Nearer to the first of its columns than to the middle of both, it could as well be the first line of a head."""
+    ends = (-180.0, -250.0, -320.0, -390.0)
+    words = placed(
+        (182, 0, "Men"), (318, 0, "Women"), (0, 1, "Sex"),
+        *((x, 1, head) for x, head in zip(ends, heads, strict=True)),
+        *body(2, "young", "old", "all"),
+    )  # fmt: skip
+    table = open_table(BOX, words, [140.0, 200.0, 298.0, 345.0], [full(0), full(2), full(5)])
+    expected = {"Men": (0, 1, 1, 2), "Women": (0, 3, 1, 2)}
+    assert (expected.items() <= spans(table).items()) == found
+
+
+def test_cells_beside_a_line_that_ends_short_of_them_are_parted() -> None:
+    """As in a poor scan: the upright line between the first two columns is seen in the first row only."""
+    horizontal, vertical = lattice_of()
+    vertical[1] = Rule(100, -1, 11)
+    (lattice,) = lattices(horizontal, vertical)
+    assert rows(lattice_table(lattice, placed(*CELLS))) == [["a0", "b0", "c0"], ["a1", "b1", "c1"], ["a2", "b2", "c2"]]
+    whole = placed(*CELLS[:6], (10, 2, "a phrase as wide as both of the cells"), (210, 2, "c2"))
+    assert spans(lattice_table(lattice, whole)) == {"a phrase as wide as both of the cells": (2, 0, 1, 2)}
+    near = placed(*CELLS[:6], (76, 2, "two words"), (210, 2, "c2"))
+    near = [replace(word, box=(word.box[0] + 12, *word.box[1:])) if word.text == "words" else word for word in near]
+    assert spans(lattice_table(lattice, near)) == {"two words": (2, 0, 1, 2)}, "a little more than a blank"
+
+
+def test_values_a_little_below_their_labels_are_no_reason_to_join_rows() -> None:
+    words = placed((0, 0, "Land"), (-180, 0, "1997"), (-250, 0, "1998"), (-320, 0, "1999"), (-390, 0, "2000"))
+    for n, name in enumerate(("Norway", "Sweden", "Finland", "Denmark"), 1):
+        values = ((x, n + 0.4, text) for x, _, text in body(0, "a label") if x < 0)
+        words += placed((0, n, name), *values)
+    table = open_table(BOX, words, EDGES, [])
+    assert [row[0] for row in rows(table)] == ["Land", "Norway", "Sweden", "Finland", "Denmark"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from aria_docs.media import Page, TableCandidate, TableCell, Word
@@ -10,7 +12,7 @@ from aria_docs.model.embedded.tables import tables
 BOX = (100.0, 200.0, 400.0, 300.0)
 
 
-def candidate(rows: list[list[str]], *, n_header_rows: int = 1) -> TableCandidate:
+def candidate(rows: list[list[str]], *, n_header_rows: int = 1, ruled: bool = False) -> TableCandidate:
     height, width = 100 / len(rows), 300 / len(rows[0])
     cells = tuple(
         TableCell(
@@ -23,7 +25,7 @@ def candidate(rows: list[list[str]], *, n_header_rows: int = 1) -> TableCandidat
         for i, row in enumerate(rows)
         for j, text in enumerate(row)
     )
-    return TableCandidate(BOX, len(rows), len(rows[0]), n_header_rows, cells)
+    return TableCandidate(BOX, len(rows), len(rows[0]), n_header_rows, cells, ruled)
 
 
 def lines(*placed: tuple[float, float, str], block: int | None = None) -> tuple[Word, ...]:
@@ -117,3 +119,148 @@ def test_a_program_is_no_table(rows: list[list[str]]) -> None:
 def test_commas_and_number_signs_do_not_make_a_program() -> None:
     rows = [["Team", "#"], ["Bergen, Norway", "#1"], ["Turku, Finland", "#2"], ["Lund, Sweden", "% of all"]]
     assert len(tables(page(candidate(rows)))) == 1
+
+
+SHORT = [
+    ["API", "application programming interface"],
+    ["BIOS", "basic input and output system"],
+    ["CPU", "central processing unit"],
+    ["ISO", "International Organization for Standardization"],
+]
+LONG = [
+    ["Anchor", "See Winch."],
+    ["Berth", "A place where a ship lies alongside a quay, for one tide or for a whole winter."],
+    ["Keel", "The lowest timber or plate of a ship, which runs from the bow to the stern."],
+    ["Leeward side", "The side of a ship that is turned away from the wind."],
+]
+OPTIONS = [
+    ["-a, --all", "do not ignore entries that start with a dot"],
+    ["-l", "use a long listing format"],
+    ["-s, --size", "print the size of each file"],
+]
+CJK = [
+    ["接口", "两个系统之间交换数据的约定"],
+    ["缓存", "为了更快地读取而保留的副本"],
+    ["内核", "操作系统中管理硬件的部分"],
+]
+
+
+@pytest.mark.parametrize("rows", [SHORT, LONG, OPTIONS, CJK], ids=["short", "long", "options", "ideographs"])
+@pytest.mark.parametrize("n_header_rows", [0, 1])
+def test_terms_and_their_definitions_are_no_table(rows: list[list[str]], n_header_rows: int) -> None:
+    assert tables(page(candidate(rows, n_header_rows=n_header_rows))) == ()
+    assert len(tables(page(candidate(rows, n_header_rows=n_header_rows, ruled=True)))) == 1
+
+
+@pytest.mark.parametrize("rows", [SHORT, LONG, OPTIONS, CJK], ids=["short", "long", "options", "ideographs"])
+def test_terms_under_heads_are_a_table(rows: list[list[str]]) -> None:
+    assert len(tables(page(candidate([["Term", "Definition"], *rows])))) == 1
+    assert len(tables(page(candidate([["Glossary of the port", ""], ["Begriff", "Erklärung"], *rows])))) == 1
+
+
+def test_a_long_head_begins_with_a_capital_where_definitions_do_not() -> None:
+    assert len(tables(page(candidate([["Option", "What the option does"], *OPTIONS])))) == 1
+    assert tables(page(candidate([["-x", "what the option does"], *OPTIONS]))) == ()
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [["Berth", "3.50 for each metre and night"], ["Water", "2.10 for each cubic metre"], ["Crane", "45.00 a lift"]],
+        [["Finland", "Helsinki"], ["Sweden", "Stockholm"], ["Bosnia", "Sarajevo"]],
+        [["Owner", "Ministry of Transport and Communications"], ["Built", "1987"], ["Length", "412 metres"]],
+        [
+            ["11", "Agriculture and fishing of all kinds"],
+            ["21", "Mining and what goes with it"],
+            ["22", "Gas and power"],
+        ],
+        [[*row, "1"] for row in SHORT],
+    ],
+    ids=["prices", "names", "facts", "codes", "three columns"],
+)
+def test_what_is_beside_a_name_and_is_no_prose_is_data(rows: list[list[str]]) -> None:
+    assert len(tables(page(candidate(rows)))) == 1
+
+
+@pytest.mark.parametrize(
+    ("title", "n_tables"), [("Table 3: Terms", 1), ("Terms", 0), ("Appendix A: Terms", 0), ("Annex II: Terms", 0)]
+)
+def test_terms_are_a_table_where_their_caption_says_so(title: str, n_tables: int) -> None:
+    assert len(tables(page(candidate(LONG), words=lines((100, 182, title))))) == n_tables
+
+
+@pytest.mark.parametrize(("y", "dx", "n_tables"), [(310, 0, 2), (310, 20, 1), (360, 0, 1)])
+def test_terms_right_under_a_table_of_the_same_columns_are_more_of_it(y: float, dx: float, n_tables: int) -> None:
+    head, more = candidate([["Term", "Definition"], *SHORT]), candidate(LONG)
+    x0, y0, x1, y1 = BOX
+    moved = tuple(
+        replace(cell, box=(cell.box[0] + dx, cell.box[1] + y - y0, cell.box[2] + dx, cell.box[3] + y - y0))
+        for cell in more.cells
+        if cell.box
+    )
+    more = replace(more, box=(x0 + dx, y, x1 + dx, y1 + y - y0), cells=moved)
+    assert len(tables(page(head, more))) == n_tables
+
+
+TITLES = [
+    "Why ports matter",
+    "What this covers",
+    "Passengers and vehicles",
+    "Dues",
+    "Ice in the north",
+    "Outlook",
+    "Notes",
+]
+
+
+@pytest.mark.parametrize(
+    ("last", "n_header_rows", "n_tables"),
+    [
+        (["1", "3", "7", "12", "15", "21", "30"], 0, 0),
+        (["iii", "v", "ix", "1", "4", "4", "9"], 0, 0),
+        (["iii v", "ix", "xiv", "1", "4", "4", "9"], 1, 0),
+        (["Page", "3", "7", "12", "15", "21", "30"], 1, 0),
+        (["Cases", "3", "7", "12", "15", "21", "30"], 1, 1),
+        (["1", "3", "7", "5", "15", "21", "30"], 0, 1),
+        (["3", "3", "3", "4", "4", "5", "5"], 0, 1),
+        (["1", "v", "ix", "1", "4", "4", "9"], 0, 1),
+        (["1", "3", "7", "12", "15", "21,000", "30"], 0, 1),
+    ],
+    ids=["rising", "roman", "roman above", "headed", "counts", "not rising", "few", "roman later", "no page"],
+)
+def test_contents_without_leaders_are_no_table(last: list[str], n_header_rows: int, n_tables: int) -> None:
+    rows = [list(row) for row in zip(TITLES, last, strict=True)]
+    assert len(tables(page(candidate(rows, n_header_rows=n_header_rows)))) == n_tables
+
+
+@pytest.mark.parametrize(
+    ("rows", "n_tables"),
+    [
+        ([["a = b + c", "(1)"], ["d = 2 a", "(2.1)"], ["e = f(d)", "(2a)"]], 0),
+        ([["Costs", "(1)"], ["Losses", "(2)"], ["Tax = rate", "(3)"]], 1),
+        ([["a = b + c", "1"], ["d = 2 a", "2"], ["e = f(d)", "3"]], 1),
+    ],
+    ids=["equations", "losses", "values"],
+)
+def test_numbered_equations_are_no_table(rows: list[list[str]], n_tables: int) -> None:
+    assert len(tables(page(candidate(rows, n_header_rows=0)))) == n_tables
+
+
+@pytest.mark.parametrize(
+    ("pages", "n_tables"),
+    [
+        (["12, 45", "88", "3, 17-19", "5"], 0),
+        (["12", "88", "17-19", "5-6"], 1),
+        (["45, 12", "88", "3, 17", "5"], 1),
+        (["12, 45", "88", "3, 17", "5.5"], 1),
+    ],
+    ids=["index", "values", "not rising", "no page"],
+)
+def test_an_index_is_no_table(pages: list[str], n_tables: int) -> None:
+    rows = [["anchor", pages[0], "ice", pages[1]], ["berth", pages[2], "keel", pages[3]]]
+    assert len(tables(page(candidate(rows, n_header_rows=0)))) == n_tables
+    assert len(tables(page(candidate([["Term", "Pages", "Term", "Pages"], *rows])))) == 1
+
+
+def test_numbers_in_brackets_are_bullets() -> None:
+    assert tables(page(candidate([["[1]", "Ice in harbours"], ["[2]", "Tides"], ["[10]", "Feeders"]]))) == ()

@@ -1,8 +1,8 @@
 """Table candidates of a page → tables: captions, numbers, and no false tables. Pure.
 
 What a parser of geometry takes for a table and a reader does not: a chart whose grid lines enclose little text, a list
-whose first column is bullets, lines of a program, a page of contents, paragraphs in a frame, a form that nobody has
-filled in.
+whose first column is bullets, terms with their definitions beside them, lines of a program, a page of contents, an
+index, paragraphs in a frame, a form that nobody has filled in.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from statistics import median
 from typing import TYPE_CHECKING
 
 from aria_docs.captions import is_caption, number_of
@@ -24,14 +25,23 @@ if TYPE_CHECKING:
 _MIN_FILLED = 0.3  # of the cells of a table hold text; a chart's grid or a blank form has less
 _MAX_WORDS_PER_CELL = 60  # on average; more is paragraphs in a frame
 
-_BULLET = re.compile(r"[•◦▪■□●○–—*✓➢\uf0b7\uf0a7-]|\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)]", re.IGNORECASE)
+_BULLET = re.compile(r"[•◦▪■□●○–—*✓➢\uf0b7\uf0a7-]|[(\[]?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)\]]", re.IGNORECASE)
 _COMMENT = re.compile(r"(?:#+|//|/\*|%) \w")
 _EQUATION = re.compile(r"\(\d{1,3}(?:\.\d{1,3})?[a-z]?\)")
 _PAGE = re.compile(r"(?:page|seite|p[aá]gina|pagina|sida|side)\b", re.IGNORECASE)
+_ROMAN = re.compile(r"x{0,3}(?:ix|iv|v?i{0,3})")
+_ONE_PAGE = re.compile(rf"\d{{1,4}}|{_ROMAN.pattern}")
+_DIGITS = {"i": 1, "v": 5, "x": 10}
+_PAGES = re.compile(r"\d{1,4}(?:[-\u2013]\d{1,4})?(?:, \d{1,4}(?:[-\u2013]\d{1,4})?)*")
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]{2}|[^\W\d_]{2,}")
+_PROSE = 3  # words; a definition has as many
+_HEAD = 4  # words; a head has no more
+_SECTION = re.compile(r"appendix|annex", re.IGNORECASE)
 _LEADERS = re.compile(r"(?:\. ?){4,}|…{2,}|_{4,}")
 
 _ABOVE_PT, _BELOW_PT = 60.0, 30.0  # how far from its table a caption may begin
 _TITLE_PT = 24.0  # how far above a table a line that does not begin like a caption may end, and yet be its title
+_SAME_PT = 6.0  # columns that begin so near to each other are one
 _CAPTION_MAX_CHARS = 500
 _TITLE_MAX_CHARS = 160
 
@@ -50,7 +60,57 @@ def tables(page: Page) -> tuple[Table, ...]:
     true.sort(key=lambda candidate: (candidate.box[1], candidate.box[0]))
     outside = [word for word in page.words if not any(_inside(word.box, candidate.box) for candidate in true)]
     paragraphs = list(_paragraphs(outside))
-    return tuple(_table(candidate, paragraphs) for candidate in true)
+    found: list[Table] = []
+    for candidate in true:
+        table = _table(candidate, paragraphs)
+        if not _defines(candidate) or _is_called_table(table) or any(_goes_on(above, table) for above in found):
+            found.append(table)
+    return tuple(found)
+
+
+def _is_called_table(table: Table) -> bool:
+    """Whether its caption says so; an appendix may be a glossary."""
+    return bool(table.caption and is_caption(table.caption) and not _SECTION.match(table.caption))
+
+
+def _goes_on(above: Table, below: Table) -> bool:
+    """Whether the columns of one stand right under those of the other."""
+    lefts = [{cell.col: cell.box[0] for cell in table.cells if cell.box} for table in (above, below)]
+    near = 0 <= below.box[1] - above.box[3] < _TITLE_PT
+    return (
+        near
+        and lefts[0].keys() == lefts[1].keys()
+        and all(abs(lefts[0][col] - x) < _SAME_PT for col, x in lefts[1].items())
+    )
+
+
+def _defines(candidate: TableCandidate) -> bool:
+    """Whether it is a list of terms, each with prose beside it: two columns, no rulings and no heads.
+
+    Glossaries, options of a program, questions and answers, headings in the margin.
+    """
+    if candidate.n_cols != 2 or candidate.ruled:
+        return False
+    terms = [cell.text for cell in candidate.cells if cell.text and cell.col == 0]
+    texts = [cell.text for cell in candidate.cells if cell.text and cell.col == 1]
+    if _is_head(texts[0], texts[1:]):
+        return False
+    prose = sum(_n_words(text) >= _PROSE and not text[0].isdigit() for text in texts)
+    named = sum(any(c.isalpha() for c in term) for term in terms)
+    return 3 * prose >= 2 * len(texts) and 3 * named >= 2 * len(terms)
+
+
+def _is_head(text: str, below: Sequence[str]) -> bool:
+    """Whether it heads the texts below: a label that is much shorter, or begins with a capital where they do not."""
+    if not below or _n_words(text) > _HEAD or text[0].islower() or text[-1] in ".;:,?!":
+        return False
+    small = sum(other[0].islower() for other in below)
+    return 2 * _n_words(text) <= median(map(_n_words, below)) or 3 * small >= 2 * len(below)
+
+
+def _n_words(text: str) -> int:
+    """Words of letters; two ideographs are one."""
+    return len(_WORD.findall(text))
 
 
 def _table(candidate: TableCandidate, paragraphs: list[_Paragraph]) -> Table:
@@ -85,7 +145,9 @@ def _is_table(candidate: TableCandidate) -> bool:
 
 
 def _is_numbered(candidate: TableCandidate, filled: Sequence[TableCell]) -> bool:
-    """Whether the last column only counts: pages of contents without leaders, or equations."""
+    """Whether the last column only counts: pages of contents without leaders, an index, or equations."""
+    if _is_index(candidate, filled):
+        return True
     if candidate.n_cols > 3:
         return False
     last = [cell for cell in filled if cell.col == candidate.n_cols - 1 and not cell.is_header]
@@ -95,12 +157,29 @@ def _is_numbered(candidate: TableCandidate, filled: Sequence[TableCell]) -> bool
     equal = {cell.row for cell in filled if "=" in cell.text}
     if all(_EQUATION.fullmatch(cell.text) for cell in last) and 2 * len(equal) > len(rows):
         return True  # (1) alone is a loss of one
-    pages = [int(cell.text) for cell in last if cell.text.isdecimal() and len(cell.text) < 5]
-    headed = candidate.n_header_rows and not any(
-        _PAGE.match(cell.text) for cell in filled if cell.is_header and cell.col == candidate.n_cols - 1
-    )
+    pages = [_page(cell.text) for cell in last if _ONE_PAGE.fullmatch(cell.text)]
+    heads = [cell.text for cell in filled if cell.is_header and cell.col == candidate.n_cols - 1]
+    roman = any(all(map(_ROMAN.fullmatch, text.split())) for text in heads)  # the first of the pages
+    headed = candidate.n_header_rows and not (roman or any(map(_PAGE.match, heads)))
     rising = all(a <= b for a, b in pairwise(pages)) and len(set(pages)) > 3
     return len(pages) > 4 and len(pages) == len(last) and rising and not headed
+
+
+def _page(text: str) -> tuple[bool, int]:
+    """The number of a page, those of the front matter before the others."""
+    if text.isdecimal():
+        return True, int(text)
+    values = [_DIGITS[digit] for digit in text]
+    return False, sum(-a if a < b else a for a, b in pairwise([*values, 0]))
+
+
+def _is_index(candidate: TableCandidate, filled: Sequence[TableCell]) -> bool:
+    """Whether each second column has pages only, and some cells several in rising order."""
+    if candidate.n_cols % 2 or any((cell.col % 2 == 1) != bool(_PAGES.fullmatch(cell.text)) for cell in filled):
+        return False
+    several = [cell.text for cell in filled if ", " in cell.text and cell.col % 2]
+    lists = [[int(page) for page in re.findall(r"\d+", text)] for text in several]
+    return len(lists) > 1 and all(a < b for pages in lists for a, b in pairwise(pages))
 
 
 def _caption(box: Box, paragraphs: list[_Paragraph]) -> str | None:
