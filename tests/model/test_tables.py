@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 
@@ -264,3 +265,34 @@ def test_an_index_is_no_table(pages: list[str], n_tables: int) -> None:
 
 def test_numbers_in_brackets_are_bullets() -> None:
     assert tables(page(candidate([["[1]", "Ice in harbours"], ["[2]", "Tides"], ["[10]", "Feeders"]]))) == ()
+
+
+def test_whatever_the_cells_hold_there_is_an_answer() -> None:
+    """Empty columns, single characters, marks alone: candidates that no rule was made for."""
+    random = Random(0)
+    texts = [
+        "",
+        "",
+        "a",
+        "7",
+        "Rate",
+        "iv",
+        "1, 2",
+        "•",
+        "(1)",
+        "Appendix A",
+        "a few words of prose",
+        "…",
+        "漢字",
+        "-",
+        "[1]",
+    ]
+    for _ in range(3000):
+        n_rows, n_cols = random.randint(1, 6), random.randint(1, 4)
+        rows = [[random.choice(texts) for _ in range(n_cols)] for _ in range(n_rows)]
+        if random.random() < 0.3:
+            blank = random.randrange(n_cols)
+            rows = [[*row[:blank], "", *row[blank + 1 :]] for row in rows]
+        heads = random.randint(0, min(2, n_rows))
+        for table in tables(page(candidate(rows, n_header_rows=heads, ruled=random.random() < 0.2))):
+            assert (table.n_rows, table.n_cols) == (n_rows, n_cols)
