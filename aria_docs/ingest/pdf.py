@@ -225,6 +225,10 @@ class Document:
                 pixmap = page.get_pixmap(matrix=pymupdf.Matrix(across, down), colorspace=colours, alpha=False)
             except ERRORS as e:
                 raise self._damaged(number, e) from e
+            if not (pixmap.w and pixmap.h):
+                raise Damaged(
+                    f"{self.path}: page {number} has no pixels, its box is {', '.join(f'{x:g}' for x in page.rect)}"
+                )
             pixels = np.frombuffer(pixmap.samples_mv, dtype=np.uint8).reshape(pixmap.h, pixmap.stride)
             # A copy: the pixmap's memory goes with it.
             return pixels[:, : pixmap.n * pixmap.w].reshape(pixmap.h, pixmap.w, pixmap.n).copy()
