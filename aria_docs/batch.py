@@ -543,10 +543,9 @@ class _Crew:
 
     def _keep(self, session: _Session, part: Finished) -> None:
         source = session.source
-        self._batch.finished.append(part)
+        self._batch.finished.append(self._pending.over(part))
         source.table_pages.update(table.page for table in part.tables)
         if part.reading:
-            self._pending.known.read.add((source.id, part.reading.task, part.reading.part))
             if not part.reading.part.startswith("page:"):
                 source.tasks = {task: recipe for task, recipe in source.tasks.items() if task != part.reading.task}
                 session.summarising = False
@@ -607,9 +606,8 @@ class _Crew:
             part = pipeline.answered(
                 source.job, ticket.seen, ticket.part, read, seconds=answered.seconds, custom=self._options.custom
             )
-            self._batch.finished.append(part)
+            self._batch.finished.append(self._pending.over(part))
             source.table_pages.update(table.page for table in part.tables)
-            self._pending.known.read.add((source.id, read.task, ticket.part))
             if not ticket.part.startswith("page:"):
                 source.tasks = {task: recipe for task, recipe in source.tasks.items() if task != read.task}
             source.read = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aria_docs.errors import AriaDocsError
@@ -14,7 +14,7 @@ from aria_docs.outcome import Failure, as_text, failure_row, of_path, told
 from aria_docs.pipeline import Begun
 from aria_docs.recipes import Options
 from aria_docs.store import Keeper, Known
-from schemas.readings import FailureRow
+from schemas.readings import FailureRow, Finished, SidecarRow
 from schemas.sources import source_id
 
 # The stages before a file is opened.
@@ -79,6 +79,7 @@ class Pending:
         self._per_page, self._per_document = options.per_page, options.per_document
         self._per_video = options.per_video
         self._hashed: dict[FoundFile, str] = {}
+        self._sidecars: dict[str, str | None] = {}  # by source; None where nothing lies beside its file
         self.recipes = {task: row.recipe for task, row in options.recipes().items()}
         # Parts that failed for good under these recipes, by source; '' stands for the whole file.
         self._hopeless: dict[str, dict[tuple[str, str], FailureRow]] = {}
@@ -92,7 +93,16 @@ class Pending:
         return row.retryable or self._options.retry_failed or self._options.force or another_password
 
     def content_of(self, file: FoundFile) -> str:
-        """The source id, from the store where size and time of change are as they were. Raises Unreachable."""
+        """The source id, from the store where size and time of change are as they were. Raises Unreachable.
+
+        What lies beside the file is looked at too. Copies are read once: of them the first asked about counts.
+        """
+        content = self._hash_of(file)
+        if content not in self._sidecars:
+            self._sidecars[content] = sha256_of(file.sidecar) if file.sidecar else None
+        return content
+
+    def _hash_of(self, file: FoundFile) -> str:
         known = self.known.files.get(as_text(file.path))
         if known and (known.size_bytes, known.modified_at) == (file.size_bytes, file.modified_at):
             return known.source_id
@@ -138,4 +148,14 @@ class Pending:
     def _is_over(self, content: str, task: Task, part: str) -> bool:
         if self._options.force:
             return False
-        return (content, task, part) in self.known.read or (task, part) in self._hopeless.get(content, {})
+        is_read = (content, task, part, self._sidecars[content]) in self.known.read
+        return is_read or (task, part) in self._hopeless.get(content, {})
+
+    def over(self, part: Finished) -> Finished:
+        """A part that has been read now, with a row for what lay beside its file."""
+        if part.reading is None:
+            return part
+        reading = part.reading
+        sidecar = self._sidecars[reading.source_id]
+        self.known.read.add((reading.source_id, reading.task, reading.part, sidecar))
+        return replace(part, sidecars=(SidecarRow(reading_id=reading.reading_id, sha256=sidecar),)) if sidecar else part

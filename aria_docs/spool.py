@@ -57,6 +57,7 @@ class Read(NamedTuple):
     part: str
     recipe: str
     note: str | None
+    sidecar: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +149,12 @@ class Spool:
 
     def write(self, batch: Batch) -> None:
         """One file: all of the batch or nothing."""
-        readings = [part.reading for part in batch.finished if part.reading]
-        read = [Read(row.source_id, row.task, row.part, row.recipe, row.note) for row in readings]
+        beside = {row.reading_id: row.sha256 for part in batch.finished for row in part.sidecars}
+        read = [
+            Read(row.source_id, row.task, row.part, row.recipe, row.note, beside.get(row.reading_id))
+            for row in (part.reading for part in batch.finished)
+            if row
+        ]
         pages: dict[str, list[int]] = {}
         for row in (row for part in batch.finished for row in part.pages):
             pages.setdefault(row.source_id, []).append(row.page)
@@ -238,7 +243,7 @@ class _Replay:
         self._recipes, self._unless_noted = recipes, unless_noted
         self._files: dict[str, FileRow] = {}
         self._sources: dict[str, SourceRow] = {}
-        self._read: set[tuple[str, str, str, str]] = set()
+        self._read: dict[tuple[str, str, str, str], str | None] = {}
         self._pages: set[tuple[str, str]] = set()
         self._failures: dict[str, dict[tuple[str, str, str], FailureRow]] = {}  # path → task, part and recipe → row
         self._failing: dict[str | None, set[str]] = {}  # source → paths that have, or had, failures
@@ -253,10 +258,11 @@ class _Replay:
         self._files |= {row.path: row for row in batch.files}
         self._sources |= {row.source_id: row for row in batch.sources}
         self._pages |= {(source, f"page:{page}") for source, pages in entry.pages.items() for page in pages}
-        for source, task, part, recipe, note in entry.read:
+        for source, task, part, recipe, note, sidecar in entry.read:
             if recipe in self._recipes:
-                counts = self._unless_noted is None or self._unless_noted not in (note or "")
-                (self._read.add if counts else self._read.discard)((source, task, part, recipe))
+                self._read[source, task, part, recipe] = sidecar
+                if self._unless_noted is not None and self._unless_noted in (note or ""):
+                    del self._read[source, task, part, recipe]
             self._strike(source, task, (part, recipe))
         for source in batch.opened:
             self._strike(source, "")
@@ -283,8 +289,8 @@ class _Replay:
             files=self._files,
             sources=self._sources,
             read={
-                (source, task, part)
-                for source, task, part, _ in self._read
+                (source, task, part, sidecar)
+                for (source, task, part, _), sidecar in self._read.items()
                 if not part.startswith("page:") or (source, part) in self._pages
             },
             failures=[row for row in said if row.recipe in self._recipes or not row.recipe],

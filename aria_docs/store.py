@@ -77,11 +77,14 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What earlier runs left: files by path, sources by id, and the (source, task, part) read under given recipes."""
+    """What earlier runs left: files by path, sources by id, and what was read under given recipes.
+
+    read:  (source, task, part, SHA-256 of the subtitles that lay beside the file then, or None)
+    """
 
     files: dict[str, FileRow]
     sources: dict[str, SourceRow]
-    read: set[tuple[str, str, str]]
+    read: set[tuple[str, str, str, str | None]]
     failures: list[FailureRow]
 
 
@@ -284,8 +287,8 @@ class Store:
         """
         with self._reading(patience_s=float("inf")) as db:
             done = (
-                "SELECT source_id, task, part FROM readings WHERE list_contains(?, recipe) "
-                "AND NOT coalesce(contains(note, ?), false)"
+                "SELECT source_id, task, part, sha256 FROM readings LEFT JOIN sidecars USING (reading_id) "
+                "WHERE list_contains(?, recipe) AND NOT coalesce(contains(note, ?), false)"
             )
             failed = "SELECT * FROM failures WHERE list_contains(?, recipe) ORDER BY ALL"
             files = [FileRow(**row) for row in _records(db, "SELECT * FROM files")]
@@ -310,9 +313,10 @@ class Store:
                     "(SELECT table_id FROM tables WHERE list_contains(?, reading_id))",
                     [known],
                 )
-                for table in ("tables", "scenes", "summaries", "readings", *_custom_tables(db).values()):
+                for table in ("tables", "scenes", "summaries", "sidecars", "readings", *_custom_tables(db).values()):
                     db.execute(f"DELETE FROM {table} WHERE list_contains(?, reading_id)", [known])
             _insert(db, readings)
+            _insert(db, [row for part in batch.finished for row in part.sidecars])
             _upsert(db, [row for part in batch.finished for row in part.pages], key=("source_id", "page"))
             shots = [row for part in batch.finished for row in part.shots]
             _delete(db, "shots", ("source_id",), {(row.source_id,) for row in shots})

@@ -67,6 +67,14 @@ class ReadingRow(Row):
     read_at: datetime
 
 
+class SidecarRow(Row):
+    """The subtitles that lay beside a video when it was read; a reading of a file that lay alone has none."""
+
+    table: ClassVar[str] = "sidecars"
+    reading_id: str
+    sha256: str
+
+
 class FailureRow(Row):
     """Why a part could not be read; task and part are '' where the file could not be opened."""
 
@@ -95,3 +103,4 @@ class Finished:
     scenes: tuple[SceneRow, ...] = ()
     summaries: tuple[SummaryRow, ...] = ()
     records: tuple[RecordRow, ...] = ()
+    sidecars: tuple[SidecarRow, ...] = ()

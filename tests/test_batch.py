@@ -13,10 +13,13 @@ import pytest
 
 from aria_docs import batch
 from aria_docs.batch import Run
-from aria_docs.errors import EngineError, UsageError
+from aria_docs.errors import EngineError, Unreachable, UsageError
+from aria_docs.ingest.folder import sha256_of
 from aria_docs.ingest.sandbox import Child
 from aria_docs.pending import plan
 from aria_docs.recipes import parse_pages
+
+HERE = Path(__file__).parent
 
 
 def parts(bench) -> list[tuple[str, str, str]]:
@@ -89,6 +92,77 @@ def test_pages_that_nobody_could_read_are_read_once_somebody_can(bench) -> None:
     assert bench.rows(pages) == [(1, True, None), (2, False, None)]
     assert "Sales" in bench.rows("SELECT text FROM pages WHERE page = 1")[0][0]
     assert bench.run(ocr="rapidocr").n_parts == bench.run(ocr=None).n_parts == 0
+
+
+SAID = "1\n00:00:00,200 --> 00:00:01,000\n{}\n"
+
+
+def said(bench) -> list[str | None]:
+    return [text for (text,) in bench.rows("SELECT description FROM scenes ORDER BY start_s")]
+
+
+def test_subtitles_that_come_change_or_go_are_read_with_their_video(bench, video) -> None:
+    shutil.copy(video, bench.folder / "film.mp4")
+    bench.pdf("a.pdf")
+    bench.run()
+    before, files = bench.dump(), bench.rows("FROM files")
+    assert said(bench) == [None, None]
+    changes = [
+        ("film.srt", "Ships lie in the harbour.", ["Ships lie in the harbour.", None]),
+        ("film.srt", "Ships lay in the harbour.", ["Ships lay in the harbour.", None]),
+        ("film.en.vtt", "Not the one that is read.", None),
+        ("film2.srt", "Of another film.", None),
+        ("film.srt", None, ["Not the one that is read.", None]),
+        ("film.en.vtt", None, [None, None]),
+    ]
+    for name, words, expected in changes:
+        path = bench.folder / name
+        path.unlink() if words is None else path.write_text(SAID.format(words))
+        for again in (False, True):
+            outcome = bench.run()
+            is_news = expected is not None and not again
+            assert (outcome.n_read, outcome.n_skipped, outcome.n_parts) == ((1, 1, 2) if is_news else (0, 2, 0)), name
+            assert expected is None or said(bench) == expected
+    assert bench.dump() == before
+    assert bench.rows("FROM files") == files  # a file's size, time and content are its own
+    assert bench.rows("FROM sidecars") == []
+
+
+def test_of_copies_with_other_subtitles_the_first_is_read_once(bench, video) -> None:
+    for name, words in (("a", "First."), ("b", "Second.")):
+        shutil.copy(video, bench.folder / f"{name}.mp4")
+        (bench.folder / f"{name}.srt").write_text(SAID.format(words))
+    assert (bench.run().n_parts, bench.run().n_parts) == (2, 0)
+    done = plan([bench.folder], bench.store, bench.options)
+    assert (done.pending, len(done.done)) == ([], 2)
+    assert said(bench) == ["First.", None]
+
+
+def test_touched_subtitles_are_the_same(bench, video) -> None:
+    for name in (video, video.with_suffix(".srt")):
+        shutil.copy(name, bench.folder)
+    bench.run()
+    os.utime(bench.folder / "harbour.srt", (1, 1))
+    assert bench.run().n_parts == 0
+    assert plan([bench.folder], bench.store, bench.options).pending == []
+    (bench.folder / "harbour.srt").write_text(SAID.format("Other words."))
+    assert len(plan([bench.folder], bench.store, bench.options).pending) == 1
+
+
+def test_subtitles_that_cannot_be_read_are_a_failure_of_their_video(bench, video, monkeypatch) -> None:
+    for name in (video, video.with_suffix(".srt")):
+        shutil.copy(name, bench.folder)
+    with monkeypatch.context() as patch:
+        patch.setattr("aria_docs.pending.sha256_of", cannot_read_subtitles)
+        assert bench.run().n_failed == 1
+    assert failures(bench) == [("harbour.mp4", "", "Unreachable")]
+    assert (bench.run().n_parts, failures(bench)) == (2, [])
+
+
+def cannot_read_subtitles(path: str) -> str:
+    if path.endswith(".srt"):
+        raise Unreachable(f"{path} cannot be read: Permission denied")
+    return sha256_of(path)
 
 
 def test_pages_then_all_pages(bench) -> None:
@@ -242,7 +316,7 @@ def test_the_warm_process_dies(bench, box) -> None:
 
     bench.pdf("p2.tables.warm-dies.pdf", 3)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        patch.setenv("PYTHONPATH", f"{HERE}{os.pathsep}{HERE.parent}")
         own = Sandbox(warm=["misbehaving:warm"])
     with pytest.MonkeyPatch.context() as patch, pytest.raises(EngineError, match="SIGKILL"):
         start = own.start

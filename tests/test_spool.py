@@ -27,7 +27,7 @@ from aria_docs.outcome import Outcome
 from aria_docs.recipes import Options
 from aria_docs.spool import Spool, load
 from aria_docs.store import Batch, Keeper, Known, Store
-from schemas.readings import FailureRow, Finished, ReadingRow, RecipeRow, RunRow, reading_id
+from schemas.readings import FailureRow, Finished, ReadingRow, RecipeRow, RunRow, SidecarRow, reading_id
 from schemas.records import RecordRow, SchemaRow
 from schemas.sources import FileRow, PageRow, SourceRow
 from schemas.tables import CellRow, TableRow, table_id
@@ -37,7 +37,7 @@ HERE = Path(__file__).parent
 ROWS = {
     "files": "*", "sources": "* EXCLUDE (first_seen_at)", "readings": "* EXCLUDE (run_id, seconds, read_at)",
     "pages": "*", "tables": "*", "cells": "*", "shots": "*", "scenes": "*", "summaries": "*",
-    "failures": "* EXCLUDE (failed_at)", "recipes": "*", "stacked_tables": "*",
+    "failures": "* EXCLUDE (failed_at)", "recipes": "*", "stacked_tables": "*", "sidecars": "*",
 }  # fmt: skip
 
 
@@ -118,7 +118,7 @@ def test_loaded_it_is_what_one_process_makes(made: Made, tmp_path: Path) -> None
     assert dump(store) == made.one
     assert {name: len(rows) for name, rows in made.one.items()} == {
         "files": 13, "sources": 11, "readings": 26, "pages": 17, "tables": 7, "cells": 66, "shots": 2, "scenes": 2,
-        "summaries": 8, "failures": 5, "recipes": 4, "stacked_tables": 4,
+        "summaries": 8, "failures": 5, "recipes": 4, "stacked_tables": 4, "sidecars": 2,
     }  # fmt: skip
     assert [row["continues"] is not None for row in made.one["tables"]].count(True) == 1
     assert made.one["scenes"][0]["thumbnail"].startswith(b"\xff\xd8")
@@ -427,7 +427,9 @@ def random_part(rng: random.Random, source: str) -> Finished:
     page = rng.randint(1, 3)
     recipe = rng.choice(["r1", "r2"])
     if rng.random() < 0.2:
-        return Finished(reading=a_reading(source, "summary", "document", recipe, rng.choice([None, "no words here"])))
+        reading = a_reading(source, "summary", "document", recipe, rng.choice([None, "no words here"]))
+        beside = SidecarRow(reading_id=reading.reading_id, sha256=f"{rng.random()}")
+        return Finished(reading=reading, sidecars=(beside,) if rng.random() < 0.5 else ())
     row = PageRow(
         source_id=source, page=page, width_pt=100 + page, height_pt=200, text=f"é{rng.random()}", from_ocr=False
     )

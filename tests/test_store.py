@@ -15,7 +15,7 @@ import pytest
 
 from aria_docs.errors import QueryError, StoreBusy, StoreError
 from aria_docs.store import Batch, Store
-from schemas.readings import FailureRow, Finished, ReadingRow, RecipeRow, RunRow, reading_id
+from schemas.readings import FailureRow, Finished, ReadingRow, RecipeRow, RunRow, SidecarRow, reading_id
 from schemas.scenes import SceneRow, ShotRow
 from schemas.sources import FileRow, PageRow, SourceRow
 from schemas.summaries import KeyPoint, SummaryRow
@@ -115,6 +115,16 @@ def test_reading_again_replaces_and_another_recipe_adds(store: Store) -> None:
     assert one(store, "SELECT count(*) FROM tables") == 3
 
 
+def test_what_lay_beside_a_file_is_known_until_it_is_read_again(store: Store) -> None:
+    reading = part(1).reading
+    assert reading
+    beside = SidecarRow(reading_id=reading.reading_id, sha256="5f")
+    store.write(Batch(finished=[Finished(reading=reading, sidecars=(beside,)), part(2)]))
+    assert store.known(["r1"]).read == {("s1", "tables", "page:1", "5f"), ("s1", "tables", "page:2", None)}
+    store.write(Batch(finished=[part(1)]))
+    assert store.known(["r1"]).read == {("s1", "tables", "page:1", None), ("s1", "tables", "page:2", None)}
+
+
 def test_what_is_known(store: Store) -> None:
     store.begin_run(
         RunRow(run_id="run", started_at=NOW, command="c", engine="embedded", recipe="r1"),
@@ -125,7 +135,7 @@ def test_what_is_known(store: Store) -> None:
     known = store.known(["r1"])
     assert known.files == {"/in/s1.pdf": file("/in/s1.pdf")}
     assert known.sources == {"s1": source()}
-    assert known.read == {("s1", "tables", "page:1")}
+    assert known.read == {("s1", "tables", "page:1", None)}
     assert [(row.part, row.recipe) for row in known.failures] == [("", ""), ("page:9", "r1")]
     store.end_run("run", n_read=1, n_failed=2, n_skipped=3)
     assert one(store, "SELECT n_read * 100 + n_failed * 10 + n_skipped FROM runs WHERE ended_at > started_at") == 123

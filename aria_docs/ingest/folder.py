@@ -8,12 +8,14 @@ import os
 import re
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from aria_docs.errors import FileError, Unreachable, UsageError, WrongKind
+from aria_docs.ingest import subtitles
 
 Kind = Literal["pdf", "video"]
 
@@ -45,6 +47,7 @@ class FoundFile:
     """A file that holds a PDF or a video, by its content or by its name's promise.
 
     promised:  the name says so; without a promise, a container that turns out to hold sound alone is no failure.
+    sidecar:   the subtitles beside a video, which go into what is read of it.
     """
 
     path: str
@@ -52,6 +55,7 @@ class FoundFile:
     promised: bool
     size_bytes: int
     modified_at: datetime
+    sidecar: str | None = None
 
     @property
     def name(self) -> str:
@@ -90,6 +94,7 @@ def find(paths: Iterable[Path]) -> Findings:
         if not os.path.lexists(absolute):
             raise UsageError(f"{path}: no such file or folder")
         _visit(absolute, findings, seen)
+    findings.files = _with_sidecars(findings.files)
     findings.files.sort(key=lambda file: file.path)
     return findings
 
@@ -132,6 +137,16 @@ def _inspect(path: str, facts: os.stat_result, findings: Findings) -> None:
     else:
         modified_at = datetime.fromtimestamp(facts.st_mtime, UTC).replace(tzinfo=None)
         findings.files.append(FoundFile(path, kind, _promises(path), facts.st_size, modified_at))
+
+
+def _with_sidecars(files: Iterable[FoundFile]) -> list[FoundFile]:
+    """Each folder that holds a video is listed once more, however many it holds."""
+    in_folder = cache(subtitles.in_folder)
+
+    def sidecar(video: Path) -> str | None:
+        return in_folder(str(video.parent)).get(video.stem)
+
+    return [replace(file, sidecar=sidecar(Path(file.path))) if file.kind == "video" else file for file in files]
 
 
 def _refuse(path: str, error: FileError, findings: Findings, *, named: bool = False) -> None:

@@ -34,8 +34,9 @@ NEEDED = ("model.bin", "config.json", "tokenizer.json")
 
 
 def identity(folder: Path) -> str:
-    """What a recipe says of a model: the version of faster-whisper, and a hash over names, sizes, and first and last
-    megabyte of its files; where the folder lies does not matter. Raises UsageError where it cannot be used."""
+    """What a recipe says of a model: the version of faster-whisper, how it is asked, and a hash over names, sizes, and
+    first and last megabyte of its files; where the folder lies does not matter. Raises UsageError where it cannot be
+    used."""
     try:
         version = metadata.version("faster-whisper")
     except metadata.PackageNotFoundError as e:
@@ -53,7 +54,7 @@ def identity(folder: Path) -> str:
             digest.update(file.read(1 << 20))
             file.seek(max(0, size - (1 << 20)))
             digest.update(file.read())
-    return f"faster-whisper-{version} {digest.hexdigest()[:16]}"
+    return f"faster-whisper-{version} by-word {digest.hexdigest()[:16]}"
 
 
 def cues(path: Path, info: VideoInfo, transcriber: Transcriber) -> tuple[Cue, ...]:
@@ -106,9 +107,10 @@ def whisper(folder: Path) -> Transcriber:
         raise EngineError(f"--speech-model {folder} cannot be loaded ({reason}): convert or fetch it again") from e
 
     def transcribe(sound: Sound) -> Iterator[tuple[float, float, str]]:
-        # Left to itself, Whisper hears words in silence, and goes on repeating a sentence that it has got wrong.
-        segments, _ = model.transcribe(sound, vad_filter=True, condition_on_previous_text=False)
+        # Left to itself, Whisper hears words in silence, and goes on repeating a sentence that it has got wrong; and a
+        # sentence begins where the one before ended, however long the silence between, unless it is timed by its words.
+        segments, _ = model.transcribe(sound, vad_filter=True, condition_on_previous_text=False, word_timestamps=True)
         for segment in segments:
-            yield segment.start, segment.end, segment.text
+            yield float(segment.start), float(segment.end), segment.text
 
     return transcribe

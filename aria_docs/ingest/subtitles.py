@@ -2,32 +2,50 @@
 
 from __future__ import annotations
 
+import os
 import re
 from html import unescape
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from aria_docs.errors import Unreachable
 from aria_docs.media import Cue
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 STAMP = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
 TIMING = re.compile(rf"^\s*{STAMP}\s*-->\s*{STAMP}")
 # <i>, <00:01.000>, <v Ann>; {\an8} and other ASS overrides.
 TAGS = re.compile(r"</?[a-zA-Z][^<>]*>|<\d[^<>]*>|\{\\[^}]*\}")
+SUFFIXES = (".srt", ".vtt")
+LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*")
 
 
 def sidecar(video: Path) -> tuple[Cue, ...]:
-    """The cues of `name.srt` or `.vtt`, else of the first `name.<language>.srt` or `.vtt` by name; times as written."""
-    beside = sorted(
-        path
-        for path in video.parent.iterdir()
-        if path.suffix.lower() in {".srt", ".vtt"} and path.is_file() and _names(path, video)
-    )
-    exact = [path for path in beside if path.stem == video.stem]
-    for path in exact or beside:
-        return parse(_decoded(path.read_bytes()))
-    return ()
+    """The cues of the file beside a video, see `in_folder`; times as written. Raises Unreachable."""
+    path = in_folder(str(video.parent)).get(video.stem)
+    if path is None:
+        return ()
+    try:
+        return parse(_decoded(Path(path).read_bytes()))
+    except OSError as e:
+        raise Unreachable(f"{path} cannot be read: {e.strerror}") from e
+
+
+def in_folder(folder: str) -> dict[str, str]:
+    """The subtitle files of a folder by the stem of the video that they belong to: to `film.mp4` belongs `film.srt` or
+    `.vtt`, else the first `film.<language>.srt` or `.vtt` by name; `film.part2.cut.srt` does not."""
+    try:
+        with os.scandir(folder) as entries:
+            named = [entry for entry in entries if entry.name.lower().endswith(SUFFIXES) and entry.is_file()]
+    except OSError:  # a folder that shows nobody what it holds, but gives out what is named
+        return {}
+    exact: dict[str, str] = {}
+    of_language: dict[str, str] = {}
+    for entry in sorted(named, key=lambda entry: entry.name):
+        stem = Path(entry.name).stem
+        exact.setdefault(stem, entry.path)
+        of, _, language = stem.rpartition(".")
+        if of and LANGUAGE.fullmatch(language):
+            of_language.setdefault(of, entry.path)
+    return of_language | exact
 
 
 def parse(text: str) -> tuple[Cue, ...]:
@@ -56,14 +74,6 @@ def parse(text: str) -> tuple[Cue, ...]:
 def plain(text: str) -> str:
     """Text without markup, on one line. `\\N` and `\\n` are line breaks of ASS."""
     return " ".join(unescape(TAGS.sub("", text)).replace("\\N", " ").replace("\\n", " ").split())
-
-
-def _names(path: Path, video: Path) -> bool:
-    """`film.srt` and `film.en.srt` belong to `film.mp4`; `film.part2.cut.srt` does not."""
-    language = path.stem.removeprefix(video.stem)
-    return path.stem == video.stem or (
-        path.stem.startswith(video.stem) and re.fullmatch(r"\.[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*", language) is not None
-    )
 
 
 def _decoded(data: bytes) -> str:

@@ -52,7 +52,7 @@ def times_s(path: Path) -> list[float]:
 
 def low_resolution(path: Path, *, threads: int = 1) -> Iterator[tuple[float, NDArray[np.uint8]]]:
     """Every displayed frame that is whole, as `shots.detect` wants it. Raises as `probe`."""
-    return _small(decoders.opened(path, threads=threads).pictures())
+    return _small(decoders.opened(path, threads=threads, rough=True).pictures())
 
 
 def watch(path: Path, *, thumbnail_px: int = 320, threads: int = 1, referee: Referee | None = None) -> Video:
@@ -60,7 +60,7 @@ def watch(path: Path, *, thumbnail_px: int = 320, threads: int = 1, referee: Ref
 
     referee: asked about doubtful transitions, see `shots`.
     """
-    clip = decoders.opened(path, threads=threads)
+    clip = decoders.opened(path, threads=threads, rough=True)
     candidates = _Candidates(thumbnail_px)
     found: list[Shot] = []
     thumbnails: list[bytes | None] = []
@@ -71,7 +71,7 @@ def watch(path: Path, *, thumbnail_px: int = 320, threads: int = 1, referee: Ref
     missing = [number for number, thumbnail in enumerate(thumbnails) if thumbnail is None]
     middles_s = [(found[number].start_s + found[number].end_s) / 2 for number in missing]
     for number, picture in zip(missing, clip.pictures_at(middles_s), strict=False):
-        thumbnails[number] = _jpeg(picture, thumbnail_px)
+        thumbnails[number] = _jpeg(picture.upright(thumbnail_px))
     return Video(clip.info, tuple(found), tuple(thumbnails), cues(path, clip.info), clip.note)
 
 
@@ -92,9 +92,9 @@ def _small(pictures: Iterable[Picture]) -> Iterator[tuple[float, NDArray[np.uint
 
 
 class _Candidates:
-    """JPEGs at intervals, taken in passing, so that almost no shot costs a second decoding for its thumbnail.
+    """Small pictures at intervals, taken in passing, so that almost no shot costs a second decoding for its thumbnail.
 
-    Kept only for the shot that is still open, and thinned out as it grows: never more than LIMIT.
+    Kept only for the shot that is still open, and thinned out as it grows: never more than LIMIT, 22 MB of 16:9.
     """
 
     INTERVAL_S = 0.5
@@ -103,29 +103,30 @@ class _Candidates:
     def __init__(self, longest_px: int) -> None:
         self._longest_px = longest_px
         self._interval_s = self.INTERVAL_S
-        self._kept: deque[tuple[float, bytes]] = deque()
+        self._kept: deque[tuple[float, NDArray[np.uint8]]] = deque()
 
     def passing(self, pictures: Iterable[Picture]) -> Iterator[Picture]:
         """The same pictures; some leave their portrait here."""
         for picture in pictures:
             if not picture.damaged and (not self._kept or picture.time_s - self._kept[-1][0] >= self._interval_s):
-                self._kept.append((picture.time_s, _jpeg(picture, self._longest_px)))
+                self._kept.append((picture.time_s, picture.upright(self._longest_px)))
                 if len(self._kept) > self.LIMIT:
                     self._kept = deque(list(self._kept)[::2])
                     self._interval_s *= 2
             yield picture
 
     def nearest_middle(self, shot: Shot) -> bytes | None:
-        """The candidate nearest the middle, if not from the tenths at either end; forgets all up to the shot's end."""
+        """A JPEG of the candidate nearest the middle, if not from the tenths at either end; forgets all up to the
+        shot's end."""
         middle_s, reach_s = (shot.start_s + shot.end_s) / 2, (shot.end_s - shot.start_s) * 0.4
-        near = [(abs(time_s - middle_s), jpeg) for time_s, jpeg in self._kept if abs(time_s - middle_s) <= reach_s]
+        near = [(abs(time_s - middle_s), pixels) for time_s, pixels in self._kept if abs(time_s - middle_s) <= reach_s]
         while self._kept and self._kept[0][0] < shot.end_s:
             self._kept.popleft()
         self._interval_s = self.INTERVAL_S
-        return min(near, key=lambda candidate: candidate[0])[1] if near else None
+        return _jpeg(min(near, key=lambda candidate: candidate[0])[1]) if near else None
 
 
-def _jpeg(picture: Picture, longest_px: int) -> bytes:
+def _jpeg(pixels: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(picture.upright(longest_px)).save(buffer, "JPEG", quality=80)
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=80)
     return buffer.getvalue()

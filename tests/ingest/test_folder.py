@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from aria_docs.errors import Unreachable, UsageError, WrongKind
+from aria_docs.ingest import subtitles
 from aria_docs.ingest.folder import find, kind_of, sha256_of
 
 MP4 = b"\x00\x00\x00\x18ftypisom" + bytes(100)
@@ -46,6 +47,39 @@ def test_awkward_names_are_found(tmp_path: Path) -> None:
     for name in names:
         (tmp_path / name).write_bytes(MP4 if "mp4" in name else PDF)
     assert sorted(file.name for file in find([tmp_path]).files) == sorted(names)
+
+
+def test_subtitles_beside_a_video_are_found(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    beside = {
+        "a.mp4": ("a.en.srt", "a.srt", "a.de.vtt"),
+        "b.c.mp4": ("b.c.VTT", "b.srt"),
+        "c.mp4": ("c.pt-BR.vtt", "c.en.srt", "c.fr.srt", "c.cut of friday.srt"),
+        "d.mp4": ("d2.srt", "d.english.srt", "d.part2.en.srt", "d.txt"),
+        "deep/e.mp4": ("e.srt", "deep/._e.srt"),
+        "f.pdf": ("f.srt",),
+    }
+    for name, others in beside.items():
+        (tmp_path / name).write_bytes(PDF if name == "f.pdf" else MP4)
+        for other in others:
+            (tmp_path / other).touch()
+    (tmp_path / "d.srt").mkdir()
+    expected = {"a.mp4": "a.srt", "b.c.mp4": "b.c.VTT", "c.mp4": "c.en.srt", "d.mp4": None, "e.mp4": None}
+    for paths in ([tmp_path], [tmp_path / name for name in beside]):
+        found = {file.name: file.sidecar and os.path.relpath(file.sidecar, tmp_path) for file in find(paths).files}
+        assert found == expected | {"f.pdf": None}
+
+
+def test_each_folder_with_videos_is_listed_once_for_their_subtitles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(50):
+        (tmp_path / f"{number}.mp4").write_bytes(MP4)
+    listed = []
+    in_folder = subtitles.in_folder
+    monkeypatch.setattr(subtitles, "in_folder", lambda folder: listed.append(folder) or in_folder(folder))
+    assert len(find([tmp_path]).files) == 50
+    assert listed == [str(tmp_path)]
 
 
 def test_a_folder_named_like_a_video_is_walked(tmp_path: Path) -> None:

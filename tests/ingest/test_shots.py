@@ -63,6 +63,10 @@ def two_cuts_half_a_second_apart():
     return np.concatenate([scene(1, 50), scene(2, 12), scene(3, 50)]), [("cut", 2.0, 2.0), ("cut", 2.48, 2.48)]
 
 
+def cut_at_night():
+    return np.concatenate([scene(1, 50), scene(2, 50)]) * 0.08, [("cut", 2.0, 2.0)]
+
+
 def slow_dissolve():
     a, b = scene(1, 80), scene(2, 80)
     return np.concatenate([a[:50], dissolve(a[50:], b[:30]), b[30:]]), [("dissolve", 2.0, 3.2)]
@@ -121,6 +125,7 @@ def black_for_long_is_a_shot():
         hard_cut,
         cut_in_motion,
         two_cuts_half_a_second_apart,
+        cut_at_night,
         slow_dissolve,
         quick_dissolve_in_motion,
         dissolve_in_a_letterbox,
@@ -161,6 +166,23 @@ def swell_of_light():
     return frames
 
 
+def slow_swell_of_light():
+    frames = scene(1, 250, zoom=0.0003) * 0.5
+    frames[60:180] *= (1 + 1.2 * np.sin(np.pi * (np.arange(120) + 0.5) / 120))[:, None, None, None]
+    return frames
+
+
+def light_goes_on():
+    frames = scene(1, 100) * 0.5
+    frames[50:] = frames[50:] * 2.5 + 10
+    return frames
+
+
+def light_comes_up():
+    frames = scene(1, 150)
+    return frames * np.clip(0.3 + (np.arange(150) - 50) / 30, 0.3, 1.0)[:, None, None, None]
+
+
 def dip_to_black():
     frames = scene(1, 100)
     frames[40:64] *= np.abs(np.cos(np.pi * (np.arange(24) + 0.5) / 24))[:, None, None, None]
@@ -190,7 +212,8 @@ def caption():
         pytest.param(lambda: scene(1, 100, zoom=0.008), id="zoom"),
         pytest.param(lambda: np.zeros((100, HEIGHT_PX, WIDTH_PX, 3)), id="black"),
         pytest.param(lambda: np.random.default_rng(3).uniform(0, 255, (100, 18, 32, 3)), id="snow"),
-        *(flash, dropped_picture, swell_of_light, dip_to_black, something_passes_by, caption),
+        *(flash, dropped_picture, swell_of_light, slow_swell_of_light, light_goes_on, light_comes_up),
+        *(dip_to_black, something_passes_by, caption),
     ],
 )
 def test_what_only_looks_like_a_boundary_is_none(frames):

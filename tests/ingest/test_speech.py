@@ -1,5 +1,9 @@
 """Words from sound: known sounds through a fake transcriber, and what is said of models that cannot be used."""
 
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
 import ffmpeg
 import imageio_ffmpeg
 import numpy as np
@@ -131,3 +135,21 @@ def test_a_model_that_cannot_be_loaded(model):
     pytest.importorskip("faster_whisper")
     with pytest.raises(EngineError, match=r"--speech-model .*model cannot be loaded \(.+\): "):
         speech.whisper(model)
+
+
+def test_a_sentence_begins_with_its_first_word(monkeypatch):
+    """The times are tiny.en's of two sentences, said at 2 and at 11 s, without and with those of words."""
+
+    class Whisper:
+        def __init__(self, *_, **how):
+            assert how["local_files_only"]
+
+        def transcribe(self, sound, *, word_timestamps=False, **_):
+            spans = [(1.65, 6.89), (11.15, 13.31)] if word_timestamps else [(1.65, 6.65), (6.65, 13.23)]
+            return [SimpleNamespace(start=np.float64(a), end=np.float64(b), text=" Said.") for a, b in spans], None
+
+    monkeypatch.setitem(sys.modules, "faster_whisper", SimpleNamespace(WhisperModel=Whisper))
+    speech.whisper.cache_clear()
+    told = list(speech.whisper(Path("model"))(np.zeros(0, np.float32)))
+    speech.whisper.cache_clear()
+    assert told == [(1.65, 6.89, " Said."), (11.15, 13.31, " Said.")]

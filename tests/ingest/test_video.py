@@ -307,6 +307,31 @@ def test_candidates_for_thumbnails_do_not_pile_up(tmp_path):
     assert 32 <= kept <= keeper.LIMIT
 
 
+def drifting(n, width, height):
+    """A coarse pattern that drifts, with grain: what a coder at a low rate breaks into blocks."""
+    rng = np.random.default_rng(0)
+    pattern = rng.uniform(0, 255, (height // 8, width // 8, 3)).repeat(8, 0).repeat(8, 1)
+    moved = np.stack([np.roll(pattern, 3 * i, 1) for i in range(n)])
+    return np.clip(moved + rng.normal(0, 20, moved.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("width", "is_rough"), [(640, True), (632, False)])
+def test_rough_pictures_are_those_of_large_videos_that_no_other_is_built_from(tmp_path, width, is_rough):
+    path = encode(tmp_path / "v.mp4", drifting(24, width, 360), crf=36, bf=3)
+    exact, rough = PyAVClip(path), PyAVClip(path, rough=True)
+    differ, differ_small = [], []
+    for a, b in zip(exact.pictures(), rough.pictures(), strict=True):
+        assert (a.time_s, a.damaged) == (b.time_s, b.damaged)
+        differ.append(not np.array_equal(a.upright(), b.upright()))
+        differ_small.append(np.abs(a.scale(48, 27).astype(int) - b.scale(48, 27)).mean())
+    assert any(differ) == is_rough
+    assert sum(differ) <= 0.75 * len(differ), "what others are built from is whole"
+    assert max(differ_small) < 1
+    at_s = [differ.index(any(differ)) / 25]
+    [whole], [shown] = exact.pictures_at(at_s), rough.pictures_at(at_s)
+    assert np.array_equal(whole.upright(), shown.upright()), "what is shown to a model is whole"
+
+
 SRT = """1
 00:00:00,200 --> 00:00:00,900
 <i>Hello</i> there,
