@@ -41,9 +41,8 @@ def find(handle: Any, page: Page) -> tuple[tuple[TableCandidate, ...], str | Non
     """The candidates of a loaded page, and a note where only the cheap way was open."""
     if len(page.words) < 4:
         return (), None
-    drawings = handle.get_cdrawings()
     with _upright(handle, page) as (upright, quarters, scale):
-        return _find(upright, page, quarters, scale, n_drawings=len(drawings))
+        return _find(upright, page, quarters, scale)
 
 
 @contextmanager
@@ -81,9 +80,7 @@ def _quarters(handle: Any, page: Page) -> int:
     return quarters_upright((*line["dir"], len(line["spans"])) for line in lines)
 
 
-def _find(
-    handle: Any, page: Page, quarters: int, scale: float, *, n_drawings: int
-) -> tuple[tuple[TableCandidate, ...], str | None]:
+def _find(handle: Any, page: Page, quarters: int, scale: float) -> tuple[tuple[TableCandidate, ...], str | None]:
     def to_frame(word: Word) -> Word:
         box = turn(word.box, quarters, page.width_pt, page.height_pt)
         return replace(word, box=(box[0] * scale, box[1] * scale, box[2] * scale, box[3] * scale))
@@ -95,15 +92,16 @@ def _find(
 
     moved = bool(quarters % 4) or scale != 1.0
     words = [to_frame(word) for word in page.words] if moved else list(page.words)
-    horizontal, vertical, shades = _rules(handle.get_cdrawings())
+    drawings = handle.get_cdrawings()
+    horizontal, vertical, shades = _rules(drawings)
     grids = lattices(horizontal, vertical)
     note = None
     groups: list[dict[str, Any]] = []
     n_lines = len({(word.block, word.line) for word in words})
     if n_lines > MAX_LINES:
         note = CROWDED.format(f"{n_lines:,}", "lines of text", MAX_LINES)
-    elif n_drawings > MAX_DRAWINGS:
-        note = CROWDED.format(f"{n_drawings:,}", "drawings", MAX_DRAWINGS)
+    elif len(drawings) > MAX_DRAWINGS:
+        note = CROWDED.format(f"{len(drawings):,}", "drawings", MAX_DRAWINGS)
     elif grids or may_hold_table(words):
         handle.get_layout(return_raw=True)
         groups = handle.layout_information or []
