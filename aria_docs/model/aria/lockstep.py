@@ -99,13 +99,13 @@ class Lockstep:
             own_values[self._rows, :, lengths] = values[0].transpose(0, 1)
             output, lse = two_products(queries.permute(2, 1, 0, 3), own_keys, own_values, hidden=later)
             own = Partial(output.permute(2, 1, 0, 3), lse.permute(2, 1, 0))
-            before = stacked(
-                queries,
-                [(rows, attend(queries[:, :, rows], prefix.pieces(layer, prefix.length))) for rows, prefix in prefixes],
+            seen = (
+                (rows, attend(queries[:, :, rows], prefix.pieces(layer, prefix.length)))
+                for rows, prefix in self._prefixes
             )
+            before = stacked(queries, list(seen))
             return before.joined(own).output.to(queries.dtype)
 
-        prefixes = self._prefixes
         hidden = self._decoder.embedded(tokens)
         return self._decoder.logits(self._decoder.through_layers(hidden, self._starts + lengths, attention))
 
