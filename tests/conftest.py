@@ -1,6 +1,7 @@
 """Small files made on the spot, and one sandbox for all runs of the tests: starting one takes seconds."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +18,9 @@ from aria_docs.recipes import Options
 from aria_docs.store import Store
 
 HERE = Path(__file__).parent
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in what a shell starts with `&`; what tests start inherits it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def make_pdf(path: Path, n_pages: int = 2, *, tables: tuple[int, ...] = (), word: str = "Sales", **save: Any) -> Path:
