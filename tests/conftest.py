@@ -19,7 +19,9 @@ from aria_docs.store import Store
 
 HERE = Path(__file__).parent
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in what a shell starts with `&`; what tests start inherits it
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # as in what a shell starts with `&`; what tests start inherits it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
