@@ -6,9 +6,9 @@
 scenes  F1 within two frames by kind of transition, on videos with a JSON of their transitions beside them; cost as a
         ratio to `ffmpeg -f null`. Methods take turns on each file; TransNetV2 as a whole reads only what --whole names.
         Wants scenedetect-headless and opencv-python-headless; TransNetV2 wants its package.
-film    A minute of VIDEO is scaled to 720p, its frame number burnt in, with a keyframe every 30 frames; repeated by
-        stream copy it is an hour. What scenes cost on the minute, what 256 frames cost on the hour, and whether these
-        are the right ones.
+film    A minute of VIDEO, which has 25 frames a second and lasts as long, is scaled to 720p, its frame number burnt in,
+        with a keyframe every 30 frames; repeated by stream copy it is an hour. What scenes cost on the minute, what
+        256 frames cost on the hour, and whether these are the right ones.
 """
 
 from __future__ import annotations
