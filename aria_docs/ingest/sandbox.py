@@ -239,6 +239,7 @@ def apart(work: Callable[[], _T]) -> _T:
     ours, theirs = Pipe(duplex=False)
     pid = os.fork()
     if pid == 0:
+        ours.close()  # or an answer that nobody awaits would be written for ever
         _die_with_parent()
         try:
             theirs.send(work())

@@ -267,6 +267,15 @@ def test_numbers_in_brackets_are_bullets() -> None:
     assert tables(page(candidate([["[1]", "Ice in harbours"], ["[2]", "Tides"], ["[10]", "Feeders"]]))) == ()
 
 
+def test_a_column_headed_x_is_no_column_of_pages() -> None:
+    squares = [[str(n), str(n * n)] for n in range(1, 8)]
+    assert tables(page(candidate([["t", "x"], *squares])))
+    chapters = [
+        [f"Chapter on {what}", str(n * n)] for n, what in enumerate(("ships", "tides", "ports", "fog", "ice"), 1)
+    ]
+    assert not tables(page(candidate([["Preface", "x"], *chapters])))
+
+
 def test_whatever_the_cells_hold_there_is_an_answer() -> None:
     """Empty columns, single characters, marks alone: candidates that no rule was made for."""
     random = Random(0)

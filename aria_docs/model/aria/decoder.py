@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from transformers.models.aria.modeling_aria import apply_rotary_pos_emb
 
-from aria_docs.model.aria.cache import Shape, Span, by_prefix
+from aria_docs.model.aria.cache import Prefix, Shape, Span, by_prefix
 from aria_docs.model.aria.cascade import Partial, attend
 
 Attention = Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
@@ -97,21 +97,25 @@ def _attention(
     keys: torch.Tensor,
     values: torch.Tensor,
     spans: Sequence[Span],
-    groups: Sequence[tuple[slice, Any, int]],
+    groups: Sequence[tuple[slice, Prefix, int]],
 ) -> torch.Tensor:
     """[1, H, N, D] of the whole batch: each context's part for all its tokens in one go, each span's own, joined."""
-    own = stacked(
+    own = _stacked(
         queries, [(span.rows, attend(queries[:, :, span.rows], span.write(layer, keys, values))) for span in spans]
     )
     if not any(seen for _, _, seen in groups):
         return own.output.to(queries.dtype)
-    before = stacked(
+    return before(layer, queries, groups).joined(own).output.to(queries.dtype)
+
+
+def before(layer: int, queries: torch.Tensor, groups: Sequence[tuple[slice, Prefix, int]]) -> Partial:
+    """What queries [1, H, N, D] see of their contexts, grouped `by_prefix`."""
+    return _stacked(
         queries, [(rows, attend(queries[:, :, rows], prefix.pieces(layer, seen))) for rows, prefix, seen in groups]
     )
-    return before.joined(own).output.to(queries.dtype)
 
 
-def stacked(queries: torch.Tensor, partials: Sequence[tuple[slice, Partial | None]]) -> Partial:
+def _stacked(queries: torch.Tensor, partials: Sequence[tuple[slice, Partial | None]]) -> Partial:
     """The partial answers of neighbouring rows as one; rows without any saw nothing."""
     whole = [partial or Partial.of_nothing(queries[:, :, rows]) for rows, partial in partials]
     if len(whole) == 1:

@@ -263,6 +263,8 @@ def multiplied(
     """
     gate_up, down = cast("Stack", experts.gate_up_proj), cast("Stack", experts.down_proj)
     if hidden.is_cuda and len(hidden) <= FEW_TOKENS:
+        assert isinstance(gate_up, Int8Stack | Int4Stack), gate_up
+        assert isinstance(down, Int8Stack | Int4Stack), down
         return multiplied_each(gate_up, down, hidden, top_k_index, top_k_weights)
     index = top_k_index.reshape(-1)  # (T·k)
     order = index.argsort(stable=True)
@@ -282,7 +284,11 @@ def multiplied(
 
 
 def multiplied_each(
-    gate_up: Any, down: Any, hidden: torch.Tensor, top_k_index: torch.Tensor, top_k_weights: torch.Tensor
+    gate_up: Int8Stack | Int4Stack,
+    down: Int8Stack | Int4Stack,
+    hidden: torch.Tensor,
+    top_k_index: torch.Tensor,
+    top_k_weights: torch.Tensor,
 ) -> torch.Tensor:
     """The same for few tokens, without asking the device which experts they touch: a CUDA graph can record it.
 
@@ -290,7 +296,7 @@ def multiplied_each(
     """
     index, k = top_k_index.reshape(-1), top_k_index.shape[1]
     gate, up = gate_up.multiply_each(index, hidden.repeat_interleave(k, dim=0)).chunk(2, dim=-1)
-    said: torch.Tensor = down.multiply_each(index, functional.silu(gate).mul_(up)).view(len(hidden), k, -1)
+    said = down.multiply_each(index, functional.silu(gate).mul_(up)).view(len(hidden), k, -1)
     return (said.float() * top_k_weights.float()[..., None]).sum(dim=1).to(hidden.dtype)
 
 

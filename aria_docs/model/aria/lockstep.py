@@ -10,16 +10,13 @@ Letters: W answers, H heads, D width of a head, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 
 from aria_docs.model.aria.attention import two_products
-from aria_docs.model.aria.cascade import Partial, attend
-from aria_docs.model.aria.decoder import Decoder, stacked
-
-if TYPE_CHECKING:
-    from aria_docs.model.aria.cache import Prefix, Tail
+from aria_docs.model.aria.cache import Prefix, Span, Tail, by_prefix
+from aria_docs.model.aria.cascade import Partial
+from aria_docs.model.aria.decoder import Decoder, before
 
 _LEAST_ROOM = 512  # positions of a question and its answer; doubled when the longest has filled it
 
@@ -35,7 +32,9 @@ class Lockstep:
     def __init__(self, decoder: Decoder, sequences: Sequence[tuple[Prefix, Tail]], *, recorded: bool) -> None:
         self._decoder = decoder
         self._tails = [tail for _, tail in sequences]
-        self._prefixes = _neighbours([prefix for prefix, _ in sequences])
+        self._groups = by_prefix(
+            [Span(slice(row, row + 1), prefix, prefix.length, tail) for row, (prefix, tail) in enumerate(sequences)]
+        )
         longest = max(tail.length for tail in self._tails) + 1
         self._room = min(max(_LEAST_ROOM, 2 * longest), max(tail.limit for tail in self._tails))
         shape, rows, device = decoder.shape, len(sequences), decoder.device
@@ -99,22 +98,7 @@ class Lockstep:
             own_values[self._rows, :, lengths] = values[0].transpose(0, 1)
             output, lse = two_products(queries.permute(2, 1, 0, 3), own_keys, own_values, hidden=later)
             own = Partial(output.permute(2, 1, 0, 3), lse.permute(2, 1, 0))
-            seen = (
-                (rows, attend(queries[:, :, rows], prefix.pieces(layer, prefix.length)))
-                for rows, prefix in self._prefixes
-            )
-            before = stacked(queries, list(seen))
-            return before.joined(own).output.to(queries.dtype)
+            return before(layer, queries, self._groups).joined(own).output.to(queries.dtype)
 
         hidden = self._decoder.embedded(tokens)
         return self._decoder.logits(self._decoder.through_layers(hidden, self._starts + lengths, attention))
-
-
-def _neighbours(prefixes: Sequence[Prefix]) -> list[tuple[slice, Prefix]]:
-    found: list[tuple[slice, Prefix]] = []
-    for row, prefix in enumerate(prefixes):
-        if found and found[-1][1] is prefix:
-            found[-1] = (slice(found[-1][0].start, row + 1), prefix)
-        else:
-            found.append((slice(row, row + 1), prefix))
-    return found

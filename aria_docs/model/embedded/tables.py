@@ -159,7 +159,9 @@ def _is_numbered(candidate: TableCandidate, filled: Sequence[TableCell]) -> bool
         return True  # (1) alone is a loss of one
     pages = [_page(cell.text) for cell in last if _ONE_PAGE.fullmatch(cell.text)]
     heads = [cell.text for cell in filled if cell.is_header and cell.col == candidate.n_cols - 1]
-    roman = any(all(map(_ROMAN.fullmatch, text.split())) for text in heads)  # the first of the pages
+    titles = [cell.text for cell in filled if cell.col == 0]
+    titled = 3 * sum(_n_words(text) > 0 for text in titles) >= 2 * len(titles)  # beside numbers, an x is no page
+    roman = titled and any(all(map(_ROMAN.fullmatch, text.split())) for text in heads)  # the first of the pages
     headed = candidate.n_header_rows and not (roman or any(map(_PAGE.match, heads)))
     rising = all(a <= b for a, b in pairwise(pages)) and len(set(pages)) > 3
     return len(pages) > 4 and len(pages) == len(last) and rising and not headed

@@ -82,8 +82,21 @@ def test_when_the_longest_has_filled_its_room_there_is_more(loaded: Loaded, monk
     assert rooms == sorted(rooms)
 
 
-def test_with_more_answers_than_go_in_step_nothing_is_different(loaded: Loaded) -> None:
+def test_with_more_answers_than_go_in_step_nothing_is_different(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = []
+
+    class Watched(Lockstep):
+        def step(self, tokens: Any) -> torch.Tensor:
+            together.append(len(tokens))
+            return super().step(tokens)
+
+    monkeypatch.setattr(generate, "Lockstep", Watched)
     ours = Ours(loaded)
     (prefix,) = ours.read([page(1)])
     asked = [([page(1)], prefix, f"Which {number}?") for number in range(generate.FEW_TOKENS + 1)]
     assert ours.answers(asked, in_step=True) == ours.answers(asked, in_step=False)
+    assert not together  # one more than go
+    assert ours.answers(asked[1:], in_step=True) == ours.answers(asked[1:], in_step=False)
+    assert max(together) == generate.FEW_TOKENS

@@ -82,7 +82,7 @@ def test_on_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = build(tmp_path / "aria", dtype=torch.bfloat16)
     for model in (AriaModel.load(str(folder)), AriaModel.load(str(folder), quantize="int8", kv_cache="fp8")):
         replies = model.ask([(model.open(PAGES), one) for one in QUESTIONS])
-        assert all(json.loads(reply.text) for reply in replies if reply.ended)
+        assert all(reply.ended and json.loads(reply.text) for reply in replies)
         assert all(reply.peak_bytes for reply in replies)
         assert "on cuda" in repr(model)
 
