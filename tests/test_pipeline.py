@@ -1,11 +1,14 @@
-"""The story of a video, told in this process: words that were heard join scenes and summaries."""
+"""The stories told in this process: words that were heard join scenes and summaries, scanned pages are read apart."""
 
 import ffmpeg
 import imageio_ffmpeg
+import pymupdf
 import pytest
 
-from aria_docs import pipeline
-from aria_docs.ingest import sandbox, speech
+from aria_docs import pipeline, showing
+from aria_docs.errors import OutOfMemory
+from aria_docs.ingest import ocr, sandbox, speech
+from aria_docs.model.engine import ModelId
 from schemas.readings import Finished
 
 SAID = "A ferry leaves the harbour in the morning and carries two hundred people across the fjord."
@@ -57,3 +60,23 @@ def test_nobody_listens_where_there_are_subtitles(silent_film, told):
 
 def test_nobody_listens_unless_asked_to(silent_film, told):
     assert told(silent_film, "scenes", "summary", speech=None) == ([None], [], 0)
+
+
+@pytest.mark.parametrize("story", [pipeline.read_document, showing.show_document])
+def test_a_scanned_page_is_read_apart(story, tmp_path, monkeypatch):
+    with pymupdf.open() as document:
+        document.new_page().draw_rect((72, 72, 300, 300), fill=(0, 0, 0))  # ink, and no text
+        document.save(tmp_path / "scan.pdf")
+
+    def apart(work):
+        raise OutOfMemory("there, and not here")
+
+    monkeypatch.setattr(sandbox, "apart", apart)
+    monkeypatch.setattr(sandbox, "allow_cpu", lambda seconds: None)
+    monkeypatch.setattr(ocr, "load", lambda reader: None)
+    job = pipeline.Job(
+        str(tmp_path / "scan.pdf"), "0" * 64, "run", "embedded", {"tables": "0" * 16}, 60.0,
+        ocr="rapidocr", look=pipeline.Look("aria", 65_536, "What is there?", 4_096), model=ModelId("m", "1"),
+    )  # fmt: skip
+    with pytest.raises(OutOfMemory, match="there, and not here"):
+        list(story(job, [pipeline.ReadPages((1,))]))
