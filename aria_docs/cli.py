@@ -20,13 +20,13 @@ from aria_docs.errors import AriaDocsError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aria_docs.ingest.ocr import OcrName
+    from aria_docs.ingest.scans.reader import OcrName
     from aria_docs.model.engine import Choice
-    from aria_docs.outcome import Outcome
-    from aria_docs.pending import Plan
-    from aria_docs.recipes import Options
-    from aria_docs.spool import Loaded
-    from aria_docs.store import Keeper
+    from aria_docs.run.outcome import Outcome
+    from aria_docs.run.pending import Plan
+    from aria_docs.run.recipes import Options
+    from aria_docs.storage.database import Keeper
+    from aria_docs.storage.spool import Loaded
 
 app = typer.Typer(
     name="aria-docs",
@@ -144,9 +144,9 @@ def run(
 ) -> None:
     """Read what is new, changed, or failed for a reason that may pass, and store it."""
     from aria_docs import progress
-    from aria_docs.batch import Run
     from aria_docs.ingest.shards import parse_shard
-    from aria_docs.pending import plan
+    from aria_docs.run.pending import plan
+    from aria_docs.run.run import Run
 
     shown: progress.Bars | progress.Lines = progress.Bars() if sys.stderr.isatty() else progress.Lines()
     keeper = _keeper(db, spool, shard=shard, say=shown.say)
@@ -162,7 +162,7 @@ def run(
     if dry_run:
         _end_of_plan(plan(paths, keeper, options), as_json=as_json)
     if prefect:
-        from flows.files import run_as_flow
+        from aria_docs.flows.files import run_as_flow
 
         _end(run_as_flow(paths, keeper, options, password_file=password_file, command=_command()), db, spool, as_json)
     with shown:
@@ -185,8 +185,8 @@ def load(
 ) -> None:
     """Take what is in a spool into the database, each of its files once."""
     from aria_docs.progress import printable
-    from aria_docs.spool import load as take
-    from aria_docs.store import Store
+    from aria_docs.storage.database import Store
+    from aria_docs.storage.spool import load as take
 
     def say(sentence: str) -> None:
         typer.echo(printable(sentence), err=True)
@@ -230,7 +230,7 @@ def schedule(
         request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model, ocr=ocr, pages=pages,
         workers=workers, password_file=password_file, timeout=timeout, force=False, retry_failed=False, debug=debug,
     )  # fmt: skip
-    from flows.schedule import serve
+    from aria_docs.flows.schedule import serve
 
     kinds = [kind for kind, asked in (("pdf", documents), ("video", videos)) if asked] or ["pdf", "video"]
     serve(paths, db, options, kinds=kinds, cron=cron, password_file=password_file)
@@ -252,7 +252,7 @@ def sql(
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
     """Query the database, read-only."""
-    from aria_docs.store import Store
+    from aria_docs.storage.database import Store
 
     if query is None:
         if output or form != "table":
@@ -285,7 +285,7 @@ def export(
     from aria_docs.export import Left
     from aria_docs.export import export as write
     from aria_docs.progress import printable
-    from aria_docs.store import Store
+    from aria_docs.storage.database import Store
 
     def say(left: Left) -> None:
         typer.echo(printable(f"{left.source}: {left.error}"), err=True)
@@ -300,7 +300,7 @@ def status(db: Db, as_json: Json = False, debug: Debug = False) -> None:  # noqa
     """What is done, what has failed and why."""
     from aria_docs.progress import printable
     from aria_docs.status import read_status
-    from aria_docs.store import Store
+    from aria_docs.storage.database import Store
 
     current = read_status(Store(db))
     if as_json:
@@ -350,7 +350,7 @@ def report(
 ) -> None:
     """Make a folder of web pages that show what was read, or bring it up to date."""
     from aria_docs.report.site import told, write_report
-    from aria_docs.store import Store
+    from aria_docs.storage.database import Store
 
     def say(sentence: str) -> None:
         typer.echo(sentence, err=True)
@@ -385,10 +385,10 @@ def _options(
     retry_failed: bool,
     debug: bool,
 ) -> tuple[Choice, Options]:
-    from aria_docs.ingest.ocr import choose as choose_reader
+    from aria_docs.ingest.scans.reader import choose as choose_reader
     from aria_docs.model.custom import load as load_schema
     from aria_docs.model.engine import choose
-    from aria_docs.recipes import Options, parse_pages, parse_tasks, read_passwords
+    from aria_docs.run.recipes import Options, parse_pages, parse_tasks, read_passwords
 
     own_task = None if schema is None else load_schema(schema, per=per).name
     choice = choose(engine, model=model, servers=servers or (), profile=profile)
@@ -423,8 +423,8 @@ def _options(
 
 def _keeper(db: Path | None, spool: Path | None, *, shard: str | None, say: Callable[[str], None]) -> Keeper:
     """Who keeps what a run finds."""
-    from aria_docs.spool import Spool
-    from aria_docs.store import Store
+    from aria_docs.storage.database import Store
+    from aria_docs.storage.spool import Spool
 
     if db and spool:
         raise UsageError("--db and --spool: what is read goes to one of them, so leave the other out")

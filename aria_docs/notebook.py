@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from aria_docs.store import Answer, Store
+    from aria_docs.storage.database import Answer, Store
 
 SHOWN_ROWS = 50
 LONG_EDGE_PX = 1200  # 10-point print on A4 can be read
@@ -198,7 +198,7 @@ class Database:
     """One results file. Every error is an AriaDocsError of one sentence."""
 
     def __init__(self, path: str | Path, *, passwords: Sequence[str] = ()) -> None:
-        from aria_docs.store import Store
+        from aria_docs.storage.database import Store
 
         self._store = Store(Path(path))
         self._passwords = tuple(passwords)

@@ -19,7 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from aria_docs.outcome import Failure
+from aria_docs.run.outcome import Failure
 
 _LINE_EVERY_S = 10.0
 

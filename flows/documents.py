@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prefect import State, flow
 
-from aria_docs.recipes import Options
-from flows.files import read_kind
+from aria_docs.flows.files import read_kind
+from aria_docs.run.recipes import Options
 
 
 @flow(name="documents", persist_result=False)

@@ -18,15 +18,15 @@ from prefect.states import Cancelled
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 
-from aria_docs.batch import Run
 from aria_docs.errors import AriaDocsError, Unreachable
+from aria_docs.flows.server import prefect_server
 from aria_docs.ingest.folder import FoundFile, Kind
-from aria_docs.outcome import Failure, Outcome
 from aria_docs.progress import Lines, failure_line, printable
-from aria_docs.recipes import Options, read_passwords
-from aria_docs.spool import Spool
-from aria_docs.store import Keeper, Store
-from flows.server import prefect_server
+from aria_docs.run.outcome import Failure, Outcome
+from aria_docs.run.recipes import Options, read_passwords
+from aria_docs.run.run import Run
+from aria_docs.storage.database import Keeper, Store
+from aria_docs.storage.spool import Spool
 
 RETRIES = 2
 _ARTIFACT_ROWS = 500

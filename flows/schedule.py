@@ -22,13 +22,13 @@ from prefect.types.entrypoint import EntrypointType
 from tzlocal import get_localzone_name
 
 from aria_docs.errors import AriaDocsError, UsageError
+from aria_docs.flows.documents import documents
+from aria_docs.flows.files import parameters
+from aria_docs.flows.server import prefect_server
+from aria_docs.flows.videos import videos
 from aria_docs.progress import Lines
-from aria_docs.recipes import Options
-from flows.documents import documents
-from flows.files import parameters
-from flows.server import prefect_server
-from flows.videos import videos
-from schemas import derived_id
+from aria_docs.run.recipes import Options
+from aria_docs.schemas import derived_id
 
 _FLOWS: dict[str, Flow[..., Any]] = {"pdf": documents, "video": videos}
 # A run that is due while the one before still goes on is left out: the next one finds whatever it would have found.

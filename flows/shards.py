@@ -23,14 +23,14 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.deployments import run_deployment
 
-from aria_docs.batch import Run
 from aria_docs.errors import AriaDocsError
+from aria_docs.flows.files import RETRIES, Told, read_unattended
 from aria_docs.ingest.shards import Shard, parse_shard
 from aria_docs.model.engine import choose
-from aria_docs.recipes import Options, read_passwords
-from aria_docs.spool import Spool, load
-from aria_docs.store import Store
-from flows.files import RETRIES, Told, read_unattended
+from aria_docs.run.recipes import Options, read_passwords
+from aria_docs.run.run import Run
+from aria_docs.storage.database import Store
+from aria_docs.storage.spool import Spool, load
 
 _POLL_S = 2.0
 

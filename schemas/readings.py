@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Literal
 
-from schemas import Row, derived_id
-from schemas.records import RecordRow
-from schemas.scenes import SceneRow, ShotRow
-from schemas.sources import PageRow
-from schemas.summaries import SummaryRow
-from schemas.tables import CellRow, TableRow
+from aria_docs.schemas import Row, derived_id
+from aria_docs.schemas.records import RecordRow
+from aria_docs.schemas.scenes import SceneRow, ShotRow
+from aria_docs.schemas.sources import PageRow
+from aria_docs.schemas.summaries import SummaryRow
+from aria_docs.schemas.tables import CellRow, TableRow
 
 
 def reading_id(*, source_id: str, task: str, part: str, recipe: str) -> str:

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from schemas import Row
+from aria_docs.schemas import Row
 
 
 class SchemaRow(Row):

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, PlainSerializer
 
-from schemas import Row
+from aria_docs.schemas import Row
 
 Transition = Literal["start", "cut", "dissolve", "fade"]
 # The store's inserts go through JSON; DuckDB's from_base64 wants the standard alphabet.

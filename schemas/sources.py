@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import ClassVar, Literal
 
-from schemas import Row
+from aria_docs.schemas import Row
 
 Kind = Literal["pdf", "video"]
 

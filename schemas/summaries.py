@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
-from schemas import Row
+from aria_docs.schemas import Row
 
 
 class KeyPoint(BaseModel):

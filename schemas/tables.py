@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from schemas import Row, derived_id
+from aria_docs.schemas import Row, derived_id
 
 
 def table_id(*, reading_id: str, page: int, table_no: int) -> str:

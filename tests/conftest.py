@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from aria_docs.batch import Run
 from aria_docs.ingest.sandbox import Child, Sandbox
-from aria_docs.outcome import Failure, Outcome
-from aria_docs.recipes import Options
-from aria_docs.store import Store
+from aria_docs.run.outcome import Failure, Outcome
+from aria_docs.run.recipes import Options
+from aria_docs.run.run import Run
+from aria_docs.storage.database import Store
 
 HERE = Path(__file__).parent
 
@@ -70,7 +70,8 @@ class SharedSandbox:
 
     def start(self, worker: str, job: object) -> Child:
         return self._box.start(
-            worker.replace("aria_docs.pipeline", "misbehaving").replace("aria_docs.showing", "misbehaving"), job
+            worker.replace("aria_docs.reading.read", "misbehaving").replace("aria_docs.reading.show", "misbehaving"),
+            job,
         )
 
     def close(self) -> None:
@@ -148,7 +149,7 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path, box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr("aria_docs.batch.Sandbox", lambda **_: SharedSandbox(box))
+    monkeypatch.setattr("aria_docs.run.run.Sandbox", lambda **_: SharedSandbox(box))
     return Bench(tmp_path)
 
 

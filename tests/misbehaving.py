@@ -7,30 +7,30 @@ import signal
 import time
 from pathlib import Path
 
-from aria_docs import pipeline, showing
 from aria_docs.errors import Damaged
-from aria_docs.pipeline import Begun
+from aria_docs.reading import read, show
+from aria_docs.reading.read import Begun
 
 
 def warm():
-    pipeline.warm_documents()
-    pipeline.warm_videos()
+    read.warm_documents()
+    read.warm_videos()
 
 
 def read_document(job, requests):
-    yield from _disturbed(job, pipeline.read_document(job, requests))
+    yield from _disturbed(job, read.read_document(job, requests))
 
 
 def read_video(job, requests):
-    yield from _disturbed(job, pipeline.read_video(job, requests))
+    yield from _disturbed(job, read.read_video(job, requests))
 
 
 def show_document(job, requests):
-    yield from _disturbed(job, showing.show_document(job, requests))
+    yield from _disturbed(job, show.show_document(job, requests))
 
 
 def show_video(job, requests):
-    yield from _disturbed(job, showing.show_video(job, requests))
+    yield from _disturbed(job, show.show_video(job, requests))
 
 
 def _disturbed(job, answers):

@@ -25,7 +25,7 @@ SLOWLY = f"""if True:
 
     class Slow(Sandbox):
         def start(self, worker, job):
-            return super().start(worker.replace("aria_docs.pipeline", "misbehaving"), job)
+            return super().start(worker.replace("aria_docs.reading.read", "misbehaving"), job)
 
     batch.Sandbox, batch.BATCH_PARTS = Slow, 4
     sys.argv[0] = "aria-docs"

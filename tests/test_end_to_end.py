@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aria_docs.store import Store
+from aria_docs.storage.database import Store
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 TRUTH = json.loads((EXAMPLES / "truth.json").read_text(encoding="utf-8"))

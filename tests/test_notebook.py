@@ -11,7 +11,7 @@ from PIL import Image
 import aria_docs
 from aria_docs.errors import QueryError, StoreError, Unreachable
 from aria_docs.notebook import SHOWN_ROWS, Database
-from aria_docs.store import Store
+from aria_docs.storage.database import Store
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 INCOME = "Table 2. Consolidated income statement"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from aria_docs.shell import statements
-from aria_docs.store import Store
+from aria_docs.storage.database import Store
 
 
 def typed(*lines: str | type[BaseException]) -> tuple[Callable[[str], str], list[str]]:

@@ -22,7 +22,7 @@ def test_a_database_in_words_and_in_numbers(bench) -> None:
 
 
 def test_pages_that_nobody_asked_for_yet(bench) -> None:
-    from aria_docs.recipes import parse_pages
+    from aria_docs.run.recipes import parse_pages
 
     pdf = bench.pdf("a.pdf", 5)
     bench.run(pages=parse_pages("2-3"))

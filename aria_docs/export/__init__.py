@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from aria_docs.errors import AriaDocsError, UsageError
 
 if TYPE_CHECKING:
-    from aria_docs.store import Store
+    from aria_docs.storage.database import Store
 
 FORMATS = ("csv", "parquet", "xlsx", "chapters", "edl", "otio", "clips", "thumbnails", "sheets")
 MANIFEST = "manifest.json"

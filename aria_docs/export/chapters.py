@@ -19,7 +19,7 @@ from aria_docs.export.timecode import clock
 from aria_docs.export.videos import Cut, videos
 
 if TYPE_CHECKING:
-    from aria_docs.store import Store
+    from aria_docs.storage.database import Store
 
 YOUTUBE_SHORTEST_S = 10
 """YouTube shows no chapters at all where one is shorter (support.google.com/youtube/answer/9884579)."""

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from aria_docs.errors import FileError, SandboxError, TimedOut
 from aria_docs.export import Left, Written
 from aria_docs.export.videos import Video, videos
-from aria_docs.ingest.cutting import Busy, Clip, Failed, Job, Part
 from aria_docs.ingest.sandbox import Sandbox
+from aria_docs.ingest.video.cutting import Busy, Clip, Failed, Job, Part
 
 if TYPE_CHECKING:
     from aria_docs.ingest.sandbox import Child
-    from aria_docs.store import Store
+    from aria_docs.storage.database import Store
 
 GIVE_UP_AFTER = 3
 """A video on which so many children have died is given up."""
@@ -27,7 +27,7 @@ GIVE_UP_AFTER = 3
 
 def export(store: Store, folder: Path) -> Iterator[Written | Left]:
     """NAME/NAME-001.mp4 and so on for each video, encoded anew (H.264, AAC)."""
-    with Sandbox(warm=["aria_docs.ingest.cutting:warm"]) as box:
+    with Sandbox(warm=["aria_docs.ingest.video.cutting:warm"]) as box:
         for video in videos(store):
             inside = folder / video.name
             inside.mkdir(exist_ok=True)
@@ -47,7 +47,7 @@ def _clips(box: Sandbox, video: Video, folder: Path) -> Iterator[Written | Left]
         parts = [
             Part(cut.start_s, cut.end_s, str(_partial(file)), cut.name) for cut, file in zip(left, files, strict=True)
         ]
-        child = box.start("aria_docs.ingest.cutting:cut", Job(str(path), tuple(parts)))
+        child = box.start("aria_docs.ingest.video.cutting:cut", Job(str(path), tuple(parts)))
         try:
             for file, answer in zip(files, _answers(child), strict=False):
                 cut = left.pop(0)

@@ -11,7 +11,7 @@ from aria_docs.export import Left, Written, make_folder, tables
 from aria_docs.formulas import harmless
 
 if TYPE_CHECKING:
-    from aria_docs.store import Store
+    from aria_docs.storage.database import Store
 
 _SCENES = """
     SELECT s.path, scene_no, start_s, end_s, start_clock, end_clock, transition, title, description

@@ -16,7 +16,7 @@ from aria_docs.export.timecode import Rate, nearest
 from aria_docs.export.videos import Cut, videos
 
 if TYPE_CHECKING:
-    from aria_docs.store import Store
+    from aria_docs.storage.database import Store
 
 MOST_EVENTS = 999
 """An event number has three digits; longer lists are told apart by files, with record times that go on."""

@@ -14,13 +14,13 @@ from aria_docs.errors import FileError, SandboxError, TimedOut, UsageError
 from aria_docs.export import Left, Written
 from aria_docs.export.timecode import nearest
 from aria_docs.export.videos import Video, videos
-from aria_docs.ingest.cutting import STALL_S
 from aria_docs.ingest.sandbox import Sandbox
+from aria_docs.ingest.video.cutting import STALL_S
 
 if TYPE_CHECKING:
     from opentimelineio.schema import Timeline
 
-    from aria_docs.store import Store
+    from aria_docs.storage.database import Store
 
 
 def export(store: Store, folder: Path) -> Iterator[Written | Left]:
@@ -29,7 +29,7 @@ def export(store: Store, folder: Path) -> Iterator[Written | Left]:
         import opentimelineio  # noqa: F401 - said once, before any file is opened
     except ImportError as e:
         raise UsageError("otio needs OpenTimelineIO: pip install 'aria-docs[export]'") from e
-    with Sandbox(warm=["aria_docs.ingest.cutting:warm"]) as box:
+    with Sandbox(warm=["aria_docs.ingest.video.cutting:warm"]) as box:
         for video in videos(store):
             try:
                 path = video.file()
@@ -76,7 +76,7 @@ def timeline(video: Video, path: Path, *, has_sound: bool) -> Timeline:
 
 def _has_sound(box: Sandbox, path: Path) -> bool:
     """Asked of a child, since containers are untrusted. Raises FileError, SandboxError."""
-    child = box.start("aria_docs.ingest.cutting:sounds", str(path))
+    child = box.start("aria_docs.ingest.video.cutting:sounds", str(path))
     try:
         if not wait([child.connection], STALL_S):
             raise TimedOut(f"{path.name} could not be opened within {STALL_S:.0f} s: try a copy of the file")

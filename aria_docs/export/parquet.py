@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aria_docs.export import Left, Written, make_folder, tables
 
 if TYPE_CHECKING:
-    from aria_docs.store import Store
+    from aria_docs.storage.database import Store
 
 
 def export(store: Store, folder: Path) -> Iterator[Written | Left]:

@@ -16,7 +16,7 @@ from aria_docs.export.timecode import clock
 from aria_docs.export.videos import Cut, pictures, videos
 
 if TYPE_CHECKING:
-    from aria_docs.store import Store
+    from aria_docs.storage.database import Store
 
 # All in pixels but the numbers of columns and rows; a full sheet of 16:9 pictures is about as high as it is wide.
 PICTURE = 240

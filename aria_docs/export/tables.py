@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aria_docs.export import Names
 
 if TYPE_CHECKING:
-    from aria_docs.store import Store
+    from aria_docs.storage.database import Store
 
 # Tables taken in one opening of the file: long enough to be quick, short enough for a nightly job to get in between.
 AT_ONCE = 200

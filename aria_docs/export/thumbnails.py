@@ -11,7 +11,7 @@ from aria_docs.export import Left, Written
 from aria_docs.export.videos import pictures, videos
 
 if TYPE_CHECKING:
-    from aria_docs.store import Store
+    from aria_docs.storage.database import Store
 
 
 def export(store: Store, folder: Path) -> Iterator[Written | Left]:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from aria_docs.errors import FileError, Unreachable, UsageError
 from aria_docs.export import Names
 from aria_docs.ingest.folder import sha256_of
-from schemas.sources import source_id
+from aria_docs.schemas.sources import source_id
 
 if TYPE_CHECKING:
-    from aria_docs.store import Store
+    from aria_docs.storage.database import Store
 
 
 @dataclass(frozen=True, slots=True)

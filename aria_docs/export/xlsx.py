@@ -16,7 +16,7 @@ from aria_docs.export import Left, Written, make_folder, tables
 from aria_docs.formulas import harmless
 
 if TYPE_CHECKING:
-    from aria_docs.store import Store
+    from aria_docs.storage.database import Store
 
 # Excel's own limits ("Excel specifications and limits").
 MAX_ROWS, MAX_COLS, MAX_CHARS = 1_048_576, 16_384, 32_767

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from aria_docs.errors import FileError, Unreachable, UsageError, WrongKind
-from aria_docs.ingest import subtitles
+from aria_docs.ingest.video import subtitles
 
 Kind = Literal["pdf", "video"]
 

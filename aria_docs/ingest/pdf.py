@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from aria_docs.errors import Damaged, Encrypted, Unreachable, WrongKind
-from aria_docs.ingest.ocr import HOW_TO_GET_IT
 from aria_docs.ingest.pdf_text import Line, clean, page_text
+from aria_docs.ingest.scans.reader import HOW_TO_GET_IT
 from aria_docs.ingest.turns import quarters_upright, turn
 from aria_docs.media import Box, DocumentInfo, Page, Word, one_note
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from aria_docs.ingest.ocr import OcrName, Scan
+    from aria_docs.ingest.scans.reader import OcrName, Scan
 
     Apart = Callable[[Callable[[], Scan]], Scan]
 
@@ -53,7 +53,7 @@ _UNDECODED = 0.5  # of the characters of a text layer; more, and nothing can be 
 def warm() -> None:
     """Load PyMuPDF and its networks, once; a process that has done so can fork children that use them at once."""
     import aria_docs.ingest.mupdf  # noqa: F401
-    from aria_docs.ingest import ocr
+    from aria_docs.ingest.scans import reader as ocr
 
     if (reader := ocr.choose(None)) is not None:
         ocr.load(reader)
@@ -168,7 +168,7 @@ class Document:
         return replace(layer, text=scan.text, words=words, from_ocr=True)
 
     def _read_picture(self, page: Page, reader: OcrName) -> Scan:
-        from aria_docs.ingest import ocr
+        from aria_docs.ingest.scans import reader as ocr
 
         long_side_pt = max(page.width_pt, page.height_pt)
         edge_px = min(ocr.PICTURE_EDGE_PX, math.ceil(long_side_pt * ocr.PICTURE_DPI / 72))
@@ -183,8 +183,8 @@ class Document:
     def with_tables(self, page: Page) -> Page:
         """The page with its table candidates, and with a note where it was too crowded for the full search."""
         from aria_docs.ingest.mupdf import ERRORS
-        from aria_docs.ingest.pdf_tables import find
-        from aria_docs.ingest.scan_tables import find_in_scan
+        from aria_docs.ingest.scans.tables import find_in_scan
+        from aria_docs.ingest.tables.candidates import find
 
         with self._open(page.number) as handle:
             try:

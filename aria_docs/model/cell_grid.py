@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aria_docs.media import TableCell
 from aria_docs.model.numbers import numbers
-from schemas.answers import SpanAnswer
+from aria_docs.schemas.answers import SpanAnswer
 
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b\u2060\ufeff]+")
 

@@ -29,8 +29,7 @@ from aria_docs.model.context_windows import Window, frame_windows, page_windows,
 from aria_docs.model.custom import Record
 from aria_docs.model.page_words import PageWords
 from aria_docs.model.recovery import Answered, answered, given
-from aria_docs.tiling.budget import ANSWER_TOKENS, Budget
-from schemas.answers import (
+from aria_docs.schemas.answers import (
     DocumentSummaryAnswer,
     PagePoint,
     SceneAnswer,
@@ -40,6 +39,7 @@ from schemas.answers import (
     TimePoint,
     VideoSummaryAnswer,
 )
+from aria_docs.tiling.budget import ANSWER_TOKENS, Budget
 
 _Number = TypeVar("_Number", int, float)
 

@@ -26,8 +26,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from aria_docs import prompts
 from aria_docs.errors import UsageError
 from aria_docs.model.custom_fields import Struct, read_model, walk
-from schemas.answers import Clock
-from schemas.records import RecordRow, SchemaRow
+from aria_docs.schemas.answers import Clock
+from aria_docs.schemas.records import RecordRow, SchemaRow
 
 Per = Literal["page", "document"]
 Kind = Literal["page", "document", "video"]

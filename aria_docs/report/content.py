@@ -15,7 +15,7 @@ from typing import Any
 
 from aria_docs.errors import StoreError
 from aria_docs.media import Box
-from aria_docs.store import Store
+from aria_docs.storage.database import Store
 
 # A nightly job may be writing a batch: it lets go of the file within seconds.
 _PATIENCE_S = 60.0

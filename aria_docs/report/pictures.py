@@ -29,7 +29,7 @@ _QUALITY = 62
 _LIMIT_S = 20.0  # for one page, or for the next frame of a video
 _DEATHS = 3  # after so many children lost to one file, the rest of it goes without pictures
 
-WARM = ("aria_docs.ingest.pdf:warm", "aria_docs.ingest.video:warm")
+WARM = ("aria_docs.ingest.pdf:warm", "aria_docs.ingest.video.watch:warm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +111,10 @@ def draw_pages(wanted: Wanted, _requests: Iterable[object]) -> Iterator[Drawn]:
 
 def draw_frames(wanted: Wanted, _requests: Iterable[object]) -> Iterator[Drawn]:
     """Runs in a child."""
-    from aria_docs.ingest import video
+    from aria_docs.ingest.video import watch
 
     sandbox.allow_cpu(_LIMIT_S * len(wanted.times_s))
-    frames = video.frames_at(Path(wanted.path), wanted.times_s, size_px=FRAME_PX)
+    frames = watch.frames_at(Path(wanted.path), wanted.times_s, size_px=FRAME_PX)
     for at, frame in zip(wanted.times_s, frames, strict=False):  # fewer where the file breaks off
         yield Drawn(at, _webp(frame.pixels))
 

@@ -20,7 +20,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from aria_docs import __version__
 from aria_docs.ingest.sandbox import Sandbox
 from aria_docs.report import grid, html, pictures
 from aria_docs.report.content import (
@@ -34,6 +33,7 @@ from aria_docs.report.content import (
 )
 from aria_docs.report.folder import Folder
 from aria_docs.report.pictures import Wanted
+from aria_docs.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from aria_docs.media import Box
     from aria_docs.report.content import Cell, PageContent, SceneContent
     from aria_docs.report.grid import Grid
-    from aria_docs.store import Store
+    from aria_docs.storage.database import Store
 
 INDEX = "index.html"
 COVER = f"cover-{pictures.COVER_PX}.webp"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from aria_docs.store import Batch, Store
-from schemas.readings import Finished, ReadingRow, reading_id
-from schemas.scenes import SceneRow
-from schemas.sources import FileRow, SourceRow, source_id
+from aria_docs.schemas.readings import Finished, ReadingRow, reading_id
+from aria_docs.schemas.scenes import SceneRow
+from aria_docs.schemas.sources import FileRow, SourceRow, source_id
+from aria_docs.storage.database import Batch, Store
 
 NOW = datetime(2026, 11, 22, 9, 30)
 

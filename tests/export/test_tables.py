@@ -12,11 +12,11 @@ import pytest
 
 from aria_docs.errors import UsageError
 from aria_docs.export import MANIFEST, Exported, export
-from aria_docs.store import Batch, Store
-from schemas.readings import Finished, ReadingRow, reading_id
-from schemas.scenes import SceneRow
-from schemas.sources import FileRow, SourceRow
-from schemas.tables import CellRow, TableRow, table_id
+from aria_docs.schemas.readings import Finished, ReadingRow, reading_id
+from aria_docs.schemas.scenes import SceneRow
+from aria_docs.schemas.sources import FileRow, SourceRow
+from aria_docs.schemas.tables import CellRow, TableRow, table_id
+from aria_docs.storage.database import Batch, Store
 
 NOW = datetime.now(UTC).replace(tzinfo=None)
 EVIL = "=cmd|' /C calc'!A0"

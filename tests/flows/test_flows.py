@@ -17,15 +17,15 @@ from fake_server import FakeServer
 from prefect.client.orchestration import get_client
 from prefect.utilities.importtools import import_object
 
-from aria_docs.batch import Run
 from aria_docs.errors import AriaDocsError, UsageError
-from aria_docs.outcome import Failure, Outcome
-from aria_docs.recipes import Options
-from aria_docs.store import Store
-from flows import schedule
-from flows.documents import documents
-from flows.files import RETRIES, read_file, run_as_flow
-from flows.videos import videos
+from aria_docs.flows import schedule
+from aria_docs.flows.documents import documents
+from aria_docs.flows.files import RETRIES, read_file, run_as_flow
+from aria_docs.flows.videos import videos
+from aria_docs.run.outcome import Failure, Outcome
+from aria_docs.run.recipes import Options
+from aria_docs.run.run import Run
+from aria_docs.storage.database import Store
 
 ROOT = Path(__file__).parents[2]
 

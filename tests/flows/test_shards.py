@@ -20,16 +20,16 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.deployments import run_deployment
 from prefect.flows import Flow
 
-from aria_docs.batch import Run
 from aria_docs.errors import AriaDocsError
+from aria_docs.flows.shards import fleet, load_spool, shard, shards
 from aria_docs.ingest.folder import find
 from aria_docs.ingest.shards import Shard
-from aria_docs.recipes import Options
-from aria_docs.spool import Spool
-from aria_docs.store import Store
-from flows.shards import fleet, load_spool, shard, shards
+from aria_docs.run.recipes import Options
+from aria_docs.run.run import Run
+from aria_docs.storage.database import Store
+from aria_docs.storage.spool import Spool
 from tests.conftest import Told, make_pdf
-from tests.test_spool import dump
+from tests.storage.test_spool import dump
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = Options(tasks=("tables",))

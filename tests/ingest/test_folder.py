@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from aria_docs.errors import Unreachable, UsageError, WrongKind
-from aria_docs.ingest import subtitles
 from aria_docs.ingest.folder import find, kind_of, sha256_of
+from aria_docs.ingest.video import subtitles
 
 MP4 = b"\x00\x00\x00\x18ftypisom" + bytes(100)
 PDF = b"%PDF-1.7\n"

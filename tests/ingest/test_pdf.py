@@ -15,9 +15,9 @@ import pytest
 from aria_docs.errors import AriaDocsError, Damaged, Encrypted, Unreachable, WrongKind
 from aria_docs.ingest import pdf
 from aria_docs.ingest.mupdf import pymupdf
-from aria_docs.ingest.ocr import HOW_TO_GET_IT
 from aria_docs.ingest.pdf import NO_TEXT, open_document
 from aria_docs.ingest.pdf_text import clean
+from aria_docs.ingest.scans.reader import HOW_TO_GET_IT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -315,7 +315,7 @@ def test_turned_pages_and_sideways_tables(tmp_path: Path, rotation: int, upright
 
 
 def test_a_crowded_page_takes_the_cheap_way_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from aria_docs.ingest import pdf_tables
+    from aria_docs.ingest.tables import candidates as pdf_tables
 
     monkeypatch.setattr(pdf_tables, "MAX_LINES", 10)
     with open_document(make(tmp_path / "x.pdf", ruled_table(NUMBERS))) as document:

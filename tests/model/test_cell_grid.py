@@ -3,7 +3,7 @@
 import pytest
 
 from aria_docs.model.cell_grid import grid, tidy
-from schemas.answers import SpanAnswer
+from aria_docs.schemas.answers import SpanAnswer
 
 
 def span(row, col, rows, cols) -> SpanAnswer:

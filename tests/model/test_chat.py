@@ -15,9 +15,9 @@ from aria_docs.model.chat import ChatEngine, SeenDocument, SeenPage, SeenVideo
 from aria_docs.model.chat_model import Reply, Shown
 from aria_docs.model.profiles import Profile
 from aria_docs.prompts import AGAIN, SCENES, SUMMARY, TABLES, VIDEO_SUMMARY
+from aria_docs.schemas.answers import DocumentSummaryAnswer, ScenesAnswer, SpanAnswer, TablesAnswer, VideoSummaryAnswer
 from aria_docs.tiling.budget import ANSWER_TOKENS, frame_part, page_part, upper_bound
 from aria_docs.tiling.resolution import MEDIUM, MODES
-from schemas.answers import DocumentSummaryAnswer, ScenesAnswer, SpanAnswer, TablesAnswer, VideoSummaryAnswer
 
 PROFILE = Profile("fake", MODES, lambda layout: layout.tokens)
 

@@ -19,8 +19,8 @@ from pydantic import Field
 
 from aria_docs.errors import BudgetError, ModelError
 from aria_docs.model.chat_model import ChatModel, Question, Shown
+from aria_docs.schemas.answers import Answer
 from aria_docs.tiling.resolution import MEDIUM, ULTRA
-from schemas.answers import Answer
 
 
 class Small(Answer):

@@ -12,9 +12,9 @@ from aria_docs.model.cell_grid import grid
 from aria_docs.model.grounding import hinted, table
 from aria_docs.model.page_words import PageWords, plain
 from aria_docs.model.profiles.aria import ARIA
+from aria_docs.schemas.answers import SpanAnswer
 from aria_docs.tiling.budget import page_part
 from aria_docs.tiling.resolution import MEDIUM, ULTRA
-from schemas.answers import SpanAnswer
 
 ACROSS, DOWN, HEIGHT = 5.0, 14.0, 10.0  # of a character, from line to line, of a word; in points
 

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from aria_docs.model.recovery import answered, complete, given, partial
-from schemas.answers import ScenesAnswer, TableAnswer, TablesAnswer
+from aria_docs.schemas.answers import ScenesAnswer, TableAnswer, TablesAnswer
 
 TABLE = {
     "caption": 'Trade, "new"',

@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from aria_docs.report.site import write_report
-from aria_docs.store import Batch, Store
-from schemas.readings import FailureRow, Finished, ReadingRow, RunRow, reading_id
-from schemas.scenes import SceneRow, ShotRow
-from schemas.sources import FileRow, PageRow, SourceRow
-from schemas.summaries import KeyPoint, SummaryRow
-from schemas.tables import CellRow, TableRow, table_id
+from aria_docs.schemas.readings import FailureRow, Finished, ReadingRow, RunRow, reading_id
+from aria_docs.schemas.scenes import SceneRow, ShotRow
+from aria_docs.schemas.sources import FileRow, PageRow, SourceRow
+from aria_docs.schemas.summaries import KeyPoint, SummaryRow
+from aria_docs.schemas.tables import CellRow, TableRow, table_id
+from aria_docs.storage.database import Batch, Store
 
 READ_AT = datetime(2026, 11, 22, 9, 30)
 WIDTH, HEIGHT = 420.0, 595.0

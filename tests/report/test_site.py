@@ -12,8 +12,8 @@ from aria_docs.errors import StoreError
 from aria_docs.report.content import read_overview
 from aria_docs.report.html import clock, share, ticks
 from aria_docs.report.site import _INSIDE_BYTES, _inside, write_report
-from aria_docs.store import Batch, Store
-from schemas.sources import FileRow, SourceRow
+from aria_docs.schemas.sources import FileRow, SourceRow
+from aria_docs.storage.database import Batch, Store
 
 
 def pages(folder: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from schemas.answers import Answer, DocumentSummaryAnswer, ScenesAnswer, TablesAnswer, VideoSummaryAnswer
+from aria_docs.schemas.answers import Answer, DocumentSummaryAnswer, ScenesAnswer, TablesAnswer, VideoSummaryAnswer
 
 torch = pytest.importorskip("torch")
 from aria_docs.errors import EngineError  # noqa: E402

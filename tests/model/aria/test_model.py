@@ -12,7 +12,7 @@ from pydantic import Field
 
 from aria_docs.errors import ModelError
 from aria_docs.model.chat_model import Question
-from schemas.answers import Answer
+from aria_docs.schemas.answers import Answer
 
 torch = pytest.importorskip("torch")
 from aria_docs.model.aria import model as engine  # noqa: E402

@@ -1,0 +1,275 @@
+"""Table candidates of a page: PyMuPDF's layout network and the ruling lines say where, the words say what.
+
+PyMuPDF's own Table.extract() and to_pandas() lose decimal points and blanks (2.0), and its find_tables() is worse than
+linear in drawings; neither is used: cells are made of the page's words.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from aria_docs.captions import is_caption
+from aria_docs.ingest.mupdf import pymupdf
+from aria_docs.ingest.tables.lattice import Lattice, Rule, lattice_table, lattices, merge_rules, tells_columns
+from aria_docs.ingest.tables.lines import MARKED, NOTED, Line, lines_of, may_hold_table, phrases_of
+from aria_docs.ingest.tables.open_table import open_table
+from aria_docs.ingest.turns import quarters_upright, turn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aria_docs.media import Box, Page, TableCandidate, Word
+
+# The network takes 1.4 s for 1,000 lines of text, 9 for 3,000 and 32 for 6,000 (each cell of a table is one of its
+# lines), and it collects drawings one by one.
+MAX_LINES = 3_000
+MAX_DRAWINGS = 20_000
+# It renders the page at one pixel a point: a page of 144,000 points would be 60 GB. Larger pages are shrunk to this.
+MAX_SIDE_PT = 2_000.0
+
+# Two tables side by side stand further apart than columns do, and have rules longer than a column's.
+_SIDES_PT, _RULE_PT = 12.0, 60.0
+
+CROWDED = "tables on this page looked for by ruling lines only: it has {} {}, the limit is {:,}"
+
+
+def find(handle: Any, page: Page) -> tuple[tuple[TableCandidate, ...], str | None]:
+    """The candidates of a loaded page, and a note where only the cheap way was open."""
+    if len(page.words) < 4:
+        return (), None
+    with _upright(handle, page) as (upright, quarters, scale):
+        return _find(upright, page, quarters, scale)
+
+
+@contextmanager
+def _upright(handle: Any, page: Page) -> Iterator[tuple[Any, int, float]]:
+    """The page with its text upright and no larger than MAX_SIDE_PT.
+
+    With it, the clockwise quarter turns and the scale that lead from the page as displayed to it.
+    """
+    rotation = handle.rotation
+    quarters = _quarters(handle, page)
+    scale = min(1.0, MAX_SIDE_PT / max(page.width_pt, page.height_pt))
+    if quarters == 0 and rotation == 0 and scale == 1.0:
+        yield handle, 0, 1.0
+        return
+    with pymupdf.open() as frame:
+        try:
+            handle.set_rotation(0)
+            width, height = handle.rect.width * scale, handle.rect.height * scale
+            if quarters % 2:
+                width, height = height, width
+            shown = frame.new_page(width=width, height=height)
+            shown.show_pdf_page(shown.rect, handle.parent, handle.number, rotate=-90 * quarters % 360)
+        finally:
+            handle.set_rotation(rotation)
+        yield shown, quarters - rotation // 90, scale
+
+
+def _quarters(handle: Any, page: Page) -> int:
+    """Quarter turns from the page's own coordinates, before /Rotate, to upright text."""
+    tall = sum(word.box[3] - word.box[1] > word.box[2] - word.box[0] for word in page.words if len(word.text) > 2)
+    sideways = 2 * tall > sum(len(word.text) > 2 for word in page.words)
+    if not sideways and handle.rotation == 0:
+        return 0
+    lines = [line for block in handle.get_text("dict", flags=0)["blocks"] for line in block.get("lines", ())]
+    return quarters_upright((*line["dir"], len(line["spans"])) for line in lines)
+
+
+def _find(handle: Any, page: Page, quarters: int, scale: float) -> tuple[tuple[TableCandidate, ...], str | None]:
+    def to_frame(word: Word) -> Word:
+        box = turn(word.box, quarters, page.width_pt, page.height_pt)
+        return replace(word, box=(box[0] * scale, box[1] * scale, box[2] * scale, box[3] * scale))
+
+    width, height = (page.width_pt, page.height_pt) if quarters % 2 == 0 else (page.height_pt, page.width_pt)
+
+    def to_page(box: Box) -> Box:
+        return turn((box[0] / scale, box[1] / scale, box[2] / scale, box[3] / scale), -quarters, width, height)
+
+    moved = bool(quarters % 4) or scale != 1.0
+    words = [to_frame(word) for word in page.words] if moved else list(page.words)
+    drawings = handle.get_cdrawings()
+    horizontal, vertical, shades = _rules(drawings)
+    grids = lattices(horizontal, vertical)
+    note = None
+    groups: list[dict[str, Any]] = []
+    n_lines = len({(word.block, word.line) for word in words})
+    if n_lines > MAX_LINES:
+        note = CROWDED.format(f"{n_lines:,}", "lines of text", MAX_LINES)
+    elif len(drawings) > MAX_DRAWINGS:
+        note = CROWDED.format(f"{len(drawings):,}", "drawings", MAX_DRAWINGS)
+    elif grids or may_hold_table(words):
+        handle.get_layout(return_raw=True)
+        groups = handle.layout_information or []
+    tables = _tables(groups, grids, words, merge_rules([*horizontal, *shades]))
+    if moved:
+        tables = [
+            replace(
+                table,
+                box=to_page(table.box),
+                cells=tuple(replace(cell, box=to_page(cell.box) if cell.box else None) for cell in table.cells),
+            )
+            for table in tables
+        ]
+    return tuple(tables), note
+
+
+def _tables(
+    groups: list[dict[str, Any]], grids: list[Lattice], words: list[Word], horizontal: list[Rule]
+) -> list[TableCandidate]:
+    found: list[TableCandidate | None] = []
+    used: list[Lattice] = []
+    regions = _regions(groups)
+    parts = [(part, edges) for box, edges in regions for part in _parted(box, words, grids, horizontal)]
+    for box, hints in parts:
+        edges = [x for x in hints if box[0] + 6 < x < box[2] - 6]
+        inside = [lattice for lattice in grids if lattice not in used and _overlap(lattice.box, box) > 0.5]
+        whole = [lattice for lattice in inside if _explains([lattice], box, words)]
+        used += inside
+        if whole or (len(inside) > 1 and _explains(inside, box, words)):
+            found += [lattice_table(lattice, words) for lattice in whole or inside]
+            continue
+        # Lines that do not make the table may still tell some of its columns.
+        ruled = [x for lattice in inside for x in lattice.xs if box[0] + 6 < x < box[2] - 6]
+        edges += [x for x in ruled if all(abs(x - edge) > 8 for edge in edges)]
+        found.append(open_table(box, words, edges, horizontal))
+    pictures: list[Box] = [tuple(group["group_bbox"][:4]) for group in groups if group["class_name"] == "picture"]
+    for lattice in grids:
+        # Lines where the network sees no table: text in a picture, or a second view of a table above.
+        elsewhere = [*pictures, *(box for box, _ in regions)]
+        if lattice not in used and not any(_overlap(lattice.box, box) > 0.25 for box in elsewhere):
+            found.append(lattice_table(lattice, words))
+    return [table for table in found if table is not None]
+
+
+def _regions(groups: list[dict[str, Any]]) -> list[tuple[Box, list[float]]]:
+    """Boxes that the network calls tables, and where it sees edges of columns."""
+    regions = []
+    for group in groups:
+        if group["class_name"] == "table" and group.get("table_grid") is not None:
+            x0, y0, x1, y1 = group["group_bbox"][:4]
+            regions.append(((x0, y0, x1, y1), [x0 + x for x in group["table_grid"].v_lines]))
+    return regions
+
+
+def _parted(box: Box, words: list[Word], grids: list[Lattice], rules: list[Rule]) -> list[Box]:
+    """The tables that the network took for one: a caption stands between them, or rules end on both sides of a gap.
+
+    Lattices tell by themselves.
+    """
+    here = [word for word in words if _inside(word, box)]
+    inside = [lattice for lattice in grids if _overlap(lattice.box, box) > 0.5]
+    if not here or any(len(lattice.xs) > 2 for lattice in inside):
+        return [box]
+    if inside:  # frames
+        return _sides(box, here, rules)
+    lines = lines_of(here)
+    cuts = [n for n in range(2, len(lines) - 2) if is_caption(lines[n].text)]
+    parts = []
+    for first, last in pairwise([0, *cuts, len(lines)]):
+        while last < len(lines) and last > first + 2 and _is_prose(lines[last - 1], box):
+            last -= 1
+        top = box[1] if first == 0 else lines[first].top
+        parts.append((box[0], top, box[2], box[3] if last == len(lines) else lines[last - 1].bottom))
+    return [side for part in parts for side in _sides(part, here, rules)]
+
+
+def _is_prose(line: Line, box: Box) -> bool:
+    """Whether a line is one phrase over most of the width."""
+    return len(phrases_of(line.words, line.bottom - line.top)) == 1 and line.words[-1].box[2] - line.words[0].box[
+        0
+    ] > 0.3 * (box[2] - box[0])
+
+
+def _sides(box: Box, words: list[Word], rules: list[Rule]) -> list[Box]:
+    """Two boxes where tables stand side by side, each under rules of its own with nothing in the gap; else the box."""
+    here = sorted((word for word in words if _inside(word, box)), key=lambda word: word.box[0])
+    near = [r for r in rules if box[1] - 12 < r.at < box[3] + 12 and r.start < box[2] and r.end > box[0]]
+    near = [r for r in near if r.end - r.start > _RULE_PT]
+    reach = -math.inf
+    for word in here:
+        gap, middle = word.box[0] - reach, (word.box[0] + reach) / 2
+        left, right = [r for r in near if r.end < middle], [r for r in near if r.start > middle]
+        if reach > 0 and gap > _SIDES_PT and left and right and len(left) + len(right) == len(near):
+            spans = (
+                (min(r.start for r in left), here[0].box[0], reach, max(r.end for r in left)),
+                (min(r.start for r in right), word.box[0], max(w.box[2] for w in here), max(r.end for r in right)),
+            )
+            if all(start < x0 + 8 and end > x1 - 8 for start, x0, x1, end in spans):
+                return [(box[0], box[1], middle, box[3]), *_sides((middle, *box[1:]), words, rules)]
+        reach = max(reach, word.box[2])
+    return [box]
+
+
+def _explains(inside: list[Lattice], box: Box, words: list[Word]) -> bool:
+    """Whether lattices hold nearly all words of a region but its caption and notes, and tell its columns apart."""
+    here = [word for word in words if _inside(word, box)]
+    top, bottom = min(lattice.ys[0] for lattice in inside), max(lattice.ys[-1] for lattice in inside)
+    above, below = [w for w in here if w.box[3] < top + 3], [w for w in here if w.box[1] > bottom - 3]
+    for outside in (above, below):
+        text = outside and lines_of(outside)[0].text
+        if text and (is_caption(text) or (outside is below and (NOTED.match(text) or MARKED.match(text)))):
+            here = [word for word in here if not any(word is other for other in outside)]
+    held = sum(any(_inside(word, lattice.box) for lattice in inside) for word in here)
+    return held >= 0.9 * len(here) and all(
+        len(lattice.xs) > 2 and len(lattice.ys) > 2 and tells_columns(lattice, words) for lattice in inside
+    )
+
+
+def _inside(word: Word, box: Box) -> bool:
+    x, y = (word.box[0] + word.box[2]) / 2, (word.box[1] + word.box[3]) / 2
+    return box[0] <= x <= box[2] and box[1] <= y <= box[3]
+
+
+def _overlap(a: Box, b: Box) -> float:
+    """The share of the smaller box that lies in the other."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    smaller = min((a[2] - a[0]) * (a[3] - a[1]), (b[2] - b[0]) * (b[3] - b[1]))
+    return width * height / smaller if width > 0 and height > 0 and smaller > 0 else 0.0
+
+
+def _rules(drawings: list[dict[str, Any]]) -> tuple[list[Rule], list[Rule], list[Rule]]:
+    """Horizontal and vertical lines: strokes, borders, and filled boxes too thin to be anything else.
+
+    And the upper and lower edges of shaded boxes, which set rows apart as a rule does.
+    """
+    horizontal: list[Rule] = []
+    vertical: list[Rule] = []
+    shades: list[Rule] = []
+
+    def line(x0: float, y0: float, x1: float, y1: float) -> None:
+        if abs(y1 - y0) <= 1 < abs(x1 - x0):
+            horizontal.append(Rule((y0 + y1) / 2, min(x0, x1), max(x0, x1)))
+        elif abs(x1 - x0) <= 1 < abs(y1 - y0):
+            vertical.append(Rule((x0 + x1) / 2, min(y0, y1), max(y0, y1)))
+
+    def rect(x0: float, y0: float, x1: float, y1: float, *, stroked: bool) -> None:
+        if y1 - y0 <= 3:
+            line(x0, (y0 + y1) / 2, x1, (y0 + y1) / 2)
+        elif x1 - x0 <= 3:
+            line((x0 + x1) / 2, y0, (x0 + x1) / 2, y1)
+        elif stroked:
+            for edge in ((x0, y0, x1, y0), (x0, y1, x1, y1), (x0, y0, x0, y1), (x1, y0, x1, y1)):
+                line(*edge)
+        else:
+            shades.extend((Rule(y0, x0, x1), Rule(y1, x0, x1)))
+
+    for drawing in drawings:
+        stroked = "s" in drawing["type"]
+        for item in drawing.get("items", ()):
+            if item[0] == "l" and stroked:
+                line(*item[1], *item[2])
+            elif item[0] == "re":
+                rect(*item[1], stroked=stroked)
+            elif item[0] == "qu":
+                (ax, ay), _, _, (dx, dy) = item[1]
+                rect(min(ax, dx), min(ay, dy), max(ax, dx), max(ay, dy), stroked=stroked)
+        # A thin box drawn as a path of lines and filled.
+        if drawing["type"] == "f" and all(item[0] == "l" for item in drawing["items"]):
+            rect(*drawing["rect"], stroked=False)
+    return merge_rules(horizontal), merge_rules(vertical), merge_rules(shades)

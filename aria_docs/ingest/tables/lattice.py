@@ -1,0 +1,359 @@
+"""Ruling lines → lattices → tables: slots that no line separates are one cell. Pure; words and lines in, cells out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aria_docs.ingest.tables.lines import (
+    WIDE_GAP,
+    YEAR,
+    Line,
+    height_of,
+    is_title,
+    is_value,
+    lines_of,
+    middle_of,
+    steps_of,
+    text_of,
+    within,
+)
+from aria_docs.media import Box, TableCandidate, TableCell, Word
+
+_SNAP_PT = 3.0  # lines nearer than this are one line, ends nearer than this touch
+
+_APART = 1.5  # of the height of a line; text further apart is of two cells
+
+# More lines than these on one page are a drawing.
+_MAX_RULES = 1_500
+_MAX_SLOTS = 40_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A straight line: `at` is y of a horizontal one, x of a vertical one; it runs from `start` to `end`."""
+
+    at: float
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lattice:
+    """Lines that touch: the edges of its columns and rows, and its cells as (row, col, row_span, col_span)."""
+
+    xs: tuple[float, ...]
+    ys: tuple[float, ...]
+    cells: tuple[tuple[int, int, int, int], ...]
+
+    @property
+    def box(self) -> Box:
+        """The outermost lines."""
+        return (self.xs[0], self.ys[0], self.xs[-1], self.ys[-1])
+
+
+def merge_rules(rules: Sequence[Rule], *, min_length_pt: float = 6.0) -> list[Rule]:
+    """Pieces of one line joined (dashes, cell borders drawn one by one), short strokes dropped, sorted by `at`."""
+    merged: list[Rule] = []
+    rows: list[list[Rule]] = []
+    for rule in sorted(rules, key=lambda rule: rule.at):
+        if rows and rule.at - rows[-1][0].at <= 1.5:
+            rows[-1].append(rule)
+        else:
+            rows.append([rule])
+    for row in rows:
+        row.sort(key=lambda rule: rule.start)
+        at = sum(rule.at for rule in row) / len(row)
+        start, end = row[0].start, row[0].end
+        for rule in row[1:]:
+            if rule.start > end + _SNAP_PT:
+                merged.append(Rule(at, start, end))
+                start = rule.start
+            end = max(end, rule.end)
+        merged.append(Rule(at, start, end))
+    return [rule for rule in merged if rule.end - rule.start >= min_length_pt]
+
+
+def lattices(horizontal: Sequence[Rule], vertical: Sequence[Rule]) -> list[Lattice]:
+    """Groups of lines that touch and enclose at least two cells; none where there are too many lines for a table."""
+    if not horizontal or not vertical or max(len(horizontal), len(vertical)) > _MAX_RULES:
+        return []
+    hs = np.array([(rule.at, rule.start, rule.end) for rule in horizontal])
+    vs = np.array([(rule.at, rule.start, rule.end) for rule in vertical])
+    touch = (
+        (vs[None, :, 0] >= hs[:, None, 1] - _SNAP_PT)
+        & (vs[None, :, 0] <= hs[:, None, 2] + _SNAP_PT)
+        & (hs[:, None, 0] >= vs[None, :, 1] - _SNAP_PT)
+        & (hs[:, None, 0] <= vs[None, :, 2] + _SNAP_PT)
+    )
+    result = []
+    free = set(range(len(hs)))
+    while free:
+        rows, cols = {free.pop()}, set[int]()
+        fresh = set(rows)
+        while fresh:
+            new_cols = set(np.flatnonzero(touch[sorted(fresh)].any(axis=0)).tolist()) - cols
+            cols |= new_cols
+            fresh = set(np.flatnonzero(touch[:, sorted(new_cols)].any(axis=1)).tolist()) - rows if new_cols else set()
+            rows |= fresh
+        free -= rows
+        lattice = _lattice(hs[sorted(rows)], vs[sorted(cols)])
+        if lattice is not None:
+            result.append(lattice)
+    return result
+
+
+def _lattice(hs: NDArray[np.float64], vs: NDArray[np.float64]) -> Lattice | None:
+    """hs, vs: (n, 3) of at, start, end."""
+    if len(hs) < 2 or not len(vs):
+        return None
+    # Open sides: rules that run on past the outermost lines end a cell there all the same.
+    xs = _edges([*vs[:, 0], *_open_ends(hs, vs[:, 0])])
+    ys = _edges([*hs[:, 0], *_open_ends(vs, hs[:, 0])])
+    n_rows, n_cols = len(ys) - 1, len(xs) - 1
+    if n_rows < 1 or n_cols < 1 or n_rows * n_cols < 2 or n_rows * n_cols > _MAX_SLOTS:
+        return None
+    left = _separated(xs, ys, vs)  # (n_rows, n_cols + 1): a line on the left of the slot
+    above = _separated(ys, xs, hs).T  # (n_rows + 1, n_cols)
+    taken = np.zeros((n_rows, n_cols), dtype=bool)
+    cells = []
+    for row in range(n_rows):
+        for col in range(n_cols):
+            if taken[row, col]:
+                continue
+            last = col
+            while last + 1 < n_cols and not left[row, last + 1] and not taken[row, last + 1]:
+                last += 1
+            bottom = row
+            while (
+                bottom + 1 < n_rows
+                and not above[bottom + 1, col : last + 1].any()
+                and not left[bottom + 1, col + 1 : last + 1].any()
+                and not taken[bottom + 1, col : last + 1].any()
+            ):
+                bottom += 1
+            taken[row : bottom + 1, col : last + 1] = True
+            cells.append((row, col, bottom - row + 1, last - col + 1))
+    return Lattice(tuple(xs), tuple(ys), tuple(cells)) if len(cells) > 1 else None
+
+
+def _open_ends(rules: NDArray[np.float64], across: NDArray[np.float64]) -> list[float]:
+    """Where two or more rules end together, if that is well outside the lines that cross them."""
+    starts, ends = np.sort(rules[:, 1]), np.sort(-rules[:, 2])
+    open_ends = []
+    for values, limit in ((starts, float(across.min()) - 8), (ends, -float(across.max()) - 8)):
+        together = [float(a) for a, b in pairwise(values) if b - a <= _SNAP_PT]
+        open_ends += [together[0]] if together and together[0] < limit else [math.nan]
+    left, right = open_ends
+    return [x for x in (left, -right) if not math.isnan(x)]
+
+
+def _edges(values: Sequence[float]) -> list[float]:
+    edges: list[list[float]] = []
+    for value in sorted(values):
+        if edges and value - edges[-1][-1] <= _SNAP_PT:
+            edges[-1].append(value)
+        else:
+            edges.append([value])
+    return [float(np.mean(edge)) for edge in edges]
+
+
+def _separated(at: Sequence[float], along: Sequence[float], rules: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """[i, j]: whether a rule at at[j] covers most of the stretch from along[i] to along[i + 1]."""
+    starts, ends = np.array(along[:-1]), np.array(along[1:])
+    covered = np.zeros((len(starts), len(at)))
+    for j, position in enumerate(at):
+        for _, start, end in rules[np.abs(rules[:, 0] - position) <= _SNAP_PT]:
+            covered[:, j] += np.clip(np.minimum(ends, end) - np.maximum(starts, start), 0, None)
+    separated: NDArray[np.bool_] = covered >= 0.6 * (ends - starts)[:, None]
+    return separated
+
+
+def lattice_table(lattice: Lattice, words: Sequence[Word]) -> TableCandidate | None:
+    """The table that the lines draw; None where no two of its cells hold text."""
+    inside = [word for word in words if within(word, lattice.box)]
+    lattice = _parted(lattice, inside)
+    xs, ys = lattice.xs, lattice.ys
+    slots: dict[tuple[int, int], int] = {}
+    for n, (row, col, row_span, col_span) in enumerate(lattice.cells):
+        slots.update({(row + i, col + j): n for i in range(row_span) for j in range(col_span)})
+    content: list[list[Word]] = [[] for _ in lattice.cells]
+    for word in inside:
+        x, y = middle_of(word)
+        row = min(max(int(np.searchsorted(ys, y)) - 1, 0), len(ys) - 2)
+        col = min(max(int(np.searchsorted(xs, x)) - 1, 0), len(xs) - 2)
+        content[slots[row, col]].append(word)
+    if sum(map(bool, content)) < 2:
+        return None
+    cells = []
+    offset = 0  # rows that bands of several records have added so far
+    added: dict[int, int] = {}
+    for row in range(len(ys) - 1):
+        here = [n for n, cell in enumerate(lattice.cells) if cell[0] == row]
+        groups = _records([content[n] for n in here]) if all(lattice.cells[n][2] == 1 for n in here) else None
+        crossed = any(cell[0] < row < cell[0] + cell[2] for cell in lattice.cells)
+        added[row] = offset
+        if groups is None or crossed:
+            continue
+        for k, group in enumerate(groups):
+            top = ys[row] if k == 0 else group[0].top
+            bottom = ys[row + 1] if k == len(groups) - 1 else groups[k + 1][0].top
+            for n in here:
+                _, col, _, col_span = lattice.cells[n]
+                box = (xs[col], top, xs[col + col_span], bottom)
+                text = text_of([word for word in content[n] if any(word in line.words for line in group)])
+                cells.append(TableCell(row + offset + k, col, text, 1, col_span, box=box))
+        offset += len(groups) - 1
+        added[row] = -1
+    for n, (row, col, row_span, col_span) in enumerate(lattice.cells):
+        if added[row] < 0:
+            continue
+        span = row_span + added[row + row_span - 1] - added[row]
+        box = (xs[col], ys[row], xs[col + col_span], ys[row + row_span])
+        cells.append(TableCell(row + added[row], col, text_of(content[n]), span, col_span, box=box))
+    return candidate_of(_unframed(cells, len(xs) - 1), header_rows=None, ruled=True)
+
+
+def _parted(lattice: Lattice, words: Sequence[Word]) -> Lattice:
+    """With cells over several columns parted where their words stand far apart on both sides of a line that ends short
+    of them, as one does in a poor scan."""
+    cells: list[tuple[int, int, int, int]] = []
+    for row, col, row_span, col_span in lattice.cells:
+        x0, x1 = lattice.xs[col], lattice.xs[col + col_span]
+        y0, y1 = lattice.ys[row], lattice.ys[row + row_span]
+        own = [word for word in words if x0 < middle_of(word)[0] < x1 and y0 < middle_of(word)[1] < y1]
+        cuts = [n for n in range(col + 1, col + col_span) if _stands_apart(own, lattice.xs[n])] if row_span == 1 else []
+        cells += [(row, a, row_span, b - a) for a, b in pairwise([col, *cuts, col + col_span])]
+    return replace(lattice, cells=tuple(cells))
+
+
+def _stands_apart(words: Sequence[Word], x: float) -> bool:
+    """Whether no word crosses `x`, and those beside it on one line are as far apart as no words of a phrase."""
+    if any(word.box[0] < x < word.box[2] for word in words):
+        return False
+    apart = []
+    for line in lines_of(words):
+        for a, b in pairwise(line.words):
+            if a.box[2] <= x <= b.box[0]:
+                least = WIDE_GAP if is_value(b.text) else _APART
+                apart.append(b.box[0] - a.box[2] > least * (line.bottom - line.top))
+    return bool(apart) and all(apart)
+
+
+def tells_columns(lattice: Lattice, words: Sequence[Word]) -> bool:
+    """Whether the lines keep numbers side by side apart, as they do not where only a header or a frame is ruled."""
+    lines = lines_of([word for word in words if within(word, lattice.box)])
+    jammed = 0
+    for line in lines:
+        for a, b in pairwise(line.words):
+            gap = b.box[0] - a.box[2]
+            if gap > WIDE_GAP * (line.bottom - line.top) and is_value(a.text) and is_value(b.text):
+                (ax, y), (bx, _) = middle_of(a), middle_of(b)
+                row = int(np.searchsorted(lattice.ys, y)) - 1
+                between = [x for x in lattice.xs if ax < x < bx]
+                inside = [
+                    cell
+                    for cell in lattice.cells
+                    if cell[0] <= row < cell[0] + cell[2]
+                    and lattice.xs[cell[1]] < ax
+                    and bx < lattice.xs[cell[1] + cell[3]]
+                ]
+                if not between or inside:
+                    jammed += 1
+                    break
+    return jammed < max(2, 0.2 * len(lines))
+
+
+def _unframed(cells: list[TableCell], n_cols: int) -> list[TableCell]:
+    """Without a title over the table or a note under it that stands in the same frame."""
+    while True:
+        rows = {cell.row for cell in cells}
+        first = [cell for cell in cells if cell.row == min(rows)]
+        last = [cell for cell in cells if cell.row + cell.row_span - 1 == max(rows)]
+        if len(rows) < 3 or n_cols < 2:
+            return cells
+        if len(first) == 1 and first[0].col_span == n_cols and is_title(first[0].text):
+            shift = min(rows - {first[0].row})
+            cells = [replace(cell, row=cell.row - shift) for cell in cells if cell is not first[0]]
+        elif len(last) == 1 and last[0].col_span == n_cols and is_title(last[0].text):
+            cells = [cell for cell in cells if cell is not last[0]]
+        else:
+            return cells
+
+
+def _records(contents: Sequence[list[Word]]) -> list[list[Line]] | None:
+    """Lines of a ruled band that are records of their own: each a label, and a number or a fresh start beside it."""
+    words = [word for content in contents for word in content]
+    lines = lines_of(words)
+    if len(lines) < 2 or len(contents) < 2:
+        return None
+    owner = {id(word): n for n, content in enumerate(contents) for word in content}
+    filled = [{owner[id(word)] for word in line.words} for line in lines]
+    if len(lines) > 2 and all(len(columns) == len(contents) for columns in filled) and _not_wrapped(lines, owner):
+        return [[line] for line in lines]
+    valued = [
+        any(owner[id(word)] > 0 and is_value(word.text) and any(c.isdigit() for c in word.text) for word in line.words)
+        and not all(word.text.startswith(("(", "[")) for word in line.words if owner[id(word)] > 0)
+        for line in lines
+    ]
+    labelled = [0 in columns for columns in filled]
+    steps = [b.middle - a.middle for a, b in pairwise(lines)]
+    loose = 1.3 * min(steps_of(lines, height_of(words)), default=0.0)
+    starts = [
+        i
+        for i in range(len(lines))
+        if labelled[i] and (valued[i] or (len(filled[i]) > 1 and i > 0 and steps[i - 1] > loose) or i == 0)
+    ]
+    if len(starts) < 2 or not all(valued[i] or len(filled[i]) > 1 or i == 0 for i in starts):
+        return None
+    bounds = [0, *starts[1:], len(lines)]
+    return [lines[a:b] for a, b in pairwise(bounds)]
+
+
+def _not_wrapped(lines: Sequence[Line], owner: dict[int, int]) -> bool:
+    """Whether most lines end where, in one column at least, the next word would have had room."""
+    parts: list[dict[int, list[Word]]] = []
+    for line in lines:
+        parts.append({})
+        for word in line.words:
+            parts[-1].setdefault(owner[id(word)], []).append(word)
+    right = {n: max(part[n][-1].box[2] for part in parts) for n in parts[0]}
+    early = 0
+    for (above, below), line in zip(pairwise(parts), lines, strict=False):
+        blank = 0.3 * (line.bottom - line.top)
+        early += any(above[n][-1].box[2] + blank + below[n][0].box[2] - below[n][0].box[0] < right[n] for n in above)
+    return 2 * early > len(lines) - 1
+
+
+def _header_rows(cells: Sequence[TableCell], n_rows: int) -> int:
+    """Leading rows of a lattice without numbers, followed by one with; 1 for a table of texts with a full first row."""
+    rows: list[list[TableCell]] = [[] for _ in range(n_rows)]
+    for cell in cells:
+        if cell.text:
+            rows[cell.row].append(cell)
+    for i, row in enumerate(rows):
+        values = [cell.text for cell in row if cell.col > 0]
+        numeric = [text for text in values if is_value(text) and not YEAR.fullmatch(text)]
+        if numeric and 2 * len(numeric) >= len(values):
+            reach = max((cell.row + cell.row_span for above in rows[:i] for cell in above), default=0)
+            last = max((k for k in range(i) if any(cell.col > 0 for cell in rows[k])), default=-1)
+            return min(max(last + 1, reach if reach <= i else 0), i) if last >= 0 else 0
+    return int(n_rows > 1 and len(rows[0]) > 1)
+
+
+def candidate_of(cells: list[TableCell], *, header_rows: int | None, ruled: bool) -> TableCandidate:
+    """The table of these cells; without a count of `header_rows` one is made from the texts."""
+    n_rows = max(cell.row + cell.row_span for cell in cells)
+    n_cols = max(cell.col + cell.col_span for cell in cells)
+    if header_rows is None:
+        header_rows = _header_rows(cells, n_rows)
+        cells = [TableCell(c.row, c.col, c.text, c.row_span, c.col_span, c.row < header_rows, box=c.box) for c in cells]
+    cells.sort(key=lambda cell: (cell.row, cell.col))
+    boxes = [cell.box for cell in cells if cell.box]
+    box = (min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes))
+    return TableCandidate(box, n_rows, n_cols, header_rows, tuple(cells), ruled)

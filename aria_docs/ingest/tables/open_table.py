@@ -1,0 +1,552 @@
+"""Open tables, with few or no vertical lines: rows, headers and spans from the text itself. Pure.
+
+─────────────────────────────   full rule
+          2007        2009      spanner: the rule below it says which columns it heads
+       ─────────   ─────────    partial rules
+Sex    No.   (%)   No.   (%)    leaves: all lines of a column up to its spanner are one cell
+─────────────────────────────
+Male   12    4.7   14    4.9
+A label that   3     5    6     a wrapped label: its lines are one row
+ goes on
+─────────────────────────────
+Note: …                         not part of the table
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import median
+
+import numpy as np
+
+from aria_docs.captions import is_caption
+from aria_docs.ingest.tables.columns import settled_edges
+from aria_docs.ingest.tables.lattice import Rule, candidate_of
+from aria_docs.ingest.tables.lines import (
+    HALF_LINE,
+    MARKED,
+    NOTED,
+    YEAR,
+    Line,
+    height_of,
+    is_title,
+    is_value,
+    lines_of,
+    middle_of,
+    phrases_of,
+    steps_of,
+    text_of,
+    within,
+)
+from aria_docs.media import Box, TableCandidate, TableCell, Word
+
+_OFF_CENTRE = 0.15  # of the width of columns: a phrase that far from their middle does not head all of them
+_FULL = 0.9  # of a table's width: a rule that long ends a band of rows
+
+
+@dataclass(slots=True)
+class _Cell:
+    """A cell on its way: columns first to last, rows set at the end."""
+
+    first: int
+    last: int
+    words: list[Word] = field(default_factory=list)
+    row: int = 0
+    row_span: int = 1
+
+
+def open_table(
+    box: Box, words: Sequence[Word], column_edges: Sequence[float], rules: Sequence[Rule]
+) -> TableCandidate | None:
+    """The table in `box`; `column_edges` are hints between columns, `rules` the horizontal lines of the page."""
+    lines = lines_of([word for word in words if within(word, box)])
+    if len(lines) < 2:
+        return None
+    left = min(word.box[0] for line in lines for word in line.words)
+    right = max(word.box[2] for line in lines for word in line.words)
+    near = [rule for rule in rules if box[1] - 12 < rule.at < box[3] + 12 and rule.end > left and rule.start < right]
+    full = sorted(
+        rule.at
+        for rule in near
+        if rule.start <= left + 4 and min(rule.end, right) - max(rule.start, left) >= _FULL * (right - left)
+    )
+    lines = _without_notes(_without_title(lines, full, column_edges), full, column_edges)
+    if len(lines) < 2:
+        return None
+    height = height_of([word for line in lines for word in line.words])
+    edges = settled_edges(column_edges, lines, height)
+    if not edges:
+        return None
+    grid = _Grid(edges, left, right, lines, height, full)
+    n_header = grid.header_lines()
+    header, depth = _header(grid, lines[:n_header], [rule for rule in near if rule.at not in full])
+    cells = header
+    row = depth
+    for group in grid.rows(lines[n_header:]):
+        for cell in grid.cells(group):
+            cell.row = row
+            cells.append(cell)
+        row += 1
+    return _open_cells(grid, cells, row, depth, ruled=_is_ruled(lines, near, right - left))
+
+
+class _Grid:
+    """Column edges and what follows from them for the lines of one open table."""
+
+    def __init__(
+        self, edges: list[float], left: float, right: float, lines: list[Line], height: float, full: list[float]
+    ) -> None:
+        self.edges, self.left, self.right, self.lines, self.height, self.full = edges, left, right, lines, height, full
+        self.n_cols = len(edges) + 1
+        steps = steps_of(lines, height)
+        self.leading = float(np.percentile(steps, 10)) if steps else height
+        self.pitch = median(steps) if steps else height
+        self.rows_apart = False  # lines of the body stand at more than one distance; known when its rows are asked for
+        # Where the words of a column begin in most lines: a word there is no more of the phrase before it.
+        begins: list[Counter[int]] = [Counter() for _ in range(self.n_cols)]
+        for line in lines:
+            for phrase in phrases_of(line.words, height):
+                begins[self.column(phrase[0])][round(phrase[0].box[0])] += 1
+        self.starts = [x if n > 2 else None for counts in begins for x, n in (counts.most_common(1) or [(0, 0)])]
+        # The text of a column, and not its edges, is what headers are centred on.
+        spans: list[list[tuple[float, float]]] = [[] for _ in range(self.n_cols)]
+        for line in lines:
+            for cell in self._cells_of_line(line):
+                if cell.first == cell.last:
+                    spans[cell.first].append((cell.words[0].box[0], cell.words[-1].box[2]))
+        with_values = [filled for filled in map(self.filled, lines) if any(c > 0 for c in filled)]
+        self.labelled = 2 * sum(0 in filled for filled in with_values) > len(with_values)
+        bounds = [left, *edges, right]
+        self.extents = [
+            (min(a for a, _ in span), max(b for _, b in span)) if span else (bounds[i], bounds[i + 1])
+            for i, span in enumerate(spans)
+        ]
+
+    def column(self, word: Word) -> int:
+        return int(np.searchsorted(self.edges, (word.box[0] + word.box[2]) / 2))
+
+    def _cells_of_line(self, line: Line) -> list[_Cell]:
+        """Words of a line by column; a phrase that runs on over an edge without a gap stays one cell."""
+        cells: list[_Cell] = []
+        for word in line.words:
+            column = self.column(word)
+            if cells:
+                last = cells[-1]
+                start = self.starts[column]
+                runs_on = (
+                    word.box[0] - last.words[-1].box[2] < 0.4 * self.height
+                    and not (is_value(word.text) or is_value(last.words[-1].text))
+                    and (start is None or abs(word.box[0] - start) > 1.5)
+                )
+                if last.last == column or (column > last.last and runs_on):
+                    last.words.append(word)
+                    last.last = column
+                    continue
+            cells.append(_Cell(column, column, [word]))
+        return cells
+
+    def filled(self, line: Line) -> dict[int, str]:
+        return {cell.first: " ".join(word.text for word in cell.words) for cell in self._cells_of_line(line)}
+
+    def is_body(self, line: Line) -> bool:
+        """Numbers in most of the filled columns but the first, and not just years or a count of the columns."""
+        filled = self.filled(line)
+        if self.labelled and 0 not in filled:
+            return False
+        values = [text for column, text in filled.items() if column > 0]
+        numeric = [text for text in values if is_value(text)]
+        if not numeric or 2 * len(numeric) < len(values) or not any(c.isdigit() for text in numeric for c in text):
+            return False
+        if len(numeric) > 1 and all(YEAR.fullmatch(text) for text in numeric):
+            return False
+        digits = [re.sub(r"\D", "", text) for text in numeric]
+        counts = [int(d) for d in digits if d and len(d) < 4]
+        return not (len(counts) > 2 and len(counts) == len(numeric) and all(b - a == 1 for a, b in pairwise(counts)))
+
+    def ruled(self, above: Line, below: Line) -> bool:
+        return any(above.middle < y < below.middle for y in self.full)
+
+    def header_lines(self) -> int:
+        """How many leading lines are the header's."""
+        lines = self.lines
+        ruled = [i for i in range(1, len(lines)) if self.ruled(lines[i - 1], lines[i])]
+        first_body = next((i for i, line in enumerate(lines) if self.is_body(line)), None)
+        if first_body is None:
+            if ruled and ruled[0] <= len(lines) // 2:
+                return ruled[0]
+            # Lines set off from the rest by more than the usual distance, the label's column filled in one; else one.
+            steps = [b.middle - a.middle for a, b in pairwise(lines[:6])]
+            apart = next((i for i, step in enumerate(steps, 1) if step > 1.3 * self.leading), 1)
+            head = apart if sum(0 in self.filled(line) for line in lines[:apart]) <= 1 else 1
+            return head if max(len(self.filled(line)) for line in lines[:head]) > 1 else 0
+        if ruled and ruled[0] <= len(lines) // 2 and sum(map(self.is_body, lines[: ruled[0]])) <= 1:
+            ends = [i for i in ruled if i <= first_body] or ruled[:1]
+            # Where each row is ruled, a heading between rows is none of the header.
+            while len(ends) > 1 and all(set(self.filled(line)) == {0} for line in lines[ends[-2] : ends[-1]]):
+                ends.pop()
+            return ends[-1]
+        for i in range(first_body, 0, -1):
+            if i < len(lines) and set(self.filled(lines[i - 1])) != {0}:
+                return i
+        return 0 if first_body == 0 or set(self.filled(lines[0])) == {0} else first_body
+
+    def rows(self, lines: Sequence[Line]) -> list[list[Line]]:
+        """Lines of the body grouped to rows."""
+        steps = steps_of(lines, self.height)
+        self.rows_apart = bool(steps) and float(np.percentile(steps, 90)) > 1.15 * min(steps)
+        bands: list[list[Line]] = []
+        for line in lines:
+            if bands and not self.ruled(bands[-1][-1], line):
+                bands[-1].append(line)
+            else:
+                bands.append([line])
+        # Where rules part the rows, what stands between two of them is one row, but where it is several records.
+        records = [self._is_one_record(band) for band in bands]
+        rows_ruled = len(bands) > 2 and 2 * len(bands) > 0.8 * len(lines) and sum(records) >= 0.8 * len(bands)
+        rows: list[list[Line]] = []
+        for band, is_one in zip(bands, records, strict=True):
+            if rows_ruled and is_one:
+                rows.append(band)
+                continue
+            rows.append(band[:1])
+            for line in band[1:]:
+                if self._goes_on(rows[-1], line):
+                    rows[-1].append(line)
+                else:
+                    rows.append([line])
+        return rows
+
+    def _is_one_record(self, band: Sequence[Line]) -> bool:
+        """Whether no column has two values in it, nor each line a label of its own."""
+        filled = [self.filled(line) for line in band]
+        valued = Counter(column for line in filled for column, text in line.items() if column > 0 and is_value(text))
+        fresh = all(0 in line and len(line) > 1 and not line[0][0].islower() for line in filled)
+        return max(valued.values(), default=0) < 2 and (len(band) == 1 or not fresh)
+
+    def _goes_on(self, row: list[Line], line: Line) -> bool:
+        """Whether `line` is more of `row` and not a row of its own."""
+        previous = row[-1]
+        step = line.middle - previous.middle
+        if step > 1.6 * max(self.height, self.leading):
+            return False
+        here, before = self.filled(line), self.filled(previous)
+        if step < HALF_LINE * self.height and not set(here) & set(before):
+            return True  # half a line down: values set to the middle of a label of two lines
+        if self.rows_apart and set(here) == {0} and len(row) > 1 and 0 not in before:
+            above = row[-2]
+            if set(self.filled(above)) == {0} and line.middle - above.middle < 1.25 * self.leading:
+                return True  # and this is its second line
+        if 0 not in here:
+            # More text under text; numbers without a label are a row of their own.
+            return not self._has_values(line) and set(here) <= set().union(*(self.filled(part) for part in row))
+        if 0 not in before:
+            return False
+        indent = line.words[0].box[0] - row[0].words[0].box[0]
+        lower = line.words[0].text[:1].islower() or _before(line, previous).endswith(("-", "/", ",", "&"))
+        if set(before) == {0} and len(row) == 1:
+            return indent > -1 and lower and self._had_to_wrap(previous, line)
+        if set(here) == {0}:
+            tight = step < 0.85 * self.pitch and indent > 1
+            return indent > -1 and (tight or lower or (self._had_to_wrap(previous, line) and indent > 1))
+        if self._has_values(line) or self._has_values(previous):
+            return False
+        if all(text[0].isupper() or text[0].isdigit() for text in here.values()):
+            return False  # sentences that begin side by side
+        if not (self.rows_apart or len(before[0].split()) > 2):
+            return False  # names one under the other, each with its own text beside it
+        return (
+            step < 1.25 * self.leading
+            and set(here) <= set(before)
+            and all(self._had_to_wrap(previous, line, column) for column in here)
+        )
+
+    def _has_values(self, line: Line) -> bool:
+        return any(column > 0 and is_value(text) for column, text in self.filled(line).items())
+
+    def _had_to_wrap(self, above: Line, below: Line, column: int = 0) -> bool:
+        """Whether the column's first word below would have gone past the right end of the column above."""
+        text = [word for word in above.words if self.column(word) == column]
+        more = [word for word in below.words if self.column(word) == column]
+        if not text or not more:
+            return False
+        blank = 0.2 * self.height
+        return text[-1].box[2] + blank + (more[0].box[2] - more[0].box[0]) > self.extents[column][1]
+
+    def cells(self, group: Sequence[Line]) -> list[_Cell]:
+        """The cells of one row of the body."""
+        cells: dict[int, _Cell] = {}
+        for line in group:
+            for cell in self._cells_of_line(line):
+                if cell.first in cells:
+                    cells[cell.first].words += cell.words
+                    cells[cell.first].last = max(cells[cell.first].last, cell.last)
+                else:
+                    cells[cell.first] = cell
+        ordered = [cells[column] for column in sorted(cells)]
+        for cell, after in pairwise(ordered):
+            cell.last = min(cell.last, after.first - 1)
+        if len(ordered) == 1:
+            ordered[0].last = ordered[0].first  # a heading between rows, however far it runs
+        return ordered
+
+
+def _header(grid: _Grid, lines: Sequence[Line], rules: Sequence[Rule]) -> tuple[list[_Cell], int]:
+    """The header's cells with their rows, and how many rows it has."""
+    if not lines:
+        return [], 0
+    top, bottom = lines[0].top - 2, lines[-1].bottom + 4
+    words = [word for line in lines for word in line.words]
+    spanners: list[tuple[_Cell, float]] = []  # with the y of its last line
+    for rule in sorted((rule for rule in rules if top < rule.at < bottom), key=lambda rule: rule.at):
+        columns = [c for c, (a, b) in enumerate(grid.extents) if rule.start - 4 <= (a + b) / 2 <= rule.end + 4]
+        if len(columns) < 2:
+            continue
+        ceiling = max(
+            (
+                other.at
+                for other in rules
+                if other.at < rule.at - 2 and other.start < rule.end and rule.start < other.end
+            ),
+            default=top,
+        )
+        over = [
+            word
+            for word in words
+            if ceiling - 1 < middle_of(word)[1] < rule.at and rule.start - 4 <= middle_of(word)[0] <= rule.end + 4
+        ]
+        for cell in _shared(grid, over, columns):
+            words = [word for word in words if not any(word is other for other in cell.words)]
+            spanners.append((cell, rule.at))
+    for line in () if spanners else lines[:-1]:
+        for cell in _centred(grid, line, lines):
+            words = [word for word in words if not any(word is other for other in cell.words)]
+            above = [
+                other
+                for other, y in spanners
+                if (other.first, other.last) == (cell.first, cell.last) and 0 < line.middle - y < 1.5 * grid.height
+            ]
+            if above:
+                above[0].words += cell.words
+            else:
+                spanners.append((cell, line.middle))
+    levels = [
+        sum(
+            other is not cell and other.first <= cell.first and cell.last <= other.last and other_y < y - 1
+            for other, other_y in spanners
+        )
+        for cell, y in spanners
+    ]
+    depth = max(levels, default=-1) + 2
+    cells = []
+    covered = [0] * grid.n_cols
+    for (cell, _), level in zip(spanners, levels, strict=True):
+        cell.row = level
+        cells.append(cell)
+        for column in range(cell.first, cell.last + 1):
+            covered[column] = max(covered[column], level + 1)
+    leaves: dict[int, _Cell] = {}
+    for word in words:
+        column = grid.column(word)
+        leaf = leaves.setdefault(column, _Cell(column, column, row=covered[column], row_span=depth - covered[column]))
+        leaf.words.append(word)
+    if not leaves:
+        depth -= 1
+    return cells + list(leaves.values()), depth
+
+
+def _shared(grid: _Grid, words: list[Word], columns: Sequence[int]) -> list[_Cell]:
+    """What stands over one rule: one spanner, or several side by side that share its columns between them."""
+    lines = lines_of(words)
+    if not lines:
+        return []
+    for gap in (2 * grid.height, grid.height):
+        rows = [phrases_of(line.words, gap) for line in lines]
+        phrases = rows[0]
+        if len(phrases) < 2 or any(len(row) != len(phrases) for row in rows) or len(columns) < 2 * len(phrases):
+            continue
+        groups = _nearest(grid, phrases, columns)
+        if not all(groups) or (gap == grid.height and not _all_centred(grid, phrases, groups)):
+            continue
+        return [
+            _Cell(group[0], group[-1], [word for row in rows for word in row[i]])
+            for i, group in enumerate(groups)
+            if len(group) > 1
+        ]
+    return [_Cell(columns[0], columns[-1], words)]
+
+
+def _all_centred(grid: _Grid, phrases: Sequence[list[Word]], groups: Sequence[list[int]]) -> bool:
+    """Whether each phrase stands over the middle of several columns of its own."""
+    for phrase, group in zip(phrases, groups, strict=True):
+        x0, x1 = grid.extents[group[0]][0], grid.extents[group[-1]][1]
+        if len(group) < 2 or abs(phrase[0].box[0] + phrase[-1].box[2] - x0 - x1) / 2 > _OFF_CENTRE * (x1 - x0):
+            return False
+    return True
+
+
+def _centred(grid: _Grid, line: Line, lines: Sequence[Line]) -> list[_Cell]:
+    """The spanners of a line of the header without rules: phrases set to the middle of several columns, not of one.
+
+    The first lines of wrapped heads are fewer than the columns, too; but each stands over the rest of its head, all of
+    them to the left, to the right or to the middle of it.
+    """
+    heads: dict[int, tuple[float, float]] = {}
+    for word in (word for other in lines if other.middle > line.middle for word in other.words):
+        x0, x1 = heads.get(grid.column(word), (np.inf, -np.inf))
+        heads[grid.column(word)] = (min(x0, word.box[0]), max(x1, word.box[2]))
+    columns = sorted(column for column in heads if column > 0)
+    phrases = [p for p in phrases_of(line.words, grid.height) if (p[0].box[0] + p[-1].box[2]) / 2 > grid.edges[0]]
+    if not phrases or len(phrases) >= len(columns) or columns != list(range(columns[0], columns[-1] + 1)):
+        return []
+    groups = [
+        _under(grid, phrase, group)
+        for phrase, group in zip(phrases, _nearest(grid, phrases, columns), strict=True)
+        if group
+    ]
+    if len(groups) < len(phrases):
+        return []
+    spanners = [_Cell(g[0], g[-1], list(p)) for p, g in zip(phrases, groups, strict=True) if len(g) > 1]
+    if _heads_repeat(grid, line, lines, groups):
+        return spanners
+    over_one = [[0.0, 0.0, 0.0] for _ in phrases]  # to the left, in the middle, to the right
+    over_text = over_cells = 0.0
+    bounds = [grid.left, *grid.edges, grid.right]
+    for misfit, phrase, group in zip(over_one, phrases, groups, strict=True):
+        a, b = phrase[0].box[0], phrase[-1].box[2]
+        x0, x1 = min((heads[c] for c in group), key=lambda head: abs(sum(head) - a - b))
+        misfit[:] = [abs(a - x0), abs(a + b - x0 - x1) / 2, abs(b - x1)]
+        over_text += abs(grid.extents[group[0]][0] + grid.extents[group[-1]][1] - a - b) / 2
+        over_cells += abs(bounds[group[0]] + bounds[group[-1] + 1] - a - b) / 2
+    own = min(map(sum, zip(*over_one, strict=True)))
+    return [] if own < 3 * len(phrases) or own < min(over_text, over_cells) else spanners
+
+
+def _under(grid: _Grid, phrase: list[Word], group: list[int]) -> list[int]:
+    """The columns that the phrase stands over, without those at one end that belong to no phrase."""
+
+    def off(columns: list[int]) -> float:
+        return abs(
+            grid.extents[columns[0]][0] + grid.extents[columns[-1]][1] - phrase[0].box[0] - phrase[-1].box[2]
+        ) / (2 * (grid.extents[group[-1]][1] - grid.extents[group[0]][0]))
+
+    parts = [group[n:] for n in range(len(group))] + [group[: n + 1] for n in range(len(group))]
+    best = min(parts, key=off)
+    return best if off(group) > _OFF_CENTRE and off(best) < 0.35 * off(group) else group
+
+
+def _heads_repeat(grid: _Grid, line: Line, lines: Sequence[Line], groups: Sequence[list[int]]) -> bool:
+    """Whether the heads below are the same under each phrase, or are years under phrases that are none."""
+    texts: dict[int, str] = {}
+    for word in (word for other in lines if other.middle > line.middle for word in other.words):
+        texts[grid.column(word)] = f"{texts.get(grid.column(word), '')} {word.text}".strip()
+    heads = [tuple(texts[column] for column in group) for group in groups]
+    if min(map(len, heads)) < 2:
+        return False
+    years = all(YEAR.fullmatch(text) for head in heads for text in head)
+    return (years and not any(YEAR.fullmatch(word.text) for word in line.words)) or (
+        len(heads) > 1 and len(set(heads)) == 1
+    )
+
+
+def _nearest(grid: _Grid, phrases: Sequence[list[Word]], columns: Sequence[int]) -> list[list[int]]:
+    """The columns, each with the phrase whose middle is nearest to its own."""
+    middles = [(phrase[0].box[0] + phrase[-1].box[2]) / 2 for phrase in phrases]
+    groups: list[list[int]] = [[] for _ in phrases]
+    for column in columns:
+        middle = sum(grid.extents[column]) / 2
+        groups[min(range(len(phrases)), key=lambda i: abs(middles[i] - middle))].append(column)
+    return groups
+
+
+def _before(line: Line, previous: Line) -> str:
+    """The label's last word above `line`."""
+    right = line.words[-1].box[2]
+    words = [word for word in previous.words if word.box[0] < right]
+    return words[-1].text if words else ""
+
+
+def _without_title(lines: list[Line], full: Sequence[float], edges: Sequence[float]) -> list[Line]:
+    """Without a line above the header that is none of it.
+
+    It begins like a caption, with all down to the next rule or to text side by side; or a full rule sets it off (a
+    title, or a unit such as (In thousands)), or it is a sentence that ends with a colon.
+    """
+    if is_caption(lines[0].text):
+        for n in range(1, min(5, len(lines) - 1)):
+            ruled = any(lines[n - 1].middle < y < lines[n].middle for y in full)
+            if ruled or len(phrases_of(lines[n].words, lines[n].bottom - lines[n].top)) > 1:
+                return lines[n:]
+    if len(lines) < 4 or len(edges) < 2 or len(phrases_of(lines[0].words, lines[0].bottom - lines[0].top)) > 1:
+        return lines
+    text, words = lines[0].text, lines[0].words
+    if text.endswith(":") and sum(words[0].box[0] < edge < words[-1].box[2] for edge in edges) > 1:
+        return lines[1:]
+    ruled = any(lines[0].middle < y < lines[1].middle for y in full)
+    return lines[1:] if ruled and (is_title(text) or (text[0] in "([" and text[-1] in ")]")) else lines
+
+
+def _without_notes(lines: list[Line], full: Sequence[float], edges: Sequence[float]) -> list[Line]:
+    """Without the notes below: what follows a line that begins like a note, or prose under the last full rule."""
+    end = len(lines)
+    prose = False
+    for i in range(len(lines) - 1, 1, -1):
+        line = lines[i]
+        phrases = phrases_of(line.words, line.bottom - line.top)
+        single = len(phrases) == 1
+        prose = prose or (single and any(phrases[0][0].box[0] + 3 < x < phrases[0][-1].box[2] - 3 for x in edges))
+        under_rule = any(lines[i - 1].middle < y < line.middle for y in full)
+        if NOTED.match(line.text) or (single and (MARKED.match(line.text) or (under_rule and prose))):
+            end = i
+        elif not single:
+            break
+        if under_rule:
+            break
+    return lines[:end]
+
+
+def _is_ruled(lines: Sequence[Line], rules: Sequence[Rule], width: float) -> bool:
+    """Whether rules over half the width part the lines, or stand both over and under them.
+
+    One alone over or under them is that of a title or of notes.
+    """
+    covered: defaultdict[float, float] = defaultdict(float)  # pieces of one line have one `at`
+    for rule in rules:
+        covered[rule.at] += min(rule.end - rule.start, width)
+    wide = [at for at, length in covered.items() if length >= width / 2]
+    over, under = [y for y in wide if y < lines[0].middle], [y for y in wide if y > lines[-1].middle]
+    return len(over) + len(under) < len(wide) or bool(over and under)
+
+
+def _open_cells(grid: _Grid, cells: list[_Cell], n_rows: int, depth: int, *, ruled: bool) -> TableCandidate | None:
+    bounds = [grid.left, *grid.edges, grid.right]
+    tops = [float("inf")] * n_rows
+    for cell in cells:
+        if cell.row < n_rows and cell.words:
+            tops[cell.row] = min(tops[cell.row], *(word.box[1] for word in cell.words))
+    ends = [max(word.box[3] for cell in cells for word in cell.words)]
+    for top in reversed(tops):
+        ends.append(min(ends[-1], top))
+    ys = ends[::-1]
+    done = []
+    taken: set[tuple[int, int]] = set()
+    for cell in sorted(cells, key=lambda cell: (cell.row, cell.first)):
+        own = [(cell.row + i, c) for i in range(cell.row_span) for c in range(cell.first, cell.last + 1)]
+        if taken & set(own):
+            own = [(cell.row, cell.first)]
+            cell.row_span, cell.last = 1, cell.first
+        taken.update(own)
+        box = (bounds[cell.first], ys[cell.row], bounds[cell.last + 1], ys[cell.row + cell.row_span])
+        text = text_of(cell.words)
+        done.append(
+            TableCell(cell.row, cell.first, text, cell.row_span, cell.last - cell.first + 1, cell.row < depth, box=box)
+        )
+    for row in range(n_rows):
+        for col in range(grid.n_cols):
+            if (row, col) not in taken:
+                box = (bounds[col], ys[row], bounds[col + 1], ys[row + 1])
+                done.append(TableCell(row, col, "", is_header=row < depth, box=box))
+    return candidate_of(done, header_rows=depth, ruled=ruled)

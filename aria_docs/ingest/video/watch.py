@@ -1,0 +1,132 @@
+"""A video file → what it says of itself, frames at given times, and, in one pass over all frames, its shots.
+
+Knows no model and no store. Runs in a child process that can be killed (see `decoders`).
+"""
+
+from __future__ import annotations
+
+import io
+from collections import deque
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from aria_docs.ingest.video import pyav_clip, shots, subtitles
+from aria_docs.media import Cue, Frame, Video, VideoInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from aria_docs.ingest.video.pyav_clip import Picture
+    from aria_docs.ingest.video.shots import Referee
+    from aria_docs.media import Shot
+
+
+def warm() -> None:
+    """Importing this module has loaded every library it uses but decord; none of them starts a thread by that."""
+
+
+def probe(path: Path) -> VideoInfo:
+    """One demux pass and one decoded frame. Raises Unreachable, WrongKind, NoVideoStream, Damaged."""
+    return pyav_clip.opened(path).info
+
+
+def frames_at(path: Path, times_s: Sequence[float], *, size_px: int | None = None, threads: int = 1) -> Iterator[Frame]:
+    """The frame displayed at each of these times, ascending: upright, square pixels, RGB.
+
+    size_px: the longer side at most. A time past the end gives the last frame; where a file is damaged, the frame that
+    would still stand on the screen. Raises as `probe`.
+    """
+    for picture in pyav_clip.opened(path, threads=threads).pictures_at(sorted(times_s)):
+        yield Frame(picture.time_s, picture.upright(size_px))
+
+
+def times_s(path: Path) -> list[float]:
+    """When each frame is displayed, ascending, from the file's own index. Raises as `probe`."""
+    return pyav_clip.opened(path).times_s()
+
+
+def low_resolution(path: Path, *, threads: int = 1) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    """Every displayed frame that is whole, as `shots.detect` wants it. Raises as `probe`."""
+    return _small(pyav_clip.opened(path, threads=threads, rough=True).pictures())
+
+
+def watch(path: Path, *, thumbnail_px: int = 320, threads: int = 1, referee: Referee | None = None) -> Video:
+    """Shots, thumbnails, cues and what is wrong with the file, from one pass over its frames. Raises as `probe`.
+
+    referee: asked about doubtful transitions, see `shots`.
+    """
+    clip = pyav_clip.opened(path, threads=threads, rough=True)
+    candidates = _Candidates(thumbnail_px)
+    found: list[Shot] = []
+    thumbnails: list[bytes | None] = []
+    frames = _small(candidates.passing(clip.pictures()))
+    for shot in shots.detect(frames, duration_s=clip.info.duration_s, referee=referee):
+        found.append(shot)
+        thumbnails.append(candidates.nearest_middle(shot))
+    missing = [number for number, thumbnail in enumerate(thumbnails) if thumbnail is None]
+    middles_s = [(found[number].start_s + found[number].end_s) / 2 for number in missing]
+    for number, picture in zip(missing, clip.pictures_at(middles_s), strict=False):
+        thumbnails[number] = _jpeg(picture.upright(thumbnail_px))
+    return Video(clip.info, tuple(found), tuple(thumbnails), cues(path, clip.info), clip.note)
+
+
+def cues(path: Path, info: VideoInfo) -> tuple[Cue, ...]:
+    """The words of the subtitle track, else of a sidecar file; empty without either."""
+    track = (
+        Cue(max(0.0, start_s - info.start_s), end_s - info.start_s, text)
+        for start_s, end_s, marked in pyav_clip.text_track(path)
+        if (text := subtitles.plain(marked)) and end_s > max(start_s, info.start_s)
+    )
+    return tuple(sorted(track, key=lambda cue: cue.start_s)) or subtitles.sidecar(path)
+
+
+def _small(pictures: Iterable[Picture]) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    for picture in pictures:
+        if not picture.damaged:  # where the decoder made things up, there would seem to be cuts
+            yield picture.time_s, picture.scale(shots.FRAME_WIDTH_PX, shots.FRAME_HEIGHT_PX)
+
+
+class _Candidates:
+    """Small pictures at intervals, taken in passing, so that almost no shot costs a second decoding for its thumbnail.
+
+    Kept only for the shot that is still open, and thinned out as it grows: never more than LIMIT, 22 MB of 16:9.
+    """
+
+    INTERVAL_S = 0.5
+    LIMIT = 128
+
+    def __init__(self, longest_px: int) -> None:
+        self._longest_px = longest_px
+        self._interval_s = self.INTERVAL_S
+        self._kept: deque[tuple[float, NDArray[np.uint8]]] = deque()
+
+    def passing(self, pictures: Iterable[Picture]) -> Iterator[Picture]:
+        """The same pictures; some leave their portrait here."""
+        for picture in pictures:
+            if not picture.damaged and (not self._kept or picture.time_s - self._kept[-1][0] >= self._interval_s):
+                self._kept.append((picture.time_s, picture.upright(self._longest_px)))
+                if len(self._kept) > self.LIMIT:
+                    self._kept = deque(list(self._kept)[::2])
+                    self._interval_s *= 2
+            yield picture
+
+    def nearest_middle(self, shot: Shot) -> bytes | None:
+        """A JPEG of the candidate nearest the middle, if not from the tenths at either end; forgets all up to the
+        shot's end."""
+        middle_s, reach_s = (shot.start_s + shot.end_s) / 2, (shot.end_s - shot.start_s) * 0.4
+        near = [(abs(time_s - middle_s), pixels) for time_s, pixels in self._kept if abs(time_s - middle_s) <= reach_s]
+        while self._kept and self._kept[0][0] < shot.end_s:
+            self._kept.popleft()
+        self._interval_s = self.INTERVAL_S
+        return _jpeg(min(near, key=lambda candidate: candidate[0])[1]) if near else None
+
+
+def _jpeg(pixels: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()

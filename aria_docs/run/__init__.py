@@ -1,0 +1,1 @@
+"""WHAT IS READ, AND WHEN: the parent process of a run."""

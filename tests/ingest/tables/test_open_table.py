@@ -1,0 +1,377 @@
+"""Known answers: words and lines as drawn below → rows, columns and spans."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aria_docs.ingest.tables.lattice import Rule, lattice_table, lattices, merge_rules, tells_columns
+from aria_docs.ingest.tables.lines import may_hold_table
+from aria_docs.ingest.tables.open_table import open_table
+from aria_docs.media import Box, TableCandidate, Word
+
+EM = 4.0  # the width of a character; a line is 10 points high
+
+
+def placed(*texts: tuple[float, float, str]) -> list[Word]:
+    """Words of texts at (x, line of 12 points); x is where they begin, below 0 where they end."""
+    words = []
+    for x, line, text in texts:
+        at = x if x >= 0 else -x - EM * len(text)
+        for word in text.split():
+            words.append(Word(word, (at, 12 * line, at + EM * len(word), 12 * line + 10)))
+            at += EM * (len(word) + 1) - 2
+    return words
+
+
+def rows(table: TableCandidate | None) -> list[list[str]]:
+    assert table is not None
+    grid = [["" for _ in range(table.n_cols)] for _ in range(table.n_rows)]
+    for cell in table.cells:
+        grid[cell.row][cell.col] = cell.text
+    return grid
+
+
+def spans(table: TableCandidate | None) -> dict[str, tuple[int, int, int, int]]:
+    assert table is not None
+    return {c.text: (c.row, c.col, c.row_span, c.col_span) for c in table.cells if c.row_span > 1 or c.col_span > 1}
+
+
+BOX: Box = (0, -2, 400, 400)
+EDGES = [120.0, 190.0, 260.0, 330.0]
+
+
+def full(line: float) -> Rule:
+    return Rule(12 * line - 1, 0, 400)
+
+
+def body(first: int, *labels: str) -> list[tuple[float, float, str]]:
+    """A line each: a label and a number in each of four columns that end at 180, 250, 320 and 390."""
+    return [
+        item
+        for i, label in enumerate(labels)
+        for item in [
+            (0.0, float(first + i), label),
+            *((-right, float(first + i), f"{n}{i}.5") for n, right in enumerate((180.0, 250.0, 320.0, 390.0), 1)),
+        ]
+    ]
+
+
+def test_spanners_by_the_rules_under_them() -> None:
+    words = placed(
+        (150, 0, "Men"), (300, 0, "Women"),
+        (0, 1, "Sex"), (-180, 1, "No."), (-250, 1, "Rate"), (-320, 1, "No."), (-390, 1, "Rate"),
+        *body(2, "young", "old", "all"),
+    )  # fmt: skip
+    rules = [full(0), Rule(11.0, 150, 252), Rule(11.0, 290, 392), full(2), full(5)]
+    table = open_table(BOX, words, EDGES, rules)
+    assert rows(table)[:3] == [
+        ["Sex", "Men", "", "Women", ""],
+        ["", "No.", "Rate", "No.", "Rate"],
+        ["young", "10.5", "20.5", "30.5", "40.5"],
+    ]
+    assert spans(table) == {"Men": (0, 1, 1, 2), "Women": (0, 3, 1, 2), "Sex": (0, 0, 2, 1)}
+    assert table is not None
+    assert table.n_header_rows == 2
+
+
+def test_spanners_by_where_they_are_centred() -> None:
+    words = placed(
+        (205, 0, "Men"), (345, 0, "Women"),
+        (0, 1, "Sex"), (-180, 1, "No."), (-250, 1, "Rate"), (-320, 1, "No."), (-390, 1, "Rate"),
+        *body(2, "young", "old", "all"),
+    )  # fmt: skip
+    table = open_table(BOX, words, EDGES, [full(0), full(2), full(5)])
+    assert {"Men": (0, 1, 1, 2), "Women": (0, 3, 1, 2)}.items() <= spans(table).items()
+
+
+def test_a_wrapped_head_is_one_cell() -> None:
+    words = placed(
+        (-180, 0, "Percent"), (-180, 1, "who"), (-180, 2, "borrowed"),
+        (0, 2, "Sex"), (-250, 2, "Rate"), (-320, 2, "Sum"), (-390, 2, "All"),
+        *body(3, "young", "old"),
+    )  # fmt: skip
+    table = open_table(BOX, words, EDGES, [full(0), full(3), full(5)])
+    assert rows(table)[0] == ["Sex", "Percent who borrowed", "Rate", "Sum", "All"]
+
+
+def test_wrapped_labels_and_headings_between_rows() -> None:
+    words = placed(
+        (0, 0, "Kind"), (-180, 0, "A"), (-250, 0, "B"), (-320, 0, "C"), (-390, 0, "D"),
+        (0, 1, "By origin of the person asked and year"),
+        *body(2, "American Indian or Alaska"),
+        (6, 3, "native of any age"),
+        *body(4, "Other"),
+    )  # fmt: skip
+    table = open_table(BOX, words, EDGES, [full(0), full(1), full(5)])
+    assert [row[0] for row in rows(table)] == [
+        "Kind",
+        "By origin of the person asked and year",
+        "American Indian or Alaska native of any age",
+        "Other",
+    ]
+
+
+def test_notes_and_units_are_not_rows() -> None:
+    words = placed(
+        (150, 0, "(In thousands)"),
+        (0, 1, "Kind"), (-180, 1, "A"), (-250, 1, "B"), (-320, 1, "C"), (-390, 1, "D"),
+        *body(2, "one", "two"),
+        (0, 4, "Note: all of the figures are rounded, and therefore may not add up"),
+        (0, 5, "to the totals shown in the table."),
+    )  # fmt: skip
+    table = open_table(BOX, words, EDGES, [full(1), full(2), full(4)])
+    assert [row[0] for row in rows(table)] == ["Kind", "one", "two"]
+
+
+def test_a_hint_between_two_words_of_one_phrase_is_dropped_and_a_missing_edge_found() -> None:
+    words = placed(
+        (0, 0, "Kind"), (-180, 0, "Quite healthy"), (-250, 0, "B"), (-320, 0, "C"), (-390, 0, "D"),
+        *body(1, "one", "two", "three", "four"),
+    )  # fmt: skip
+    table = open_table(BOX, words, [120, 153, 190, 330], [full(0), full(1), full(5)])
+    assert rows(table)[:2] == [["Kind", "Quite healthy", "B", "C", "D"], ["one", "10.5", "20.5", "30.5", "40.5"]]
+
+
+def lattice_of(*, without: tuple[Rule, ...] = ()) -> tuple[list[Rule], list[Rule]]:
+    """Three rows of 12 points and three columns of 100, ruled."""
+    horizontal = [Rule(12.0 * i - 1, 0, 300) for i in range(4)]
+    vertical = [Rule(100.0 * i, -1, 35) for i in range(4)]
+    return [r for r in horizontal if r not in without], [r for r in vertical if r not in without]
+
+
+CELLS = [(10.0 + 100 * j, float(i), f"{'abc'[j]}{i}") for i in range(3) for j in range(3)]
+
+
+def test_ruled_cells() -> None:
+    (lattice,) = lattices(*lattice_of())
+    table = lattice_table(lattice, placed(*CELLS))
+    assert table is not None
+    assert table.ruled
+    assert rows(table) == [["a0", "b0", "c0"], ["a1", "b1", "c1"], ["a2", "b2", "c2"]]
+    assert spans(table) == {}
+
+
+def test_cells_that_no_line_parts_are_one() -> None:
+    horizontal, vertical = lattice_of()
+    vertical[1] = Rule(100, 11, 35)  # no line between the first two cells of the first row
+    horizontal[2] = Rule(23, 100, 300)  # nor between the last two of the first column
+    (lattice,) = lattices(horizontal, vertical)
+    words = placed((70, 0, "over both"), (210, 0, "c"), *(c for c in CELLS if c[1] > 0 and c[2] != "a2"))
+    assert spans(lattice_table(lattice, words)) == {"over both": (0, 0, 1, 2), "a1": (1, 0, 2, 1)}
+
+
+def test_open_sides_end_where_the_rules_do() -> None:
+    horizontal, vertical = lattice_of()
+    (lattice,) = lattices(horizontal, vertical[1:3])
+    assert (lattice.xs[0], lattice.xs[-1]) == (0, 300)
+
+
+def test_records_in_one_ruled_band_are_rows() -> None:
+    horizontal = [Rule(-1, 0, 300), Rule(11, 0, 300), Rule(47, 0, 300)]
+    vertical = [Rule(100.0 * i, -1, 47) for i in range(4)]
+    (lattice,) = lattices(horizontal, vertical)
+    words = placed(
+        (10, 0, "Land"), (110, 0, "Rate"), (210, 0, "Sum"),
+        *(item for i in range(1, 4) for item in ((10.0, i, f"land {i}"), (110.0, i, f"{i}.5"), (210.0, i, f"{i}0"))),
+    )  # fmt: skip
+    assert rows(lattice_table(lattice, words))[1:] == [[f"land {i}", f"{i}.5", f"{i}0"] for i in range(1, 4)]
+
+
+def test_names_in_one_ruled_band_are_rows_and_wrapped_texts_are_one() -> None:
+    (lattice,) = lattices([Rule(at, 0, 200) for at in (-1, 11, 59)], [Rule(100.0 * i, -1, 59) for i in range(3)])
+    names = ("Empirical", "Exponential", "Poisson", "Uniform")
+    heads = placed((10, 0, "Distribution"), (110, 0, "Function"))
+    words = placed(*((10, 1 + i, name) for i, name in enumerate(names)), *((110, 1 + i, f"r{i}") for i in range(4)))
+    words += placed((130, 1, "or rnd"))
+    assert [row[0] for row in rows(lattice_table(lattice, heads + words))] == ["Distribution", *names]
+    wrapped = placed(*((x, 1 + i, "text that fills") for x in (10, 110) for i in range(4)))
+    assert len(rows(lattice_table(lattice, heads + wrapped))) == 2
+
+
+def test_a_ruled_head_over_open_columns_does_not_tell_them_apart() -> None:
+    horizontal = [Rule(12.0 * i - 1, 0, 400) for i in range(6)]
+    vertical = [Rule(0, -1, 59), Rule(400, -1, 59), Rule(120, -1, 11)]
+    (lattice,) = lattices(horizontal, vertical)
+    assert not tells_columns(lattice, placed(*body(1, "one", "two", "three")))
+
+
+def test_pieces_of_a_line_are_joined() -> None:
+    dashes = [Rule(10 + 0.2 * (i % 2), 6.0 * i, 6.0 * i + 4) for i in range(20)]
+    (rule,) = merge_rules([*dashes, Rule(50, 0, 3)])
+    assert (rule.start, rule.end) == (0, 118)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (placed(*body(0, "one", "two")), True),
+        (placed((0, 0, "a line of prose that goes on"), (0, 1, "and on and on, and then some")), False),
+        (placed((0, 0, "Name"), (300, 0, "Page 3"), (0, 1, "prose under a running head"), (0, 2, "and more")), False),
+        (placed(*((x, line, "a text") for x in (0, 200) for line in range(4))), True),
+        (placed(*((x, line, "a text") for x in (0, 200) for line in range(3))), False),
+        (
+            placed(*((x, y, text) for y in range(9) for x, text in ((0, "Part"), (100, "........"), (-390, f"{y}")))),
+            False,
+        ),
+        (
+            placed(*((x, y, text) for y in range(9) for x, text in ((0, "Rent ......"), (-200, "1"), (-390, "23")))),
+            True,
+        ),
+    ],
+    ids=["columns", "prose", "running head", "names", "a matrix in prose", "contents", "leaders in a table"],
+)
+def test_the_gate(words: list[Word], expected: bool) -> None:
+    assert may_hold_table(words) is expected
+
+
+WORDS = st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=12)
+
+
+@given(
+    st.lists(st.tuples(st.floats(-400, 390), st.integers(0, 20), WORDS), min_size=1, max_size=60),
+    st.lists(st.floats(5, 395), max_size=6),
+    st.lists(st.tuples(st.floats(0, 250), st.floats(0, 390), st.floats(1, 400)), max_size=12),
+)
+def test_no_page_breaks_it_and_no_slot_is_taken_twice(
+    texts: list[tuple[float, int, str]], edges: list[float], rules: list[tuple[float, float, float]]
+) -> None:
+    words = placed(*((x, float(line), text) for x, line, text in texts))
+    horizontal = merge_rules([Rule(y, x, x + length) for y, x, length in rules])
+    vertical = merge_rules([Rule(x, y, y + length) for y, x, length in rules])
+    tables = [open_table(BOX, words, edges, horizontal)]
+    tables += [lattice_table(lattice, words) for lattice in lattices(horizontal, vertical)]
+    for table in tables:
+        if table is None:
+            continue
+        slots = [
+            (cell.row + i, cell.col + j)
+            for cell in table.cells
+            for i in range(cell.row_span)
+            for j in range(cell.col_span)
+        ]
+        assert len(slots) == len(set(slots))
+        assert all(row < table.n_rows and col < table.n_cols for row, col in slots)
+        assert 0 <= table.n_header_rows <= table.n_rows
+
+
+def test_names_one_under_the_other_are_rows() -> None:
+    names = ("Cauchy", "exponential", "gamma", "geometric", "log-normal")
+    words = placed(
+        (0, 0, "Distribution"), (150, 0, "name"), (250, 0, "arguments"),
+        *((0, 1 + i, name) for i, name in enumerate(names)),
+        *((150, 1 + i, name) for i, name in enumerate(("cauchy", "exp", "gamma", "geom", "lnorm"))),
+        *((250, 1 + i, name) for i, name in enumerate(("location, scale", "rate", "shape", "prob", "meanlog, sdlog"))),
+    )  # fmt: skip
+    table = open_table(BOX, words, [120.0, 220.0], [])
+    assert [row[0] for row in rows(table)] == ["Distribution", *names]
+
+
+def test_a_sentence_before_the_header_is_none_of_it() -> None:
+    words = placed(
+        (0, 0, "Input file with names of rows and of columns, as in the chapter before:"), *body(2, "a", "b", "c")
+    )
+    words += placed(*((x, 1, text) for x, text in ((150, "Price"), (220, "Floor"), (290, "Area"), (360, "Age"))))
+    table = open_table(BOX, words, EDGES, [])
+    assert rows(table)[:2] == [["", "Price", "Floor", "Area", "Age"], ["a", "10.5", "20.5", "30.5", "40.5"]]
+
+
+def test_names_beside_wrapped_texts_are_rows_of_their_own() -> None:
+    """A row goes on in the next line only where each column of it had to."""
+    words = placed(
+        (0, 0, "Name"), (90, 0, "Type"), (150, 0, "Meaning"),
+        (0, 1, "host"), (90, 1, "str"), (150, 1, "the name of the machine on which the server is"),
+        (150, 2, "to be found"),
+        (0, 3.2, "port"), (90, 3.2, "int"), (150, 3.2, "where it listens"),
+        (0, 4.4, "proxy"), (90, 4.4, "str"), (150, 4.4, "what all requests go through"),
+    )  # fmt: skip
+    table = open_table(BOX, words, [70.0, 130.0], [])
+    assert [row[0] for row in rows(table)] == ["Name", "host", "port", "proxy"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "ruled"),
+    [
+        ([], False),
+        ([Rule(-3, 0, 240)], False),
+        ([Rule(62, 0, 240)], False),
+        ([Rule(-3, 0, 240), Rule(62, 0, 240)], True),
+        ([Rule(11, 0, 240)], True),
+        ([Rule(11, 0, 50), Rule(11, 120, 170)], True),
+        ([Rule(23, 120, 180)], False),
+    ],
+    ids=["none", "title", "notes", "over and under", "head", "pieces", "underlined words"],
+)
+def test_what_is_ruled(rules: list[Rule], ruled: bool) -> None:
+    words = placed(*((x, line, text) for line in range(5) for x, text in ((0, "term"), (120, "text to the end of it"))))
+    table = open_table(BOX, words, [90.0], rules)
+    assert table is not None
+    assert table.ruled == ruled
+
+
+def test_values_set_to_the_middle_of_a_label_of_two_lines_are_of_its_row() -> None:
+    """Lines of 10 points, 10.5 apart: half of that is little more than what lines of one row may be off."""
+    step = 10.5 / 12
+    words = placed((0, 0, "Measure"), (-180, 0, "1997"), (-250, 0, "1998"), (-320, 0, "1999"), (-390, 0, "2000"))
+    for n, (first, second) in enumerate(
+        (("income of", "(All) homes"), ("health of", "(All) people"), ("years", "lost"))
+    ):
+        line = 2 + 3 * n * step
+        values = ((x, line + 0.42 * step, text) for x, _, text in body(0, "a label") if x < 0)
+        words += placed((0, line, first), (0, line + step, second), *values)
+    table = open_table(BOX, words, EDGES, [])
+    assert [row[:2] for row in rows(table)[1:]] == [
+        ["income of (All) homes", "10.5"],
+        ["health of (All) people", "10.5"],
+        ["years lost", "10.5"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("heads", "found"),
+    [
+        (("No.", "Rate", "No.", "Rate"), True),
+        (("2007", "2008", "2009", "2010"), True),
+        (("No.", "Rate", "Sum", "All"), False),
+        (("2007", "2008", "2009", "All"), False),
+    ],
+    ids=["repeated", "years", "others", "some years"],
+)
+def test_what_stands_over_repeated_heads_or_over_years_is_a_spanner_wherever_it_stands(
+    heads: tuple[str, ...], found: bool
+) -> None:
+    """Nearer to the first of its columns than to the middle of both, it could as well be the first line of a head."""
+    ends = (-180.0, -250.0, -320.0, -390.0)
+    words = placed(
+        (182, 0, "Men"), (318, 0, "Women"), (0, 1, "Sex"),
+        *((x, 1, head) for x, head in zip(ends, heads, strict=True)),
+        *body(2, "young", "old", "all"),
+    )  # fmt: skip
+    table = open_table(BOX, words, [140.0, 200.0, 298.0, 345.0], [full(0), full(2), full(5)])
+    expected = {"Men": (0, 1, 1, 2), "Women": (0, 3, 1, 2)}
+    assert (expected.items() <= spans(table).items()) == found
+
+
+def test_cells_beside_a_line_that_ends_short_of_them_are_parted() -> None:
+    """As in a poor scan: the upright line between the first two columns is seen in the first row only."""
+    horizontal, vertical = lattice_of()
+    vertical[1] = Rule(100, -1, 11)
+    (lattice,) = lattices(horizontal, vertical)
+    assert rows(lattice_table(lattice, placed(*CELLS))) == [["a0", "b0", "c0"], ["a1", "b1", "c1"], ["a2", "b2", "c2"]]
+    whole = placed(*CELLS[:6], (10, 2, "a phrase as wide as both of the cells"), (210, 2, "c2"))
+    assert spans(lattice_table(lattice, whole)) == {"a phrase as wide as both of the cells": (2, 0, 1, 2)}
+    near = placed(*CELLS[:6], (76, 2, "two words"), (210, 2, "c2"))
+    near = [replace(word, box=(word.box[0] + 12, *word.box[1:])) if word.text == "words" else word for word in near]
+    assert spans(lattice_table(lattice, near)) == {"two words": (2, 0, 1, 2)}, "a little more than a blank"
+
+
+def test_values_a_little_below_their_labels_are_no_reason_to_join_rows() -> None:
+    words = placed((0, 0, "Land"), (-180, 0, "1997"), (-250, 0, "1998"), (-320, 0, "1999"), (-390, 0, "2000"))
+    for n, name in enumerate(("Norway", "Sweden", "Finland", "Denmark"), 1):
+        values = ((x, n + 0.4, text) for x, _, text in body(0, "a label") if x < 0)
+        words += placed((0, n, name), *values)
+    table = open_table(BOX, words, EDGES, [])
+    assert [row[0] for row in rows(table)] == ["Land", "Norway", "Sweden", "Finland", "Denmark"]

@@ -1,0 +1,323 @@
+"""Known answers on scenes made here: what is a boundary, of which kind, and what only looks like one."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aria_docs.ingest.video import watch as video
+from aria_docs.ingest.video.shots import HEIGHT_PX, STRETCH, WIDTH_PX, detect
+
+FPS = 25
+
+
+def scene(seed, n, *, pan_px=0.0, zoom=0.0):
+    """(n, 18, 32, 3) floats: a window onto soft random patches that moves `pan_px` and grows by `zoom` a frame."""
+    rng = np.random.default_rng(seed)
+    patches = rng.uniform(0, 255, (12, 20, 3))
+    frames = []
+    for i in range(n):
+        scale = 0.25 * (1 + zoom * i)
+        y = np.clip(5.5 + (np.arange(HEIGHT_PX) - HEIGHT_PX / 2) * scale, 0, 10.99)
+        x = 2 + abs((pan_px * i * 0.25 + 8) % 16 - 8) + np.arange(WIDTH_PX) * scale  # to and fro
+        x = np.clip(x, 0, 18.99)
+        (y0, x0), (fy, fx) = (y.astype(int), x.astype(int)), (y % 1, x % 1)
+        rows = patches[y0] * (1 - fy)[:, None, None] + patches[y0 + 1] * fy[:, None, None]
+        frames.append(rows[:, x0] * (1 - fx)[:, None] + rows[:, x0 + 1] * fx[:, None])
+    return np.array(frames)
+
+
+def dissolve(a, b):
+    share = ((np.arange(len(a)) + 1) / (len(a) + 1))[:, None, None, None]
+    return a * (1 - share) + b * share
+
+
+def enlarged(frames):
+    """(n, 18, 32, 3) → (n, 27, 48, 3): each pixel three times, and of these the mean of every two."""
+    tripled = frames.reshape(-1, HEIGHT_PX, WIDTH_PX, 3).repeat(3, 1).repeat(3, 2)
+    return tripled.reshape(-1, 27, 2, 48, 2, 3).mean((2, 4)).round().astype(np.uint8)
+
+
+def shots(frames, *, times_s=None, noise=1.0, referee=None):
+    frames = frames + np.random.default_rng(0).normal(0, noise, frames.shape)
+    times_s = np.arange(len(frames)) / FPS if times_s is None else times_s
+    pixels = enlarged(np.clip(frames, 0, 255).astype(np.uint8))
+    return list(detect(zip(times_s.tolist(), pixels, strict=True), duration_s=len(frames) / FPS, referee=referee))
+
+
+def boundaries(frames, **options):
+    return [(shot.transition, shot.start_s) for shot in shots(frames, **options)[1:]]
+
+
+def hard_cut():
+    return np.concatenate([scene(1, 50), scene(2, 50)]), [("cut", 2.0, 2.0)]
+
+
+def cut_in_motion():
+    return np.concatenate([scene(1, 50, pan_px=1), scene(2, 50, pan_px=-1.5)]), [("cut", 2.0, 2.0)]
+
+
+def two_cuts_half_a_second_apart():
+    return np.concatenate([scene(1, 50), scene(2, 12), scene(3, 50)]), [("cut", 2.0, 2.0), ("cut", 2.48, 2.48)]
+
+
+def cut_at_night():
+    return np.concatenate([scene(1, 50), scene(2, 50)]) * 0.08, [("cut", 2.0, 2.0)]
+
+
+def slow_dissolve():
+    a, b = scene(1, 80), scene(2, 80)
+    return np.concatenate([a[:50], dissolve(a[50:], b[:30]), b[30:]]), [("dissolve", 2.0, 3.2)]
+
+
+def quick_dissolve_in_motion():
+    a, b = scene(1, 58, pan_px=0.3), scene(2, 58, zoom=0.004)
+    return np.concatenate([a[:50], dissolve(a[50:], b[:8]), b[8:]]), [("dissolve", 2.0, 2.32)]
+
+
+def dissolve_in_a_letterbox():
+    frames, expected = slow_dissolve()
+    frames[:, :3] = frames[:, -3:] = 0
+    return frames, expected
+
+
+def fade_in_a_letterbox():
+    frames, expected = fade(0)()
+    frames[:, :4] = frames[:, -4:] = 0
+    return frames, expected
+
+
+def a_wrong_picture_between_two_shots():
+    return np.concatenate([scene(1, 50), scene(3, 3), scene(2, 50)]), [("cut", 2.12, 2.12)]
+
+
+def a_picture_of_almost_nothing():
+    fog = 120 + (scene(3, 30) - 128) * 0.12
+    return np.concatenate([scene(1, 50), fog, scene(2, 50)]), [("cut", 2.0, 2.0), ("cut", 3.2, 3.2)]
+
+
+def fade(level):
+    def make():
+        a, b, blank = scene(1, 62), scene(2, 62), np.full((12, HEIGHT_PX, WIDTH_PX, 3), float(level))
+        ramps = dissolve(a[50:], blank), dissolve(blank, b[:12])
+        return np.concatenate([a[:50], *ramps, b[12:]]), [("fade", 2.0, 3.0)]
+
+    make.__name__ = f"fade_through_{level}"
+    return make
+
+
+def cut_to_black_for_a_moment():
+    black = np.zeros((10, HEIGHT_PX, WIDTH_PX, 3))
+    return np.concatenate([scene(1, 50), black, scene(2, 50)]), [("fade", 2.0, 2.44)]
+
+
+def black_for_long_is_a_shot():
+    a, black, b = scene(1, 62), np.zeros((75, HEIGHT_PX, WIDTH_PX, 3)), scene(2, 62)
+    frames = np.concatenate([a[:50], dissolve(a[50:], black[:12]), black, dissolve(black[:12], b[:12]), b[12:]])
+    return frames, [("fade", 2.0, 2.6), ("fade", 5.4, 6.0)]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        hard_cut,
+        cut_in_motion,
+        two_cuts_half_a_second_apart,
+        cut_at_night,
+        slow_dissolve,
+        quick_dissolve_in_motion,
+        dissolve_in_a_letterbox,
+        fade_in_a_letterbox,
+        a_wrong_picture_between_two_shots,
+        a_picture_of_almost_nothing,
+        fade(0),
+        fade(255),
+        cut_to_black_for_a_moment,
+        black_for_long_is_a_shot,
+    ],
+    ids=lambda make: make.__name__,
+)
+def test_a_boundary_is_found_where_it_is(make):
+    frames, expected = make()
+    found = boundaries(frames)
+    assert [kind for kind, _ in found] == [kind for kind, _, _ in expected]
+    for (_, at_s), (_, low_s, high_s) in zip(found, expected, strict=True):
+        assert low_s - 0.001 <= at_s <= high_s + 0.001
+
+
+def flash():
+    frames = scene(1, 120, pan_px=0.4)
+    for first, length in ((20, 1), (50, 2), (90, 4)):
+        frames[first : first + length] = frames[first : first + length] * 0.2 + 255 * 0.8
+    return frames
+
+
+def dropped_picture():
+    frames = scene(1, 100)
+    frames[50:52] = scene(2, 2)
+    return frames
+
+
+def swell_of_light():
+    frames = scene(1, 100)
+    frames[40:60] *= (1 + 0.8 * np.sin(np.pi * (np.arange(20) + 0.5) / 20))[:, None, None, None]
+    return frames
+
+
+def slow_swell_of_light():
+    frames = scene(1, 250, zoom=0.0003) * 0.5
+    frames[60:180] *= (1 + 1.2 * np.sin(np.pi * (np.arange(120) + 0.5) / 120))[:, None, None, None]
+    return frames
+
+
+def light_goes_on():
+    frames = scene(1, 100) * 0.5
+    frames[50:] = frames[50:] * 2.5 + 10
+    return frames
+
+
+def light_comes_up():
+    frames = scene(1, 150)
+    return frames * np.clip(0.3 + (np.arange(150) - 50) / 30, 0.3, 1.0)[:, None, None, None]
+
+
+def dip_to_black():
+    frames = scene(1, 100)
+    frames[40:64] *= np.abs(np.cos(np.pi * (np.arange(24) + 0.5) / 24))[:, None, None, None]
+    return frames
+
+
+def something_passes_by():
+    frames = scene(1, 100)
+    for i in range(14):
+        x = -14 + 46 * i // 14
+        frames[40 + i, :, max(0, x) : max(0, x + 14)] = (20, 30, 40)
+    return frames
+
+
+def caption():
+    frames = scene(1, 100)
+    frames[40:70, 13:16, 5:27] = 250
+    return frames
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        pytest.param(lambda: scene(1, 100), id="still"),
+        pytest.param(lambda: scene(1, 200, pan_px=0.5), id="pan"),
+        pytest.param(lambda: scene(1, 200, pan_px=2.5), id="fast pan"),
+        pytest.param(lambda: scene(1, 100, zoom=0.008), id="zoom"),
+        pytest.param(lambda: np.zeros((100, HEIGHT_PX, WIDTH_PX, 3)), id="black"),
+        pytest.param(lambda: np.random.default_rng(3).uniform(0, 255, (100, 18, 32, 3)), id="snow"),
+        *(flash, dropped_picture, swell_of_light, slow_swell_of_light, light_goes_on, light_comes_up),
+        *(dip_to_black, something_passes_by, caption),
+    ],
+)
+def test_what_only_looks_like_a_boundary_is_none(frames):
+    assert boundaries(frames()) == []
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3])
+def test_few_frames_are_one_shot(n):
+    [shot] = shots(scene(1, n))
+    assert (shot.start_s, shot.end_s, shot.transition) == (0.0, n / FPS, "start")
+
+
+def test_shots_leave_no_gap_and_know_their_transitions():
+    found = shots(slow_dissolve()[0])
+    assert found[0].start_s == 0 and found[-1].end_s == 130 / FPS
+    assert all(a.end_s == b.start_s for a, b in pairwise(found))
+    assert found[1].transition_start_s == pytest.approx(2.0, abs=0.25)
+    assert found[1].transition_end_s == pytest.approx(3.2, abs=0.25)
+    assert found[1].start_s == pytest.approx(2.6, abs=0.1)
+
+
+def test_times_are_those_of_the_frames():
+    """Where frames lie unevenly, the boundary is at the first frame of the new shot all the same."""
+    times_s = np.cumsum(np.random.default_rng(5).choice([0.02, 0.04, 0.12], 100))
+    assert boundaries(hard_cut()[0], times_s=times_s) == [("cut", times_s[50])]
+
+
+@pytest.mark.parametrize("length", [STRETCH, STRETCH + 1, 2 * STRETCH + 17])
+def test_a_long_stream_has_no_seams(length):
+    kinds = [scene(seed, 61, pan_px=0.2) for seed in range(7)]
+    frames = np.concatenate([kinds[i % 7] for i in range(length // 61 + 1)])[:length]
+    expected = [("cut", i / FPS) for i in range(61, length, 61) if length - i > 3]
+    assert [b for b in boundaries(frames) if b[1] < (length - 3) / FPS] == expected
+
+
+def test_dissolves_at_a_seam_are_found_once():
+    """At a new place with regard to the seam each time, so that some lie across it."""
+    for lead in range(STRETCH - 100, STRETCH + 20, 15):
+        a, b = scene(1, lead + 20), scene(2, 300)
+        frames = np.concatenate([a[:lead], dissolve(a[lead:], b[:20]), b[20:]])
+        [(kind, at_s)] = boundaries(frames)
+        assert kind == "dissolve" and lead <= at_s * FPS <= lead + 20
+
+
+def test_shots_are_given_while_frames_are_still_coming():
+    taken = []
+
+    def stream():
+        for i, frame in enumerate(np.concatenate([scene(1, 50), scene(2, 4 * STRETCH)])):
+            taken.append(i)
+            yield i / FPS, enlarged(frame.astype(np.uint8))[0]
+
+    first = next(detect(stream(), duration_s=200.0))
+    assert first.end_s == 2.0 and len(taken) == STRETCH
+
+
+def half_a_cut():
+    """After two seconds three of the eight columns of blocks show something else."""
+    frames = scene(1, 100)
+    frames[50:, :, :12] = scene(2, 50)[:, :, :12]
+    return frames
+
+
+@pytest.mark.parametrize(("likely", "expected"), [(1.0, [("cut", 2.0)]), (0.0, [])])
+def test_a_referee_decides_what_is_in_doubt(likely, expected):
+    windows = []
+
+    def referee(window):
+        windows.append(window)
+        return np.full(len(window), likely, np.float32)
+
+    assert boundaries(half_a_cut(), referee=referee) == expected
+    [window] = windows
+    assert window.shape == (100, 27, 48, 3)
+    steps = np.abs(np.diff(window.astype(int), axis=0)).mean((1, 2, 3))
+    assert steps.argmax() == 49, "the change is in the middle, where the network sees best"
+
+
+def test_a_referee_is_asked_once_however_long_the_video_is():
+    asked = []
+    frames = np.concatenate([np.tile(half_a_cut()[:1], (STRETCH - 100, 1, 1, 1)), half_a_cut(), scene(3, STRETCH)])
+    boundaries(frames, referee=lambda window: asked.append(1) or np.zeros(len(window), np.float32))
+    assert len(asked) == 1
+
+
+def test_a_referee_is_not_asked_about_what_is_clear():
+    def referee(window):
+        raise AssertionError("nothing is in doubt here")
+
+    for clear in (hard_cut, slow_dissolve):
+        frames, expected = clear()
+        assert len(boundaries(frames, referee=referee)) == len(expected)
+
+
+COMPOSED = Path(__file__).parents[4] / "shared/data/video/scenes"
+
+
+@pytest.mark.skipif(not COMPOSED.exists(), reason="the composed videos are not here")
+@pytest.mark.parametrize("name", ["fastpan_01.mp4", "mixed_02.mp4", "vfr_01.mp4"])
+def test_composed_videos(name):
+    """Every transition within two frames, and no other."""
+    truth = json.loads((COMPOSED / name).with_suffix(".json").read_text())
+    slack_s = 2.5 * truth["duration"] / truth["frames"]
+    found = video.watch(COMPOSED / name).shots[1:]
+    assert [s.transition for s in found] == [t["kind"] for t in truth["transitions"]]
+    for shot, transition in zip(found, truth["transitions"], strict=True):
+        assert transition["start"] - slack_s <= shot.start_s <= transition["end"] + slack_s

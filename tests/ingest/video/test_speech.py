@@ -1,0 +1,155 @@
+"""Words from sound: known sounds through a fake transcriber, and what is said of models that cannot be used."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import ffmpeg
+import imageio_ffmpeg
+import numpy as np
+import pytest
+
+from aria_docs.errors import EngineError, UsageError
+from aria_docs.ingest.video import pyav_clip, speech, watch
+from aria_docs.ingest.video.speech import CHUNK_S, RATE_HZ, chunks
+
+FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
+
+
+def encode(path, *, sound=None, **options):
+    """Two seconds of picture from 0; the sound beside it."""
+    streams = [ffmpeg.input("testsrc=d=2:s=64x48:r=25", f="lavfi"), *([sound] if sound else [])]
+    ffmpeg.output(*streams, str(path), preset="ultrafast", **options).run(cmd=FFMPEG, quiet=True)
+    return path
+
+
+def beeps(sound):
+    """A fake transcriber: a "word" for each stretch that is loud."""
+    loud = np.concatenate(([False], np.abs(sound) > 0.05, [False]))
+    near = np.convolve(loud, np.ones(801), "same") > 0.5  # over the zeros of a wave
+    edges = np.flatnonzero(np.diff(near.astype(int)))
+    return [(begin / RATE_HZ, end / RATE_HZ, " beep \n") for begin, end in edges.reshape(-1, 2).tolist()]
+
+
+def tone(begin_s, end_s, *, length_s=2.0):
+    """Loud from begin to end."""
+    wave = f"aevalsrc='0.8*sin(2*PI*440*t)*between(t,{begin_s},{end_s})':d={length_s}:s=44100"
+    return ffmpeg.input(wave, f="lavfi")
+
+
+def heard(path):
+    return speech.cues(path, watch.probe(path), beeps)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_cues_stand_where_the_sound_does(tmp_path, name):
+    [cue] = heard(encode(tmp_path / name, sound=tone(0.5, 1.0)))
+    assert (cue.start_s, cue.end_s) == pytest.approx((0.5, 1.0), abs=0.06)
+    assert cue.text == "beep"
+
+
+def test_a_sound_track_that_starts_late(tmp_path):
+    sound = ffmpeg.input(str(wav(tmp_path)), itsoffset=0.4)
+    [cue] = heard(encode(tmp_path / "a.mkv", sound=sound))
+    assert (cue.start_s, cue.end_s) == pytest.approx((0.9, 1.4), abs=0.06)
+
+
+def wav(folder):
+    path = folder / "tone.wav"
+    ffmpeg.output(tone(0.5, 1.0, length_s=1.5), str(path)).run(cmd=FFMPEG, quiet=True)
+    return path
+
+
+def test_a_container_that_does_not_start_at_zero(tmp_path):
+    path = encode(tmp_path / "a.mkv", sound=tone(0.5, 1.0), output_ts_offset=5)
+    [cue] = heard(path)
+    assert (cue.start_s, cue.end_s) == pytest.approx((0.5, 1.0), abs=0.06)
+
+
+def test_silence_and_no_sound_at_all(tmp_path):
+    assert heard(encode(tmp_path / "silent.mp4", sound=tone(3, 3))) == ()
+    assert heard(encode(tmp_path / "mute.mp4")) == ()
+
+
+def test_sound_is_mono_at_the_rate_asked_for(tmp_path):
+    path = encode(tmp_path / "a.mkv", sound=tone(0, 2))
+    samples = np.concatenate([block for _, block in pyav_clip.sound(path, rate_hz=RATE_HZ)])
+    assert samples.dtype == np.float32
+    assert len(samples) == pytest.approx(2 * RATE_HZ, rel=0.02)
+    assert 0.5 < np.abs(samples).max() <= 1
+
+
+def test_long_sound_is_cut_where_it_is_quiet_and_loses_nothing():
+    noise = np.random.default_rng(0).normal(0, 0.1, int(2.2 * CHUNK_S) * RATE_HZ).astype(np.float32)
+    lull = int((CHUNK_S - 7.3) * RATE_HZ)
+    noise[lull : lull + RATE_HZ // 2] = 0
+    parts = list(chunks(np.array_split(noise, 1000)))
+    assert [first for first, _ in parts] == [0, *np.cumsum([len(part) for _, part in parts[:-1]])]
+    assert lull < parts[1][0] < lull + RATE_HZ // 2
+    assert max(len(part) for _, part in parts) < (CHUNK_S + 2) * RATE_HZ
+    assert np.array_equal(np.concatenate([part for _, part in parts]), noise)
+
+
+def test_no_sound_has_no_chunks():
+    assert list(chunks([])) == []
+
+
+def test_without_the_extra(tmp_path, monkeypatch):
+    def missing(name):
+        raise speech.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(speech.metadata, "version", missing)
+    with pytest.raises(UsageError, match=r"needs faster-whisper: pip install aria-docs\[speech\]"):
+        speech.identity(tmp_path)
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch):
+    """A folder that looks like a model, and an extra that looks installed."""
+    monkeypatch.setattr(speech.metadata, "version", lambda name: "1.2.1")
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for name in speech.NEEDED:
+        (folder / name).write_bytes(name.encode())
+    return folder
+
+
+def test_a_folder_that_holds_no_model(model):
+    (model / "tokenizer.json").unlink()
+    (model / "model.bin").unlink()
+    with pytest.raises(UsageError, match=r"holds no model\.bin and no tokenizer\.json: name a folder"):
+        speech.identity(model)
+    with pytest.raises(UsageError, match=r"holds no model\.bin"):
+        speech.identity(model / "nowhere")
+
+
+def test_a_model_is_known_by_its_content(model, tmp_path):
+    before = speech.identity(model)
+    assert before.startswith("faster-whisper-1.2.1 ")
+    assert speech.identity(model.rename(tmp_path / "moved")) == before
+    (tmp_path / "moved" / "model.bin").write_bytes(b"model.bim")
+    assert speech.identity(tmp_path / "moved") != before
+
+
+def test_a_model_that_cannot_be_loaded(model):
+    pytest.importorskip("faster_whisper")
+    with pytest.raises(EngineError, match=r"--speech-model .*model cannot be loaded \(.+\): "):
+        speech.whisper(model)
+
+
+def test_a_sentence_begins_with_its_first_word(monkeypatch):
+    """The times are tiny.en's of two sentences, said at 2 and at 11 s, without and with those of words."""
+
+    class Whisper:
+        def __init__(self, *_, **how):
+            assert how["local_files_only"]
+
+        def transcribe(self, sound, *, word_timestamps=False, **_):
+            spans = [(1.65, 6.89), (11.15, 13.31)] if word_timestamps else [(1.65, 6.65), (6.65, 13.23)]
+            return [SimpleNamespace(start=np.float64(a), end=np.float64(b), text=" Said.") for a, b in spans], None
+
+    monkeypatch.setitem(sys.modules, "faster_whisper", SimpleNamespace(WhisperModel=Whisper))
+    speech.whisper.cache_clear()
+    told = list(speech.whisper(Path("model"))(np.zeros(0, np.float32)))
+    speech.whisper.cache_clear()
+    assert told == [(1.65, 6.89, " Said."), (11.15, 13.31, " Said.")]
