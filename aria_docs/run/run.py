@@ -264,6 +264,7 @@ class Run:
         options = self.options
         model = choices.open_model(
             options.choice,
+            device=options.device,
             servers=options.servers,
             request_timeout_s=options.request_timeout_s,
             quantize=options.quantize,

@@ -48,8 +48,9 @@ class Decoder:
     @property
     def records(self) -> bool:
         """Whether a pass can be recorded as a CUDA graph: all of it on one card, in half precision."""
-        devices = {*self.shape.devices, self.device, torch.device(self._head.weight.device)}
-        return len(devices) == 1 and self.device.type == "cuda" and self.shape.dtype in (torch.bfloat16, torch.float16)
+        if self.device.type != "cuda" or self.shape.dtype not in (torch.bfloat16, torch.float16):
+            return False  # on a CPU the head may be packed, and then has no weight to ask
+        return {*self.shape.devices, self.device, torch.device(self._head.weight.device)} == {self.device}
 
     def embedded(self, ids: torch.Tensor) -> torch.Tensor:
         """[N] → [N, C]."""

@@ -107,13 +107,17 @@ class AriaModel:
         cls,
         model: str,
         *,
+        revision: str | None = None,
         quantize: Literal["int8", "int4"] | None = None,
         kv_cache: Quantised | None = None,
         device: str | None = None,
+        packed: bool | None = None,
         feature_cache_bytes: int = LIMIT_BYTES,
     ) -> AriaModel:
         """From a folder or a hub id.
 
+        revision:             of a hub id: a commit, branch or tag.
+        packed:               the decoder's weights in oneDNN's layout; None where that is of use.
         device:               cpu, cuda, cuda:1, …; None for the first card, all where one is too small, or the CPU.
         feature_cache_bytes:  what features may take on disk, in ~/.cache/aria-docs or ARIA_DOCS_CACHE; 0 for none.
 
@@ -121,7 +125,7 @@ class AriaModel:
         """
         from aria_docs.model.aria import weights
 
-        loaded = weights.load(model, quantize=quantize, device=device)
+        loaded = weights.load(model, revision=revision, quantize=quantize, device=device, packed=packed)
         cache = None
         if feature_cache_bytes:
             network = loaded.network
