@@ -163,8 +163,8 @@ def run(
         engine=engine, model=model, revision=revision, device=device, servers=server, profile=profile,
         resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per, quantize=quantize,
         kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model,
-        ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout, force=force, retry_failed=retry_failed,
-        debug=debug,
+        ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout, force=force,
+        retry_failed=retry_failed, debug=debug,
     )  # fmt: skip
     if shard:
         options = replace(options, shard=parse_shard(shard))
@@ -239,7 +239,8 @@ def schedule(
         engine=engine, model=model, revision=revision, device=device, servers=server, profile=profile,
         resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per, quantize=quantize,
         kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model,
-        ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout, force=False, retry_failed=False, debug=debug,
+        ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout, force=False,
+        retry_failed=False, debug=debug,
     )  # fmt: skip
     from aria_docs.flows.schedule import serve
 

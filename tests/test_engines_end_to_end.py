@@ -49,7 +49,7 @@ def test_a_tiny_aria_reads_the_examples(aria_docs, tmp_path: Path, monkeypatch: 
 ROWS = [["Metal", "Yield", "Share"], ["zinc", "12.5", "40%"], ["argon", "-7", "1,234"], ["lynx", "88.0", "$56"]]
 
 
-@pytest.mark.parametrize("kept", [[], ["--quantize", "int8", "--device", "cpu"], ["--kv-cache", "int8"]])
+@pytest.mark.parametrize("kept", [[], ["--quantize", "int8", "--kv-cache", "int8", "--device", "cpu"]])
 def test_an_aria_that_reads_small_tables_reads_them(
     aria_docs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: list[str]
 ) -> None:
