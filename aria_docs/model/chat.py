@@ -152,16 +152,15 @@ class ChatEngine:
         forms: Mapping[str, _Form],
         told: Told,
     ) -> dict[str, list[_Said]]:
-        """What each window says to each task. One window after the other: each may fill the model's memory."""
-        said: dict[str, list[_Said]] = {task: [] for task in forms}
-        for start, stop in windows:
-            context = self._open(shown[start:stop], budget)
-            try:
-                for task, form in forms.items():
-                    said[task] += self._ask([(context, form)], told)
-            finally:
-                _close([context])
-        return said
+        """What each window says to each task: all asked at once, and side by side as far as memory holds their keys."""
+        contexts: list[_Open] = []
+        try:
+            for start, stop in windows:
+                contexts.append(self._open(shown[start:stop], budget))
+            said = self._ask([(context, form) for context in contexts for form in forms.values()], told)
+        finally:
+            _close(contexts)
+        return {task: said[at :: len(forms)] for at, task in enumerate(forms)}
 
     def _ask(self, asked: Sequence[tuple[_Open, _Form]], told: Told) -> list[_Said]:
         """What is said to each question: the first time, or the second where the first answer has a fault."""

@@ -14,6 +14,7 @@ from aria_docs.model.chat_model import ChatModel
 from aria_docs.model.engine import Engine, Name
 
 PUBLISHED = "rhymes-ai/Aria"
+ARIA_LANES = 40  # 32 answers side by side, and pages that are read before one of them ends
 
 
 def load(name: str) -> Engine:
@@ -125,7 +126,7 @@ def lanes(engine: Name, servers: Sequence[str]) -> int:
         from aria_docs.model.remote import IN_FLIGHT
 
         return IN_FLIGHT * len(servers)
-    return 1
+    return ARIA_LANES if engine == "aria" else 1
 
 
 def api_key() -> str | None:

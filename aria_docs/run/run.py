@@ -36,7 +36,7 @@ from aria_docs.model.seen import SeenPage
 from aria_docs.reading import read as pipeline
 from aria_docs.reading.read import Begun, Job, ReadPages, Seen, Summarise
 from aria_docs.reading.show import ShowPages
-from aria_docs.run.model_queue import Answered, Desk, Tray
+from aria_docs.run.model_queue import Answered, ModelQueue, ResultQueue
 from aria_docs.run.outcome import Outcome, Progress, as_text, failure_row, now, of_path, told
 from aria_docs.run.pending import HASH, WALK, Pending, known_to
 from aria_docs.run.recipes import Options
@@ -144,7 +144,7 @@ class Run:
         self.stopping = threading.Event()
         self._lock = threading.Lock()
         self._sandbox: Sandbox | None = None
-        self._desk: Desk | None = None
+        self._desk: ModelQueue | None = None
         self._began = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -252,12 +252,12 @@ class Run:
                 self._sandbox = Sandbox(warm=[warm[kind] for kind in sorted(set(kinds))], debug=self.options.debug)
             return self._sandbox
 
-    def desk(self) -> Desk | None:
+    def desk(self) -> ModelQueue | None:
         """Where the model of the run is asked, made when first needed; None for an engine that reads in the child."""
         with self._lock:
             if self._desk is None and self.options.engine != "embedded":
                 lanes = choices.lanes(self.options.engine, self.options.servers)
-                self._desk = Desk(self._load, lanes=lanes, told=self.progress.tokens)
+                self._desk = ModelQueue(self._load, lanes=lanes, told=self.progress.tokens)
             return self._desk
 
     def _load(self) -> tuple[ChatModel, ChatEngine]:
@@ -288,7 +288,7 @@ class _Crew:
         self._batch, self._n_parts, self._written = Batch(), 0, time.monotonic()
         self._hasher = ThreadPoolExecutor(1, "hash")
         self._coming = self._contents()
-        self._desk, self._tray = run.desk(), Tray()
+        self._desk, self._tray = run.desk(), ResultQueue()
         self._look = self._options.look
         self.outcome = Outcome(run.outcome.run_id)
 
