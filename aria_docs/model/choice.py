@@ -69,8 +69,8 @@ def choose(
         asked, why = _best(model, servers)
         servers, profile = ((), None) if asked == "aria" else (servers, profile)  # they were for the second best
     if asked != "aria":
-        for option, given in (("--revision", revision), ("--device", device)):
-            if given:
+        for option, value in (("--revision", revision), ("--device", device)):
+            if value:
                 raise UsageError(f"{option} is for Aria on this machine, and {asked} reads ({why}): add --engine aria")
     if asked == "embedded":
         for option, given in (("--model", model), ("--server", servers), ("--profile", profile)):

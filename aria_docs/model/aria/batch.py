@@ -18,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from aria_docs.errors import ModelError
 from aria_docs.model.aria.cache import Prefix
@@ -27,7 +28,7 @@ BETWEEN = 512  # tokens of a context that are read between two steps of answers
 _AHEAD = 2  # contexts read beyond those that have a slot, so that a free slot is filled at once
 
 
-class Readable:
+class Readable(Protocol):
     """A context as the batch sees it.
 
     n_bytes:  of its keys and values.

@@ -16,8 +16,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 _LONGEST = 8  # tokens looked back to find a place again
-_UNSURE = 2  # times the tokens that brought it there: how far a place found again is followed
-_TRIED, _WORTH = 48, 0.2  # after so many guessed tokens, the share that must have stood
+_A_RUN = 2  # so many last tokens in common are a place wherever it is; a single one
+_NEAR = 2  # only so near: further away it is chance, above all where a token is a digit or a letter
+_UNSURE = 4  # how far a place found again is followed, for each token that brought it there
+_HOPED, _WORTH = 2.0, 0.3  # tokens that stand of a guess: at first, and where guessing is given up
+_SHARE = 0.1  # of the newest guess in the mean
 
 
 class Draft:
@@ -32,12 +35,13 @@ class Draft:
         for place, token in enumerate(self._source):
             self._places.setdefault(token, []).append(place)
         self._at, self._read, self._sure = 0, 0, len(self._source)
+        self._mean = _HOPED
         self.n_guessed = self.n_stood = 0
 
     @property
     def is_off(self) -> bool:
         """Whether guessing has been given up, or there is nothing to guess from."""
-        return not self._source or (self.n_guessed >= _TRIED and self.n_stood < _WORTH * self.n_guessed)
+        return not self._source or self._mean < _WORTH
 
     def following(self, written: Sequence[int], most: int) -> list[int]:
         """What may come after what is written, at most so many tokens; nothing where the source has no such place."""
@@ -52,18 +56,22 @@ class Draft:
         """So many tokens were guessed, and so many of them stood."""
         self.n_guessed += guessed
         self.n_stood += stood
+        self._mean += _SHARE * (stood - self._mean)
 
     def _step(self, written: Sequence[int]) -> None:
         token = written[-1]
         if self._at < len(self._source) and self._source[self._at] == token:
             self._at += 1
-            self._sure += 1
+            self._sure *= 2
             return
-        length, _, place = max(
+        length, distance, place = max(
             ((self._alike(written, place), -abs(place - self._at), place) for place in self._places.get(token, ())),
-            default=(0, 0, self._at - 1),
+            default=(0, 0, 0),
         )
-        self._at, self._sure = place + 1, _UNSURE * length
+        if length >= _A_RUN or (length and -distance <= _NEAR):
+            self._at, self._sure = place + 1, _UNSURE * length
+        else:  # one token stands for another: a letter was misread, a number is rounded
+            self._at, self._sure = self._at + 1, _UNSURE
 
     def _alike(self, written: Sequence[int], place: int) -> int:
         """How many tokens up to that place are the last that were written."""

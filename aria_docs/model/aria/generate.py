@@ -233,7 +233,7 @@ class Steps:
             writing.guess_on(lockstep.span - len(writing.pending))
             given.append((writing.tail, [*writing.pending, *writing.guess][: lockstep.span]))
         logits = lockstep.step(given)  # of every token given, one answer behind the other
-        whole, rows, at = [], [], 0
+        whole, rows, at = list[Writing](), list[int](), 0
         for writing, (_, tokens) in zip(writings, given, strict=True):
             if len(writing.pending) > len(tokens):  # takes in the rest with the next steps
                 writing.tail.advance(len(tokens))
@@ -253,7 +253,7 @@ class Steps:
 
     def _passed(self, writings: Sequence[Writing]) -> torch.Tensor:
         """Takes in all that is pending and guessed; logits [n, V] behind the last pending token and each guess."""
-        spans, asked = [], []
+        spans, asked = list[Span](), list[int]()
         row = 0
         for writing in writings:
             count = len(writing.pending) + len(writing.guess)

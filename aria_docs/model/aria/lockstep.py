@@ -72,7 +72,7 @@ class Lockstep:
         """
         self._decoder.checked()
         given = torch.zeros((len(self._tails), self.span + 1), dtype=torch.long)
-        rows = []
+        rows: list[int] = []
         for tail, ids in tokens:
             row = self._tails.index(tail)
             given[row, : len(ids)] = torch.tensor(ids)
