@@ -13,8 +13,8 @@ from pathlib import Path
 
 from aria_docs.ingest import sandbox
 from aria_docs.media import Cue, VideoInfo, one_note
-from aria_docs.model import engine as engines
-from aria_docs.model.engine import Task
+from aria_docs.model import choice
+from aria_docs.model.engine import Engine, Task
 from aria_docs.reading.messages import (
     Answer,
     Begun,
@@ -54,7 +54,7 @@ def read_document(job: Job, requests: Iterable[ReadPages | Summarise]) -> Iterat
     """
     from aria_docs.ingest import pdf
 
-    engine = engines.load(job.engine)
+    engine = choice.load(job.engine)
     yield Begun("", "", "open")
     sandbox.allow_cpu(job.timeout_s)
     with pdf.open_document(Path(job.path), passwords=job.passwords, ocr=job.ocr, apart=sandbox.apart) as document:
@@ -96,7 +96,7 @@ def read_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
     from aria_docs.ingest.video import watch as videos
     from aria_docs.model.embedded import referee
 
-    engine, path = engines.load(job.engine), Path(job.path)
+    engine, path = choice.load(job.engine), Path(job.path)
     yield Begun("", "", "open")
     sandbox.allow_cpu(job.timeout_s)
     info = videos.probe(path)
@@ -155,7 +155,7 @@ def measure(job: tuple[str, Kind], _requests: Iterable[object]) -> Iterator[list
 class _Reading:
     """Times a reading and makes its row."""
 
-    def __init__(self, job: Job, engine: engines.Engine, task: Task, part: str) -> None:
+    def __init__(self, job: Job, engine: Engine, task: Task, part: str) -> None:
         self._job, self._engine, self._task, self._part = job, engine, task, part
         self._began = time.perf_counter()
 
