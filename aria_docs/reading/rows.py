@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aria_docs.media import Page, Scene, Shot, Summary, Table, TableCell
-from aria_docs.model.seen import Read, SeenPage, SeenVideo
 from aria_docs.model.custom import CustomSchema
 from aria_docs.model.engine import ModelId, Task
+from aria_docs.model.seen import Read, SeenPage, SeenVideo
 from aria_docs.reading.messages import Job, Seen
 from aria_docs.schemas.readings import Finished, ReadingRow, reading_id
 from aria_docs.schemas.scenes import SceneRow, ShotRow
