@@ -22,11 +22,7 @@ SLOWLY = f"""if True:
     sys.path.insert(0, {str(HERE)!r})
     from aria_docs import cli
     from aria_docs.run import run, scheduler
-    from aria_docs.ingest.sandbox import Sandbox
-
-    class Slow(Sandbox):
-        def start(self, worker, job, **how):
-            return super().start(worker.replace("aria_docs.reading.read", "misbehaving"), job, **how)
+    from misbehaving import Slow
 
     run.Sandbox, scheduler.BATCH_PARTS = Slow, 4
     sys.argv[0] = "aria-docs"
