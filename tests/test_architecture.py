@@ -24,6 +24,7 @@ LADDER = [
     {"aria_docs.tiling"},
     {
         "aria_docs.captions",
+        "aria_docs.credentials",
         "aria_docs.errors",
         "aria_docs.formulas",
         "aria_docs.media",
