@@ -246,8 +246,8 @@ def final_state(reading: Reading, *, data: Any) -> State[Any]:
     first = (reading.failed_now or outcome.failures)[0]
     message = f"{outcome.n_files} files, {' and '.join(counts)}: {printable(first.message)}"
     if n_now:
-        return Failed(name="Files failed", message=message, data=data)
-    return Completed(name="Files failed before", message=message, data=data)
+        return Failed(message=message, data=data)
+    return Completed(name="Failed before", message=message, data=data)
 
 
 @flow(name="aria-docs", flow_run_name=run_name, persist_result=False)

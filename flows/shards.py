@@ -52,7 +52,7 @@ def shard(
     keeper = Spool(Path(spool), say=FlowLog().say)
     state = read_unattended(("pdf", "video"), paths, keeper, _for_share(options, share), password_file)
     if state.is_failed():  # the share was read all the same: `shards` reads one again only if its worker was lost
-        return Completed(name=state.name, message=state.message, data=state.data)
+        return Completed(name="Files failed", message=state.message, data=state.data)
     return state
 
 

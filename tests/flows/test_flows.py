@@ -1,11 +1,14 @@
 import json
 import os
+import re
 import signal
+import smtplib
 import subprocess
 import sys
 import threading
 import time
 from datetime import datetime
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +61,7 @@ def test_documents_reads_the_pdfs_and_nothing_else(folder: Path, tmp_path: Path)
 
     state = documents([str(folder)], str(db), Options(workers=2), return_state=True)
 
-    assert (state.type.value, state.name) == ("FAILED", "Files failed")
+    assert (state.type.value, state.name) == ("FAILED", "Failed")
     assert state.message.startswith(f"3 files, 1 failed: {folder / 'broken.pdf'} begins like a PDF, but")
     assert stored(db, "SELECT kind, n_pages FROM sources WHERE n_pages IS NOT NULL") == [{"kind": "pdf", "n_pages": 1}]
     assert stored(db, "SELECT n_read, n_failed FROM runs") == [{"n_read": 2, "n_failed": 1}]
@@ -140,13 +143,47 @@ def test_the_state_of_a_run_says_which_files_failed_and_when(folder: Path, tmp_p
     (folder / "broken.pdf").unlink()
     third = documents([str(folder)], db, return_state=True)
 
-    assert (first.type.value, first.name) == ("FAILED", "Files failed")
+    assert (first.type.value, first.name) == ("FAILED", "Failed")
     assert first.message.startswith(f"3 files, 1 failed: {broken} begins like a PDF, but nothing in it can be read")
-    assert (second.type.value, second.name) == ("COMPLETED", "Files failed before")
+    assert (second.type.value, second.name) == ("COMPLETED", "Failed before")
     assert second.message.startswith(f"3 files, 1 failed in earlier runs: {broken} begins")
     assert second.result() == [broken]
     assert (third.type.value, third.name) == ("COMPLETED", "Completed")
     assert third.message == "0 files read, 2 done before"
+
+
+def test_the_mail_of_the_documentation_is_sent_when_a_file_fails(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [script] = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "flows.md").read_text(), re.DOTALL)
+    served: list[tuple[Any, dict[str, Any]]] = []
+    mails: list[EmailMessage] = []
+
+    class Smtp(smtplib.SMTP):
+        def __init__(self, host: str) -> None:
+            assert host == "localhost"
+
+        def __enter__(self) -> "Smtp":
+            return self
+
+        def send_message(self, message: Any, *_: Any, **__: Any) -> Any:
+            mails.append(message)
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(smtplib, "SMTP", Smtp)
+    monkeypatch.setattr(type(documents), "serve", lambda flow, **called: served.append((flow, called)))
+    exec(script, {"__name__": "__main__"})
+    [(flow, called)] = served
+    assert documents.validate_parameters(called["parameters"])["db"].endswith(".duckdb")
+
+    flow([str(folder)], str(tmp_path / "a.db"), return_state=True)
+    flow([str(folder)], str(tmp_path / "a.db"), return_state=True)  # no news, no mail
+
+    [mail] = mails
+    assert mail["Subject"].startswith("documents 20") and mail["Subject"].endswith(": Failed")
+    assert str(folder / "broken.pdf") in mail.get_content()
 
 
 def test_a_run_is_named_by_its_flow_and_date(folder: Path, tmp_path: Path) -> None:
@@ -299,6 +336,6 @@ def test_a_flow_reads_with_the_model_of_a_server(folder: Path, tmp_path: Path) -
     db = tmp_path / "a.db"
     with FakeServer() as model:
         options = Options(engine="remote", servers=(model.url,), workers=2)
-        assert documents([str(folder)], str(db), options, return_state=True).name == "Files failed"
+        assert documents([str(folder)], str(db), options, return_state=True).name == "Failed"
     assert stored(db, "SELECT DISTINCT engine, model FROM readings") == [{"engine": "remote", "model": "fake"}]
     assert stored(db, "SELECT error FROM failures") == [{"error": "Damaged"}]
