@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,11 @@ from aria_docs.flows.server import prefect_server
 from aria_docs.ingest.folder import FoundFile, Kind
 from aria_docs.progress import Lines, failure_line, printable
 from aria_docs.run.outcome import Failure, Outcome
+from aria_docs.run.pending import chunks
 from aria_docs.run.recipes import Options, read_passwords
 from aria_docs.run.run import Run
-from aria_docs.storage.database import Keeper, Store
+from aria_docs.storage.database import Store
+from aria_docs.storage.keeper import Keeper
 from aria_docs.storage.spool import Spool
 
 RETRIES = 2
@@ -133,13 +135,16 @@ def read_all(
         files = run.find([Path(path) for path in paths], kinds=kinds)
         log.files(len(files))
         done: list[FoundFile] = []
+        is_over = False
         try:
             with ThreadPoolTaskRunner[Any](max_workers=options.workers) as tasks:
                 try:
                     _submit(reading, _pending(run, files, done), tasks, options.workers)
                     run.outcome.add(run.read(done))
+                    is_over = True
                 finally:
-                    run.stop()  # else a task that is still reading would keep the others' pool open
+                    if not is_over:  # a task that is still reading would keep the pool open
+                        run.stop()
         except KeyboardInterrupt:
             run.outcome.interrupted = True
     create_table_artifact(
@@ -179,12 +184,17 @@ def _submit(reading: Reading, pending: Iterator[tuple[FoundFile, ...]], tasks: T
 def _pending(run: Run, files: Iterable[FoundFile], done: list[FoundFile]) -> Iterator[tuple[FoundFile, ...]]:
     """The contents with something left to read, each as the files that hold it; the other files go to `done`.
 
-    A file is hashed when its turn comes, while others are read. Only files of one size can be copies of each other.
+    Files are hashed in small groups as their turn comes, while others are read. Only files of one size can be copies of
+    each other.
     """
+    files = list(files)
+    whole = run.pending.finished(files)
+    done += whole
     of_size: dict[tuple[str, int], list[FoundFile]] = {}
     for file in files:
-        of_size.setdefault((file.kind, file.size_bytes), []).append(file)
-    for candidates in of_size.values():
+        if file not in whole:
+            of_size.setdefault((file.kind, file.size_bytes), []).append(file)
+    for _, candidates in groupby(_looked_up(run, list(chain(*of_size.values()))), lambda f: (f.kind, f.size_bytes)):
         pending: dict[str, list[FoundFile]] = {}
         for file in candidates:
             try:
@@ -197,6 +207,13 @@ def _pending(run: Run, files: Iterable[FoundFile], done: list[FoundFile]) -> Ite
             else:
                 done.append(file)
         yield from (tuple(same) for same in pending.values())
+
+
+def _looked_up(run: Run, files: Sequence[FoundFile]) -> Iterator[FoundFile]:
+    """The files, with one question to the keeper for each group."""
+    for chunk in chunks(files):
+        run.pending.look_up(chunk)
+        yield from chunk
 
 
 def _artifact(outcome: Outcome) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ import pymupdf
 import yaml
 from fake_server import FakeServer
 from prefect.client.orchestration import get_client
+from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.importtools import import_object
 
 from aria_docs.errors import AriaDocsError, UsageError
@@ -28,11 +29,12 @@ from aria_docs.flows import schedule, server
 from aria_docs.flows.documents import documents
 from aria_docs.flows.files import RETRIES, read_file, run_as_flow
 from aria_docs.flows.videos import videos
+from aria_docs.run import pending
 from aria_docs.run.outcome import Failure, Outcome
-from aria_docs.run.pending import Pending
 from aria_docs.run.recipes import Options
 from aria_docs.run.run import Run
 from aria_docs.storage.database import Store
+from tests.conftest import make_pdf
 
 ROOT = Path(__file__).parents[2]
 
@@ -194,35 +196,38 @@ def test_a_run_is_named_by_its_flow_and_date(folder: Path, tmp_path: Path) -> No
     assert before <= datetime.strptime(date, "%Y-%m-%d %H:%M") <= datetime.now()
 
 
-def test_files_are_hashed_and_submitted_as_room_comes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tables: Path
-) -> None:
-    """Three threads are at work on a file each until all that may be submitted is: then no more has been hashed than
-    may wait."""
-    hashed: list[str] = []
-    content_of, read = Pending.content_of, Run.read
-    enough = threading.Event()
+def test_files_are_hashed_and_submitted_as_room_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of twelve files the first eight are hashed together, and two threads may have four tasks in all."""
+    (tmp_path / "in").mkdir()
+    for number in range(12):
+        make_pdf(tmp_path / "in" / f"{number:02}.pdf", 1, word="Report" + "s" * number)
+    hashed: set[str] = set()
+    submitted: list[str] = []
+    at_first: list[tuple[int, int]] = []
+    is_full = threading.Event()
+    hash_of, read, submit = pending.sha256_of, Run.read, ThreadPoolTaskRunner.submit
 
-    def counted(pending: Pending, file: Any) -> str:
-        hashed.append(file.path)
-        if len(set(hashed)) == 7:
-            enough.set()
-        return content_of(pending, file)
-
-    at_first: list[int] = []
+    def counted(path: str, **how: Any) -> str:
+        hashed.add(path)
+        return hash_of(path, **how)
 
     def held(run: Run, files: Any, *, workers: int | None = None) -> Outcome:
-        enough.wait(30)
-        at_first.append(len(set(hashed)))
+        is_full.wait(30)  # else the threads would be done before there is anything to see
+        at_first.append((len(hashed), len(submitted)))
         return read(run, files, workers=workers)
 
-    monkeypatch.setattr(Pending, "content_of", counted)
+    def noted(runner: Any, task: Any, parameters: dict[str, Any], *rest: Any, **more: Any) -> Any:
+        submitted.append(parameters["files"][0].name)
+        threading.Timer(0.5, is_full.set).start() if len(submitted) == 4 else None
+        return submit(runner, task, parameters, *rest, **more)
+
+    monkeypatch.setattr(pending, "sha256_of", counted)
     monkeypatch.setattr(Run, "read", held)
-    outcome = run_as_flow(
-        [tables], Store(tmp_path / "a.db"), Options(tasks=("tables",), workers=3), password_file=None, command="test"
-    )
-    assert at_first[0] == 7
-    assert (outcome.n_read, len(set(hashed))) == (8, 8)
+    monkeypatch.setattr(ThreadPoolTaskRunner, "submit", noted)
+    options = Options(tasks=("tables",), workers=2)
+    outcome = run_as_flow([tmp_path / "in"], Store(tmp_path / "a.db"), options, password_file=None, command="test")
+    assert at_first[0] == (8, 4)
+    assert (outcome.n_read, len(hashed), len(submitted)) == (12, 12, 12)
 
 
 def test_our_own_errors_come_through(folder: Path, tmp_path: Path) -> None:
