@@ -1,8 +1,10 @@
 """The ladder of CONTRIBUTING.md, executed: a module imports from its own line only itself, and from lower lines."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -154,3 +156,19 @@ def test_the_ladder_catches_a_trespasser(tmp_path: Path) -> None:
     assert store and ingest
     assert (store[1], ingest[1]) == ("aria_docs.storage", "aria_docs.ingest")
     assert store[0] < ingest[0]
+
+
+# Distributions whose modules have other names; pydantic_core comes with the pydantic that it belongs to.
+DISTRIBUTIONS = {"PIL": "pillow", "ffmpeg": "ffmpeg-python", "pydantic_core": "pydantic"}
+
+
+def test_what_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [line for name, lines in project["optional-dependencies"].items() if name != "dev" for line in lines]
+    listed = [*project["dependencies"], *extras]
+    declared = {re.split(r"[^A-Za-z0-9_.-]", line)[0].lower().replace("_", "-") for line in listed}
+    imported = {name.partition(".")[0] for path in MODULES.values() for name in imports(path)}
+    foreign = imported - sys.stdlib_module_names - {"aria_docs"}
+    needed = {DISTRIBUTIONS.get(name, name).lower().replace("_", "-") for name in foreign}
+    assert {"duckdb", "torch", "prefect", "onnxruntime"} <= needed
+    assert needed - declared == set()
