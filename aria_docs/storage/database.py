@@ -256,7 +256,8 @@ class Store(Questions):
             ORDER BY page, table_no
         """
         with self.reading(patience_s=float("inf")) as db:
-            return [TablePart(**row) for row in records(db, query, [source_id, recipe])]
+            found = records(db, query, [source_id, recipe])
+        return [TablePart(**row | {"box": tuple(row["box"]), "size_pt": tuple(row["size_pt"])}) for row in found]
 
     def page_texts(self, source_id: str, pages: Sequence[int] | None) -> list[tuple[int, str]]:
         """The stored pages of a document in order, all or the given ones."""

@@ -306,7 +306,7 @@ def test_answers_in_every_form(store: Store, tmp_path: Path, capfd: pytest.Captu
 def test_tables_are_joined_over_pages(store: Store) -> None:
     store.write(Batch(finished=[part(1), part(2)]))
     first, second = store.table_parts("s1", "r1")
-    assert (first.page, first.box, first.size_pt, first.n_cols, first.header) == (1, [0, 0, 9, 9], [595, 842], 1, [])
+    assert (first.page, first.box, first.size_pt, first.n_cols, first.header) == (1, (0, 0, 9, 9), (595, 842), 1, [])
     store.write(Batch(continues={second.table_id: first.table_id}))
     assert store.records("SELECT page, continues FROM tables ORDER BY page") == [
         {"page": 1, "continues": None},
