@@ -48,6 +48,13 @@ Engine = Annotated[
 Model = Annotated[
     str | None, typer.Option(metavar="DIR_OR_ID", help="Aria's weights; of --engine remote, the server's model.")
 ]
+Revision = Annotated[
+    str | None, typer.Option(metavar="REVISION", help="Branch, tag or commit of --model, where that is a hub id.")
+]
+Device = Annotated[
+    str | None,
+    typer.Option(metavar="DEVICE", help="Where Aria runs: cpu, cuda or cuda:1. [default: the first card, else cpu]"),
+]
 Server = Annotated[
     list[str] | None,
     typer.Option(metavar="URL", help="An OpenAI-compatible server, to its /v1; several share the work."),
@@ -116,6 +123,8 @@ def run(
     ] = None,
     engine: Engine = "auto",
     model: Model = None,
+    revision: Revision = None,
+    device: Device = None,
     server: Server = None,
     profile: Profile = None,
     resolution: Resolution = None,
@@ -152,11 +161,11 @@ def run(
     shown: progress.Bars | progress.Lines = progress.Bars() if sys.stderr.isatty() else progress.Lines()
     keeper = _keeper(db, spool, shard=shard, say=shown.say)
     choice, options = _options(
-        engine=engine, model=model, servers=server, profile=profile, resolution=resolution, frames=frames,
-        sampling=sampling, schema=schema, per=per, quantize=quantize, kv_cache=kv_cache,
-        request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model, ocr=ocr, pages=pages,
-        workers=workers, password_file=password_file, timeout=timeout, force=force, retry_failed=retry_failed,
-        debug=debug,
+        engine=engine, model=model, revision=revision, device=device, servers=server, profile=profile,
+        resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per, quantize=quantize,
+        kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model,
+        ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout, force=force,
+        retry_failed=retry_failed, debug=debug,
     )  # fmt: skip
     if shard:
         options = replace(options, shard=parse_shard(shard))
@@ -207,6 +216,8 @@ def schedule(
     videos: Annotated[bool, typer.Option("--videos", help="Videos only.")] = False,
     engine: Engine = "auto",
     model: Model = None,
+    revision: Revision = None,
+    device: Device = None,
     server: Server = None,
     profile: Profile = None,
     resolution: Resolution = None,
@@ -229,10 +240,11 @@ def schedule(
 ) -> None:
     """Serve the flows on a schedule, until interrupted; each run reads what is new or changed."""
     _, options = _options(
-        engine=engine, model=model, servers=server, profile=profile, resolution=resolution, frames=frames,
-        sampling=sampling, schema=schema, per=per, quantize=quantize, kv_cache=kv_cache,
-        request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model, ocr=ocr, pages=pages,
-        workers=workers, password_file=password_file, timeout=timeout, force=False, retry_failed=False, debug=debug,
+        engine=engine, model=model, revision=revision, device=device, servers=server, profile=profile,
+        resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per, quantize=quantize,
+        kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model,
+        ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout, force=False,
+        retry_failed=False, debug=debug,
     )  # fmt: skip
     from aria_docs.flows.schedule import serve
 
@@ -367,6 +379,8 @@ def _options(
     *,
     engine: Literal["auto", "embedded", "aria", "remote"],
     model: str | None,
+    revision: str | None,
+    device: str | None,
     servers: list[str] | None,
     profile: str | None,
     resolution: Literal["medium", "high", "ultra"] | None,
@@ -395,11 +409,12 @@ def _options(
     from aria_docs.run.recipes import Options, parse_pages, parse_tasks, read_passwords
 
     own_task = None if schema is None else load_schema(schema, per=per).name
-    choice = choose(engine, model=model, servers=servers or (), profile=profile)
+    choice = choose(engine, model=model, revision=revision, device=device, servers=servers or (), profile=profile)
     return choice, Options(
         engine=choice.engine,
         model=choice.model,
         revision=choice.revision,
+        device=device,
         profile=choice.profile,
         context=choice.context,
         servers=tuple(servers or ()),

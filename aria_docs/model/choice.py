@@ -14,6 +14,7 @@ from aria_docs.model.chat_model import ChatModel
 from aria_docs.model.engine import Engine, Name
 
 PUBLISHED = "rhymes-ai/Aria"
+ARIA_LANES = 40  # 32 answers side by side, and pages that are read before one of them ends
 
 
 def load(name: str) -> Engine:
@@ -46,12 +47,19 @@ class Choice:
 
 
 def choose(
-    asked: Literal["auto"] | Name, *, model: str | None = None, servers: Sequence[str] = (), profile: str | None = None
+    asked: Literal["auto"] | Name,
+    *,
+    model: str | None = None,
+    revision: str | None = None,
+    device: str | None = None,
+    servers: Sequence[str] = (),
+    profile: str | None = None,
 ) -> Choice:
     """The engine that `--engine asked` means on this machine: with `auto`, aria where a CUDA device and weights are,
     else remote where a server is named, else embedded.
 
     model:    of --model: a folder or hub id for aria, a name that a server knows for remote.
+    revision: of --revision: which state of a hub id; device: of --device; both for aria alone.
     profile:  for remote, in place of the one that fits the model's name.
 
     Loads no weights. Raises UsageError for options of another engine, EngineError where the one asked for cannot run.
@@ -60,6 +68,10 @@ def choose(
     if asked == "auto":
         asked, why = _best(model, servers)
         servers, profile = ((), None) if asked == "aria" else (servers, profile)  # they were for the second best
+    if asked != "aria":
+        for option, value in (("--revision", revision), ("--device", device)):
+            if value:
+                raise UsageError(f"{option} is for Aria on this machine, and {asked} reads ({why}): add --engine aria")
     if asked == "embedded":
         for option, given in (("--model", model), ("--server", servers), ("--profile", profile)):
             if given:
@@ -77,15 +89,17 @@ def choose(
     from aria_docs.model.profiles.aria import ARIA
 
     weights = _weights()
+    weights.find_device(device)
     name = model or PUBLISHED
-    folder = weights.locate(name)
+    folder = weights.locate(name, revision=revision)
     context = weights.read_config(folder).text_config.max_position_embeddings
-    return Choice("aria", why, name, weights.revision(folder), ARIA.name, min(ARIA.context, context))
+    return Choice("aria", why, name, weights.revision_of(folder), ARIA.name, min(ARIA.context, context))
 
 
 def open_model(
     choice: Choice,
     *,
+    device: str | None = None,
     servers: Sequence[str] = (),
     request_timeout_s: float = 600.0,
     quantize: Literal["int8", "int4"] | None = None,
@@ -101,7 +115,9 @@ def open_model(
         )
     from aria_docs.model.aria.model import AriaModel
 
-    return AriaModel.load(choice.model, quantize=quantize, kv_cache=kv_cache)
+    # The very state that was chosen, should the hub's branch have moved on; a folder has no other.
+    revision = None if Path(choice.model).expanduser().is_dir() else choice.revision
+    return AriaModel.load(choice.model, revision=revision, device=device, quantize=quantize, kv_cache=kv_cache)
 
 
 def lanes(engine: Name, servers: Sequence[str]) -> int:
@@ -110,7 +126,7 @@ def lanes(engine: Name, servers: Sequence[str]) -> int:
         from aria_docs.model.remote import IN_FLIGHT
 
         return IN_FLIGHT * len(servers)
-    return 1
+    return ARIA_LANES if engine == "aria" else 1
 
 
 def api_key() -> str | None:

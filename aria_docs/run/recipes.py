@@ -65,6 +65,7 @@ class Options:
     Of a model that is shown pages and frames (aria, remote):
 
     model, revision, profile, context:  as `model.choice.choose` found them.
+    device:      where aria runs: cpu, cuda, cuda:1, …; no part of the recipe.
     servers:     base URLs, for remote; request_timeout_s: for one answer of theirs.
     resolution, frames, sampling:  how much of pages and videos is shown, see `pipeline.Look`.
     schema:      FILE.py:Model, a user's own schema; per: whether it is asked of each page or of each whole document.
@@ -87,6 +88,7 @@ class Options:
     revision: str | None = None
     profile: str = ""
     context: int = 0
+    device: str | None = None
     servers: tuple[str, ...] = ()
     request_timeout_s: float = REQUEST_TIMEOUT_S
     resolution: Literal["medium", "high", "ultra"] | None = None
@@ -130,7 +132,14 @@ class Options:
         """
         if self.engine == "embedded" or self.context:
             return self
-        found = choices.choose(self.engine, model=self.model, servers=self.servers, profile=self.profile or None)
+        found = choices.choose(
+            self.engine,
+            model=self.model,
+            revision=self.revision,
+            device=self.device,
+            servers=self.servers,
+            profile=self.profile or None,
+        )
         return replace(self, model=found.model, revision=found.revision, profile=found.profile, context=found.context)
 
     @property
