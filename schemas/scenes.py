@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, PlainSerializer
 
 from aria_docs.schemas import Row
 
-Transition = Literal["start", "cut", "dissolve", "fade"]
+Transition = Literal["start", "cut", "dissolve", "fade", "wipe"]
 # The store's inserts go through JSON; DuckDB's from_base64 wants the standard alphabet.
 Blob = Annotated[
     bytes,

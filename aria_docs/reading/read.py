@@ -181,13 +181,16 @@ def read_document(job: Job, requests: Iterable[ReadPages | Summarise]) -> Iterat
 
 def read_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
     """Reads a whole video; waits for no request."""
+    from aria_docs.ingest.video import subtitles
     from aria_docs.ingest.video import watch as videos
+    from aria_docs.ingest.video.opening import open_clip
     from aria_docs.model.embedded import referee
 
     engine, path = engines.load(job.engine), Path(job.path)
     yield Begun("", "", "open")
     sandbox.allow_cpu(job.timeout_s)
-    info = videos.probe(path)
+    clip = open_clip(path)
+    info = clip.info
     yield info
     cues = None
     if "tables" in job.recipes:  # then it is the only task: nothing else was asked for
@@ -196,10 +199,10 @@ def read_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
         yield Begun("scenes", "video", "scenes")
         sandbox.allow_cpu(video_limit_s(job.timeout_s, info.duration_s))
         reading = _Reading(job, engine, "scenes", "video")
-        video = videos.watch(path, referee=referee.transitions if referee.version() else None)
+        video = videos.watch(clip, referee=referee.transitions if referee.version() else None)
         cues = video.cues or heard(job, info)
         video = replace(video, cues=cues)
-        row = reading.row(video.note)
+        row = reading.row(one_note(video.note, video.words_note), ok=not video.note)
         yield Finished(
             row,
             shots=tuple(_shot_row(job.source_id, number, shot) for number, shot in enumerate(video.shots)),
@@ -211,7 +214,7 @@ def read_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
         yield Begun("summary", "video", "summary")
         reading = _Reading(job, engine, "summary", "video")
         if cues is None:
-            cues = videos.cues(path, info) or heard(job, info)
+            cues = subtitles.words(clip).cues or heard(job, info)
         summary = engine.summarise_video(cues)
         row = reading.row(None)
         yield Finished(row, summaries=_summary_rows(row, summary))

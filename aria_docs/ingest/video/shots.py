@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]  # (27, 48, 3), RGB
     # (WINDOW, 27, 48, 3), about 30 frames a second → (WINDOW,) how likely a transition is at each frame
     Referee = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+    Small = tuple[float, Pixels, bool]  # second, pixels, whether it is whole: not made up by a decoder
     Floats = NDArray[np.float32]
     Planes = NDArray[np.float32]  # (3, HEIGHT_PX, WIDTH_PX): luma, blue and red difference
     Index = Any  # an int or an array of them, as numpy broadcasts them
@@ -72,9 +73,7 @@ class Boundary:
     kind: Transition
 
 
-def detect(
-    frames: Iterable[tuple[float, Pixels]], *, duration_s: float, referee: Referee | None = None
-) -> Iterator[Shot]:
+def detect(frames: Iterable[Small], *, duration_s: float, referee: Referee | None = None) -> Iterator[Shot]:
     """(time, frame) in order → shots without gaps, each as soon as its end is known.
 
     The first starts at 0, the last ends at `duration_s`; without any boundary there is one.
@@ -87,9 +86,7 @@ def detect(
     yield Shot(start_s, max(start_s, duration_s), kind, *extent_s)
 
 
-def _boundaries(
-    frames: Iterable[tuple[float, Pixels]], referee: Referee | None
-) -> Iterator[tuple[float, float, float, Transition]]:
+def _boundaries(frames: Iterable[Small], referee: Referee | None) -> Iterator[tuple[float, float, float, Transition]]:
     """(first, middle, last second, kind), in order of the middle.
 
     Stretches overlap by two margins, and each decides what lies in its middle:
@@ -99,7 +96,7 @@ def _boundaries(
     times: list[float] = []
     pixels: list[Pixels] = []
     undecided = 0
-    stream = iter(frames)
+    stream = ((time_s, frame) for time_s, frame, whole in frames if whole)
     at_end = False
     while not at_end:
         for time_s, frame in stream:
