@@ -29,6 +29,18 @@ class ShotRow(Row):
     transition_end_s: float
 
 
+class CueRow(Row):
+    """One subtitle, or one line that was transcribed."""
+
+    table: ClassVar[str] = "cues"
+    source_id: str
+    cue_no: int
+    start_s: float
+    end_s: float
+    text: str
+    origin: Literal["track", "sidecar", "speech"]
+
+
 class SceneRow(Row):
     """A stretch of a video; the thumbnail is a JPEG."""
 

@@ -24,7 +24,16 @@ from aria_docs.reading.messages import (
     document_limit_s,
     video_limit_s,
 )
-from aria_docs.reading.rows import cell_rows, page_row, reading_row, scene_row, shot_row, summary_rows, table_rows
+from aria_docs.reading.rows import (
+    cell_rows,
+    cue_rows,
+    page_row,
+    reading_row,
+    scene_row,
+    shot_row,
+    summary_rows,
+    table_rows,
+)
 from aria_docs.schemas.readings import Finished, ReadingRow
 from aria_docs.schemas.sources import Kind
 
@@ -121,6 +130,7 @@ def read_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
             scenes=tuple(
                 scene_row(row, number, scene) for number, scene in enumerate(engine.scenes(video, group=job.group))
             ),
+            cues=cue_rows(job.source_id, cues),
         )
     if "summary" in job.recipes:
         yield Begun("summary", "video", "summary")
@@ -129,7 +139,7 @@ def read_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
             cues = subtitles.words(clip).cues or transcribe(job, info)
         summary = engine.summarise_video(cues)
         row = reading.row(None)
-        yield Finished(row, summaries=summary_rows(row, summary))
+        yield Finished(row, summaries=summary_rows(row, summary), cues=cue_rows(job.source_id, cues))
 
 
 def transcribe(job: Job, info: VideoInfo) -> tuple[Cue, ...]:

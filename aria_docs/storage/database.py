@@ -216,6 +216,12 @@ class Store(Questions):
             shots = [row for part in batch.finished for row in part.shots]
             delete(db, "shots", ("source_id",), {(row.source_id,) for row in shots})
             insert(db, shots)
+            # Each task of a video says what is said in it: the last one counts.
+            cues = {
+                part.reading.source_id: part.cues for part in batch.finished if part.reading and part.cues is not None
+            }
+            delete(db, "cues", ("source_id",), {(source,) for source in cues})
+            insert(db, [row for rows in cues.values() for row in rows])
             insert(db, [row for part in batch.finished for row in part.tables])
             if batch.continues:
                 links = "(SELECT unnest(?::VARCHAR[]) AS first, unnest(?::VARCHAR[]) AS before)"
