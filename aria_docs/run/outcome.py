@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from aria_docs.errors import AriaDocsError
-from aria_docs.reading.read import Begun
+from aria_docs.reading.messages import Begun
 from aria_docs.schemas.readings import FailureRow
 
 

@@ -10,7 +10,7 @@ from aria_docs.errors import AriaDocsError
 from aria_docs.ingest.folder import FoundFile, find, sha256_of
 from aria_docs.ingest.pdf import NO_TEXT
 from aria_docs.model.engine import Task
-from aria_docs.reading.read import Begun
+from aria_docs.reading.messages import Begun
 from aria_docs.run.outcome import Failure, as_text, failure_row, of_path, told
 from aria_docs.run.recipes import Options
 from aria_docs.schemas.readings import FailureRow, Finished, SidecarRow

@@ -34,7 +34,7 @@ from aria_docs.model.continued import TablePart, continued
 from aria_docs.model.engine import Task
 from aria_docs.model.seen import SeenPage
 from aria_docs.reading import read as pipeline
-from aria_docs.reading.read import Begun, Job, ReadPages, Seen, Summarise
+from aria_docs.reading.messages import Begun, Job, ReadPages, Seen, Summarise
 from aria_docs.reading.show import ShowPages
 from aria_docs.run.model_queue import Answered, Desk, Tray
 from aria_docs.run.outcome import Outcome, Progress, as_text, failure_row, now, of_path, told

@@ -176,6 +176,9 @@ def _parsed(data: bytes, suffix: str, fps: float) -> list[Cue]:
             file = pysubs2.SSAFile.from_string(text, format_=form, fps=fps if form == "microdvd" else None)
         except (pysubs2.exceptions.Pysubs2Error, ValueError, KeyError, SyntaxError):
             return []
+        if form == "sami":  # its captions stay until the next one, or an empty one; pysubs2 guesses by their length
+            for event, following in pairwise(file):
+                event.end = following.start
         cues = [
             Cue(event.start / 1000, event.end / 1000, said, "sidecar")
             for event in file
@@ -192,7 +195,7 @@ def _timed(text: str) -> Iterator[Cue]:
     """
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     starts = [i for i, line in enumerate(lines) if TIMING.match(line)]
-    for i, until in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for i, until in pairwise([*starts, len(lines)]):
         timing = TIMING.match(lines[i])
         assert timing
         said = lines[i + 1 : until]
