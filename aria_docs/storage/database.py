@@ -194,6 +194,12 @@ class Store(Questions):
             insert(db, list({(row.source_id, row.page): row for row in pages}.values()))
             delete(db, "shots", ("source_id",), {(row.source_id,) for row in shots if row.source_id in old})
             insert(db, shots)
+            # Each task of a video says what is said in it: the last one counts.
+            cues = {
+                part.reading.source_id: part.cues for part in batch.finished if part.reading and part.cues is not None
+            }
+            delete(db, "cues", ("source_id",), {(source,) for source in cues if source in old})
+            insert(db, [row for rows in cues.values() for row in rows])
             insert(db, tables)
             if tables:
                 db.execute("INSERT INTO due SELECT 'stacks' WHERE 'stacks' NOT IN (SELECT what FROM due)")
