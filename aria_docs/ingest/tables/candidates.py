@@ -17,6 +17,7 @@ from aria_docs.ingest.mupdf import pymupdf
 from aria_docs.ingest.tables.lattice import Lattice, Rule, lattice_table, lattices, merge_rules, tells_columns
 from aria_docs.ingest.tables.lines import MARKED, NOTED, Line, lines_of, may_hold_table, phrases_of
 from aria_docs.ingest.tables.open_table import open_table
+from aria_docs.ingest.tables.upright import level
 from aria_docs.ingest.turns import quarters_upright, turn
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _find(handle: Any, page: Page, quarters: int, scale: float) -> tuple[tuple[T
         return turn((box[0] / scale, box[1] / scale, box[2] / scale, box[3] / scale), -quarters, width, height)
 
     moved = bool(quarters % 4) or scale != 1.0
-    words = [to_frame(word) for word in page.words] if moved else list(page.words)
+    words = level([to_frame(word) for word in page.words] if moved else page.words)
     drawings = handle.get_cdrawings()
     horizontal, vertical, shades = _rules(drawings)
     grids = lattices(horizontal, vertical)

@@ -123,6 +123,13 @@ def is_value(text: str) -> bool:
     return bool(_NUMERIC.fullmatch(_RAISED.sub("", text)) or _EMPTY_VALUE.fullmatch(text))
 
 
+def is_count(texts: Sequence[str]) -> bool:
+    """Whether a row only counts its columns: (1) (2) (3), or 1 2 3."""
+    digits = [re.sub(r"[^\w]", "", text) for text in texts if text]
+    counts = [int(text) for text in digits if text.isdecimal() and len(text) < 4]
+    return len(counts) > 2 and len(counts) == len(digits) and all(b - a == 1 for a, b in pairwise(counts))
+
+
 def is_title(text: str) -> bool:
     """Too long for a heading over all columns, or empty, or begins like a caption or a note."""
     return not text or len(text) > 60 or is_caption(text) or bool(NOTED.match(text))
