@@ -7,6 +7,7 @@ linear in drawings; neither is used: cells are made of the page's words.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
@@ -21,7 +22,7 @@ from aria_docs.ingest.tables.upright import level
 from aria_docs.ingest.turns import quarters_upright, turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from aria_docs.media import Box, Page, TableCandidate, Word
 
@@ -103,7 +104,7 @@ def _find(handle: Any, page: Page, quarters: int, scale: float) -> tuple[tuple[T
         note = CROWDED.format(f"{n_lines:,}", "lines of text", MAX_LINES)
     elif len(drawings) > MAX_DRAWINGS:
         note = CROWDED.format(f"{len(drawings):,}", "drawings", MAX_DRAWINGS)
-    elif grids or may_hold_table(words):
+    elif grids or _has_three_alike(horizontal) or may_hold_table(words):
         handle.get_layout(return_raw=True)
         groups = handle.layout_information or []
     tables = _tables(groups, grids, words, merge_rules([*horizontal, *shades]))
@@ -117,6 +118,12 @@ def _find(handle: Any, page: Page, quarters: int, scale: float) -> tuple[tuple[T
             for table in tables
         ]
     return tuple(tables), note
+
+
+def _has_three_alike(rules: Sequence[Rule]) -> bool:
+    """Whether three long rules begin and end alike: over a header, under it, and under the table."""
+    ends = Counter((round(rule.start / 4), round(rule.end / 4)) for rule in rules if rule.end - rule.start > _RULE_PT)
+    return max(ends.values(), default=0) > 2
 
 
 def _tables(
