@@ -219,7 +219,7 @@ def lattice_table(lattice: Lattice, words: Sequence[Word]) -> TableCandidate | N
         )
         for n, (row, col, row_span, col_span) in enumerate(lattice.cells)
     ]
-    return candidate_of(_unframed(cells, len(xs) - 1), header_rows=None, ruled=True)
+    return candidate_of(_unframed(cells, len(xs) - 1), header_rows=None, ruled=True, lattice=True)
 
 
 def _without_slivers(lattice: Lattice, words: Sequence[Word]) -> Lattice:
@@ -345,7 +345,9 @@ def _numeric_columns(rows: Sequence[Sequence[TableCell]]) -> set[int]:
     return {col for col, own in texts.items() if 2 * sum(map(is_value, own)) >= len(own)}
 
 
-def candidate_of(cells: list[TableCell], *, header_rows: int | None, ruled: bool) -> TableCandidate:
+def candidate_of(
+    cells: list[TableCell], *, header_rows: int | None, ruled: bool, lattice: bool = False
+) -> TableCandidate:
     """The table of these cells; without a count of `header_rows` one is made from the texts."""
     n_rows = max(cell.row + cell.row_span for cell in cells)
     n_cols = max(cell.col + cell.col_span for cell in cells)
@@ -355,4 +357,4 @@ def candidate_of(cells: list[TableCell], *, header_rows: int | None, ruled: bool
     cells.sort(key=lambda cell: (cell.row, cell.col))
     boxes = [cell.box for cell in cells if cell.box]
     box = (min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes))
-    return TableCandidate(box, n_rows, n_cols, header_rows, tuple(cells), ruled)
+    return TableCandidate(box, n_rows, n_cols, header_rows, tuple(cells), ruled, lattice)
