@@ -28,6 +28,7 @@ from aria_docs.ingest.tables.lines import (
     middle_of,
     phrases_of,
 )
+from aria_docs.ingest.tables.number_block import number_blocks
 from aria_docs.ingest.tables.open_table import open_table
 from aria_docs.ingest.tables.upright import level
 from aria_docs.ingest.turns import quarters_upright, turn
@@ -165,7 +166,11 @@ def _tables(
         elsewhere = [*pictures, *(box for box, _ in regions)]
         if lattice not in used and not any(_overlap(lattice.box, box) > 0.25 for box in elsewhere):
             found.append(lattice_table(lattice, words))
-    return _once([table for table in found if table is not None])
+    tables = [table for table in found if table is not None]
+    free = [word for word in words if not any(_inside(word, box) for box in (*pictures, *(t.box for t in tables)))]
+    blocks = number_blocks(free)
+    more = [open_table(block.box, free, block.edges, horizontal) for block in blocks]
+    return _once([*tables, *(table for table in more if table is not None)])
 
 
 def _once(tables: list[TableCandidate]) -> list[TableCandidate]:
