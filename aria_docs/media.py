@@ -59,7 +59,8 @@ class TableCell:
 class TableCandidate:
     """A table as the parser of the page sees it: geometry and text, nothing interpreted yet.
 
-    ruled:  lines are drawn between its rows, or both over and under it.
+    ruled:    lines are drawn between its rows, or both over and under it.
+    lattice:  lines are drawn around its cells.
     """
 
     box: Box
@@ -68,6 +69,7 @@ class TableCandidate:
     n_header_rows: int
     cells: tuple[TableCell, ...]
     ruled: bool = False
+    lattice: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ LADDER = [
     {"aria_docs.forecast", "aria_docs.prompts"},
     {"aria_docs.tiling"},
     {
+        "aria_docs.bidi",
         "aria_docs.captions",
         "aria_docs.credentials",
         "aria_docs.errors",
