@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import stat
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from aria_docs.errors import Damaged, Encrypted, Unreachable, WrongKind
-from aria_docs.ingest.pdf_text import Line, clean, page_text
+from aria_docs.ingest.pdf_text import NO_LINES, Line, clean, page_text
 from aria_docs.ingest.scans.reader import HOW_TO_GET_IT
 from aria_docs.ingest.turns import quarters_upright, turn
 from aria_docs.media import Box, DocumentInfo, Page, Word, one_note
@@ -336,7 +337,7 @@ def _read(page: Any, number: int) -> tuple[Page, bool]:
     ]
     quarters = quarters_upright((*line["dir"], len(line["spans"])) for line, _ in raw_lines)
     area = textpage.rect
-    lines = []
+    lines: list[Line] = []
     n_chars = 0
     for raw_line, block in raw_lines:
         line = _line(raw_line, block)
@@ -349,20 +350,42 @@ def _read(page: Any, number: int) -> tuple[Page, bool]:
         if quarters:
             line = replace(line, box=turn(line.box, quarters, area.width, area.height))
         lines.append(line)
-    text = page_text(lines)
+    text = page_text(lines, area.width if quarters % 2 else area.height)
     if unknown > _UNDECODED:
-        words, text = (), ""
+        words, text = (), NO_LINES
     usable = len(words) >= _FEW_WORDS or not _is_picture(page, has_words=bool(words))
     rect = page.rect
-    return Page(number, rect.width, rect.height, text, words, note=one_note(*notes)), usable
+    return Page(number, rect.width, rect.height, text.text, words, note=one_note(*notes)), usable
+
+
+_ASCENT, _DESCENT = 0.8, 0.2  # of the size, from the baseline: fonts say of themselves anything up to 3
+_BOLD = re.compile(r"bold|black|heavy|medi(?!um)|demi|(?<![a-z])cmbx", re.IGNORECASE)
 
 
 def _line(raw: dict[str, Any], block: int) -> Line:
-    spans = raw["spans"]
-    text = clean("".join(span["text"] for span in spans))
+    """A line as high as its type, whatever its font says of its height."""
+    spans = [span for span in raw["spans"] if span["text"].strip()] or raw["spans"]
+    text = clean("".join(span["text"] for span in raw["spans"]))
     main = max(spans, key=lambda span: len(span["text"].strip()))
-    bold = bool(main["flags"] & 16) or "bold" in main["font"].lower()
-    return Line(text, raw["bbox"], main["size"], bold, block)
+    letters = {True: 0, False: 0}
+    for span in spans:
+        letters[_is_bold(span)] += sum(map(str.isalnum, span["text"]))
+    (dx, dy), size = raw["dir"], main["size"]
+    x0, y0, x1, y1 = raw["bbox"]
+    x, y = main["origin"]
+    if abs(dx) > 0.99:
+        y0, y1 = y - _ASCENT * size * abs(dx), y + _DESCENT * size
+    elif abs(dy) > 0.99:
+        up = 1 if dy > 0 else -1
+        x0, x1 = sorted((x + up * _ASCENT * size, x - up * _DESCENT * size))
+    if text.isupper():  # small capitals: the size is that of the large ones
+        size = max(span["size"] for span in spans if any(map(str.isalpha, span["text"])))
+    bold = letters[True] > 9 * letters[False]
+    return Line(text, (x0, y0, x1, y1), size, bold, block, _is_bold(spans[0]), main["font"], main["color"])
+
+
+def _is_bold(span: dict[str, Any]) -> bool:
+    return bool(span["flags"] & 16) or bool(_BOLD.search(span["font"]))
 
 
 def _is_somewhere(places: Iterable[float]) -> bool:

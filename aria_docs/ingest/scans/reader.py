@@ -133,7 +133,7 @@ class Scan:
     @property
     def text(self) -> str:
         """In reading order, headings marked."""
-        return page_text(self.lines)
+        return page_text(self.lines, self.height_pt).text
 
     def to_page(self, box: Box) -> Box:
         """Where a box of the upright frame stands on the page as displayed: moved there, and as large as it was."""
