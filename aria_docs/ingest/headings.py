@@ -26,9 +26,12 @@ _LARGE = 1.3  # so large that neither place nor words speak against it
 _MAX_ROWS, _MAX_ROWS_LARGE = 3, 5
 _MAX_CHARS = 200
 _MAX_SENTENCE_WORDS = 12  # more, and a full stop at the end is a sentence's
+_FULL = 0.85  # of the column's width: a shorter row ends its paragraph
+_MORE_WHITE = 0.25  # of the size, than usual: above a heading
 _PARTED = 2.0  # of the size: what stands further apart in one row is a table's, but for a heading's number
 _NUMBER_GAP = 4.5  # of the size: from a number to its heading
 _LEADING = 1.0  # of the size: white between two rows of one heading is less
+_SHARE_OF_BODY = 0.3  # of the characters of a page
 _EDGE = 0.09  # of the page's height from its top and foot: where running heads stand
 _APART = 1.0  # of the row's size: white between a running head and the body is more
 _MIN_LIST = 3  # headings in a row with nothing below any but the last are a list
@@ -50,6 +53,13 @@ _DATE = re.compile(
     r"(?:19|20)\d\d",
     re.IGNORECASE,
 )
+_KIND = re.compile(
+    r"(?:(?:original|research|review|short|brief|full|regular|case)\W+)+(?:article|paper|report|communication|research)s?"
+    r"(?:\W+open access)?|open access|open",
+    re.IGNORECASE,
+)
+_CITED = re.compile(r"\bet al\b|\bdoi\b|(?:19|20)\d\d\W{1,3}\d+|\bvol(?:ume|\.)|\bissn\b", re.IGNORECASE)
+_NAME_WORDS = frozenset("and et und y e de van von der den la le del da di dos du bin al el".split())
 _ITEM = re.compile(r"[•◦▪■□●○–—*✓➢⮚\uf0b7\uf0a7·‣⁃-]")
 _PAGE_NUMBER = re.compile(r"[\s.…]\d{1,4}$")
 _WORD = re.compile(r"[^\W\d_]{2,}")
@@ -121,7 +131,14 @@ def body_of(rows: Sequence[Row], height_pt: float) -> Body:
     sizes: Counter[float] = Counter()
     for line in lines:
         sizes[round(line.size_pt * 2) / 2] += len(line.text)
-    size_pt = sizes.most_common(1)[0][0]
+    # A page of notes, captions and references has its body in the larger type of two; titles are larger still.
+    most, count = sizes.most_common(1)[0]
+    large = max(
+        size for size, n in sizes.items() if n >= min(count, _SHARE_OF_BODY * sizes.total()) and size <= _LARGE * most
+    )
+    of_size = [line for line in lines if round(line.size_pt * 2) / 2 == large]
+    size_pt = sum(line.size_pt * len(line.text) for line in of_size) / sum(len(line.text) for line in of_size)
+    lines = of_size
     counts: dict[str, Counter[object]] = {"bold": Counter(), "face": Counter(), "upper": Counter()}
     for line in lines:
         counts["bold"][line.bold] += len(line.text)
@@ -146,7 +163,7 @@ def running(rows: Sequence[Row], body: Body) -> set[int]:
                 break
             if inner:
                 white = inner.box[1] - row.box[3] if is_head else row.box[1] - inner.box[3]
-                if white > _APART * row.size_pt or _ends_in_number(row):
+                if white > _APART * row.size_pt or _ends_in_number(row) or _CITED.search(row.text):
                     found.update(order[: place + 1])
     return found
 
@@ -156,38 +173,84 @@ def _ends_in_number(row: Row) -> bool:
     return len(row.lines) > 1 and any(row.lines[n].text.strip().isdigit() for n in (0, -1))
 
 
-def heading_mark(group: Sequence[Row], body: Body, before: Row | None, after: Row | None, width: float) -> str:
-    """The Markdown mark of rows of one style, '' where they are no heading.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where rows stand in a column: how wide it is, the usual white between its rows, the rows above and below."""
 
-    before, after: the rows above and below in the same column, `width` wide.
-    """
-    text = " ".join(row.text for row in group)
+    width: float
+    usual: float
+    before: Row | None
+    after: Row | None
+    below_heading: bool
+
+    def begins(self, row: Row) -> bool:
+        """Whether a paragraph has ended above the row: more white than usual, or a row that is not full."""
+        if self.before is None or self.below_heading:
+            return True
+        white = row.box[1] - self.before.box[3]
+        short = self.before.box[2] - self.before.box[0] < _FULL * self.width
+        return white > self.usual + _MORE_WHITE * row.size_pt or (short and self.before.text.rstrip()[-1:] not in ",-")
+
+    def heads(self, row: Row, body: Body) -> bool:
+        """Whether a row of the body, or a heading of another kind, stands right below."""
+        after = self.after
+        if after is None or after.box[1] - row.box[3] > 2 * body.size_pt + max(0.0, self.usual):
+            return False
+        share = (after.box[2] - after.box[0]) / self.width
+        if after.lines[0].font == body.face[0]:
+            return share > 0.5 and abs(after.size_pt - body.size_pt) < 1
+        return after.face != row.face and bool(_style(after, body)) and not after.is_parted
+
+    def is_clear(self, row: Row) -> bool:
+        """Whether much more white than usual is above it."""
+        above = self.before
+        return above is None or row.box[1] - above.box[3] > self.usual + 2 * _MORE_WHITE * row.size_pt
+
+
+def heading_mark(group: Sequence[Row], body: Body, place: Place) -> str:
+    """The Markdown mark of rows of one style, '' where they are no heading."""
+    text = " ".join(row.text for row in group).strip()
     first, last = group[0], group[-1]
     ratio = first.size_pt / body.size_pt
-    large = ratio >= _LARGE
-    if not _style(first, body) or len(text) > _MAX_CHARS or len(group) > (_MAX_ROWS_LARGE if large else _MAX_ROWS):
+    style = _style(first, body)
+    if not style or not _says_something(text, ratio) or len(text) > _MAX_CHARS:
         return ""
-    if not _says_something(text, ratio) or (any(row.is_parted for row in group) and not large):
+    large = ratio >= _LARGE
+    if len(group) > (_MAX_ROWS_LARGE if large else _MAX_ROWS) or (not large and any(row.is_parted for row in group)):
         return ""
     n_words = len(text.split())
-    if text.rstrip()[-1] in ",;" or (text.rstrip()[-1] == "." and n_words > _MAX_SENTENCE_WORDS):
+    if text[-1] in ",;" or (text[-1] == "." and n_words > _MAX_SENTENCE_WORDS) or (text[0].islower() and ratio < 1.6):
         return ""
-    plain = ratio < _LARGER
-    numbered = NUMBERED.match(text)
-    if plain and not numbered and text.rstrip()[-1] in ".:" and n_words > 2:
+    if not large and not _stands_alone(group, style, place, body):
         return ""
-    if not large and (text[0].islower() or (before and _goes_on(before, first))):
+    if ratio < _LARGER and not NUMBERED.match(text) and text[-1] in ".:" and n_words > 2:
         return ""
-    if not large and after and _runs_in(last, after, width):
+    if not large and place.after and _runs_in(last, place.after, place.width):
         return ""
     return next(mark for factor, mark in _LEVELS if ratio >= factor)
 
 
-def same_heading(row: Row, below: Row) -> bool:
+def _stands_alone(group: Sequence[Row], style: str, place: Place, body: Body) -> bool:
+    """Whether what is hardly larger than the body begins a paragraph of its own; and where its font is all that sets
+    it apart, whether it is short and text of the body follows."""
+    if group[0].size_pt >= _LARGER * body.size_pt:
+        return True
+    if not place.begins(group[0]):
+        return False
+    if style in ("size", "bold"):
+        return True
+    last = group[-1]
+    short = last.box[2] - last.box[0] < _FULL * place.width or place.is_clear(group[0]) or place.below_heading
+    return short and len(group) <= 2 and place.heads(last, body)
+
+
+def same_heading(row: Row, below: Row, body: Body) -> bool:
     """Whether a row and the next are set alike and close: then they are one heading, unless both are numbered."""
     white = below.box[1] - row.box[3]
-    alike = abs(row.size_pt - below.size_pt) < 0.5 and row.bold == below.bold and row.face == below.face
-    return alike and white < _LEADING * row.size_pt and not NUMBERED.match(below.text)
+    larger = min(row.size_pt, below.size_pt) >= _LARGER * body.size_pt
+    alike = abs(row.size_pt - below.size_pt) < 0.5 and row.bold == below.bold and (larger or row.face == below.face)
+    parted = _NUMBER.fullmatch(row.text.strip()) or NUMBERED.match(below.text)
+    return alike and white < _LEADING * row.size_pt and not parted
 
 
 def is_set_apart(row: Row, body: Body) -> bool:
@@ -238,33 +301,22 @@ def _style(row: Row, body: Body) -> str:
         return "bold"
     if row.text.isupper() and not body.upper and sum(map(len, _WORD.findall(row.text))) > 0.6 * len(row.text):
         return "capitals"
-    if row.face != body.face and NUMBERED.match(row.text):
-        return "number"
+    if row.lines[-1].font != body.face[0] and all(line.uniform for line in row.lines):
+        return "font"
     return ""
 
 
 def _says_something(text: str, ratio: float) -> bool:
     """Whether it has words, or is the number of a chapter, which is large; no caption, item or date."""
-    if _CAPTION.match(text) or _ITEM.match(text) or _DATE.fullmatch(text.strip()):
+    if _CAPTION.match(text) or _ITEM.match(text) or _DATE.fullmatch(text) or _KIND.fullmatch(text) or _is_names(text):
         return False
     return bool(_WORD.search(text)) or ratio >= 1.8
 
 
-def _goes_on(before: Row, row: Row) -> bool:
-    """Whether the row is the middle of the sentence that the row above begins."""
-    close = row.box[1] - before.box[3] < 0.35 * row.size_pt
-    return (
-        (close
-        and before.text.rstrip()[-1:] in tuple(",-–(&"))
-        or (
-            close
-            and abs(before.size_pt - row.size_pt) < 0.5
-            and before.text.rstrip()[-1:].isalpha()
-            and before.lines[-1].block == row.lines[0].block
-            and before.box[0] - 2 < row.box[0] < before.box[0] + 2
-            and not NUMBERED.match(row.text)
-            and before.box[2] - before.box[0] > row.box[2] - row.box[0]
-        )
+def _is_names(text: str) -> bool:
+    """Whether it is a list of authors: between commas nothing but capitals."""
+    return len(re.findall("[,;]", text)) >= 2 and all(
+        not word[0].islower() or word.rstrip(",;") in _NAME_WORDS for word in text.split()
     )
 
 

@@ -359,7 +359,7 @@ def _read(page: Any, number: int) -> tuple[Page, bool]:
 
 
 _ASCENT, _DESCENT = 0.8, 0.2  # of the size, from the baseline: fonts say of themselves anything up to 3
-_BOLD = re.compile(r"bold|black|heavy|medi(?!um)|demi|(?<![a-z])cmbx", re.IGNORECASE)
+_BOLD = re.compile(r"bold|black|heavy|medi(?!um)|demi|(?<![a-z])cmbx|\.BI?$", re.IGNORECASE)
 
 
 def _line(raw: dict[str, Any], block: int) -> Line:
@@ -381,7 +381,9 @@ def _line(raw: dict[str, Any], block: int) -> Line:
     if text.isupper():  # small capitals: the size is that of the large ones
         size = max(span["size"] for span in spans if any(map(str.isalpha, span["text"])))
     bold = letters[True] > 9 * letters[False]
-    return Line(text, (x0, y0, x1, y1), size, bold, block, _is_bold(spans[0]), main["font"], main["color"])
+    in_main = sum(sum(map(str.isalpha, span["text"])) for span in spans if span["font"] == main["font"])
+    uniform = in_main >= 0.95 * sum(map(str.isalpha, text))
+    return Line(text, (x0, y0, x1, y1), size, bold, block, _is_bold(spans[0]), main["font"], main["color"], uniform)
 
 
 def _is_bold(span: dict[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from aria_docs.ingest.headings import (
+    Place,
     Row,
     body_of,
     heading_mark,
@@ -77,7 +78,7 @@ def page_text(lines: Sequence[Line], height_pt: float) -> PageText:
     for column in columns(inner):
         paragraphs += _paragraphs([Row(tuple(row)) for row in rows(column)], body)
     paragraphs += [_Paragraph((row,)) for row in feet]
-    return _written(_without_lists(_joined(paragraphs)))
+    return _written(_without_lists(_joined(paragraphs, body)))
 
 
 def _without_lists(paragraphs: list[_Paragraph]) -> list[_Paragraph]:
@@ -85,14 +86,14 @@ def _without_lists(paragraphs: list[_Paragraph]) -> list[_Paragraph]:
     return [_Paragraph(paragraph.rows) if n in listed else paragraph for n, paragraph in enumerate(paragraphs)]
 
 
-def _joined(paragraphs: list[_Paragraph]) -> list[_Paragraph]:
+def _joined(paragraphs: list[_Paragraph], body: Body) -> list[_Paragraph]:
     """A heading that the search for columns has cut is one again."""
     found: list[_Paragraph] = []
     for paragraph in paragraphs:
         if found and found[-1].mark and paragraph.mark:
             above, below = found[-1].rows[-1], paragraph.rows[0]
             over = min(above.box[2], below.box[2]) > max(above.box[0], below.box[0])
-            if over and above.box[1] < below.box[1] and same_heading(above, below):
+            if over and above.box[1] < below.box[1] and same_heading(above, below, body):
                 found[-1] = _Paragraph((*found[-1].rows, *paragraph.rows), paragraph.mark)
                 continue
         found.append(paragraph)
@@ -109,10 +110,16 @@ def _paragraphs(column: list[Row], body: Body) -> list[_Paragraph]:
     n = 0
     while n < len(column):
         end = n + 1
-        while end < len(column) and same_heading(column[end - 1], column[end]) and is_set_apart(column[n], body):
+        while end < len(column) and same_heading(column[end - 1], column[end], body) and is_set_apart(column[n], body):
             end += 1
-        before, after = (column[n - 1] if n else None), (column[end] if end < len(column) else None)
-        if mark := heading_mark(column[n:end], body, before, after, width):
+        place = Place(
+            width=width,
+            usual=usual,
+            before=column[n - 1] if n else None,
+            after=column[end] if end < len(column) else None,
+            below_heading=bool(found and found[-1].mark and not open_rows),
+        )
+        if mark := heading_mark(column[n:end], body, place):
             if open_rows:
                 found.append(_Paragraph(tuple(open_rows)))
             found.append(_Paragraph(tuple(column[n:end]), mark))

@@ -47,7 +47,10 @@ _MAX_PIECES = 1.3  # lines a row: a column has one, a table or a chart's axis se
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A run of text on one baseline; size_pt, bold, font and color are those of most of its characters."""
+    """A run of text on one baseline; size_pt, bold, font and color are those of most of its characters.
+
+    uniform:  whether hardly a letter is in another font.
+    """
 
     text: str
     box: Box
@@ -57,6 +60,7 @@ class Line:
     starts_bold: bool = False
     font: str = ""
     color: int = 0
+    uniform: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +147,12 @@ def _columnar(order: list[Line], sides: list[int], first: int, last: int) -> lis
         if order[n].box[1] > bottom + _BREAK * height:
             cuts.append(n)
         bottom = max(bottom, order[n].box[3])
-    widths = [_width([order[n] for n in range(first, last) if sides[n] == side]) for side in (-1, 1)]
+    whole = [[order[n] for n in range(first, last) if sides[n] == side] for side in (-1, 1)]
     stretches: list[tuple[int, int]] = []
     begin: int | None = None
     for a, b in pairwise([*cuts, last]):
         pieces = ([order[n] for n in range(a, b) if sides[n] == side] for side in (-1, 1))
-        if all(_is_scattered(piece, width) for piece, width in zip(pieces, widths, strict=True)):
+        if all(_is_scattered(piece, side) for piece, side in zip(pieces, whole, strict=True)):
             if begin is not None:
                 stretches.append((begin, a))
             begin = None
@@ -157,12 +161,14 @@ def _columnar(order: list[Line], sides: list[int], first: int, last: int) -> lis
     return [*stretches, (begin, last)] if begin is not None else stretches
 
 
-def _is_scattered(piece: list[Line], width: float) -> bool:
-    """Whether lines are the cells of a table or the labels of a chart, or there are none."""
+def _is_scattered(piece: list[Line], side: list[Line]) -> bool:
+    """Whether lines are the cells of a table or the labels of a chart, and not of the column, or there are none."""
     if not piece:
         return True
-    filled = sum(line.box[2] - line.box[0] >= _MIN_FILL * width for line in piece)
-    return 2 * filled < len(piece) and (len(piece) > _MAX_PIECES * n_rows(piece) or not filled)
+    filled = sum(line.box[2] - line.box[0] >= _MIN_FILL * _width(side) for line in piece)
+    begins = abs(min(line.box[0] for line in piece) - np.percentile([line.box[0] for line in side], 5)) < _SAME_START_PT
+    several = len(piece) > _MAX_PIECES * n_rows(piece)
+    return 2 * filled < len(piece) and (several or not (filled or begins))
 
 
 def _are_columns(left: Sequence[Line], right: Sequence[Line], depth: int) -> bool:
