@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from aria_docs.ingest.scans.reader import OcrName, Scan
+    from aria_docs.ingest.scans.reader import OcrName
+    from aria_docs.ingest.scans.scan import Scan
 
     Apart = Callable[[Callable[[], Scan]], Scan]
 
@@ -54,10 +55,10 @@ _UNDECODED = 0.5  # of the characters of a text layer; more, and nothing can be 
 def warm() -> None:
     """Load PyMuPDF and its networks, once; a process that has done so can fork children that use them at once."""
     import aria_docs.ingest.mupdf  # noqa: F401
-    from aria_docs.ingest.scans import reader as ocr
+    from aria_docs.ingest.scans import choice
 
-    if (reader := ocr.choose(None)) is not None:
-        ocr.load(reader)
+    if (reader := choice.choose(None)) is not None:
+        choice.load(reader)
 
 
 def open_document(
@@ -166,18 +167,21 @@ class Document:
             return layer  # a few words on a background: the picture says no more, and less surely
         self._scan = number, scan
         words = tuple(replace(word, box=scan.to_page(word.box)) for word in scan.words)
-        return replace(layer, text=scan.text, words=words, from_ocr=True)
+        text = scan.read
+        places = tuple(map(scan.to_page, text.boxes))
+        return replace(layer, text=text.text, words=words, from_ocr=True, lines=places)
 
     def _read_picture(self, page: Page, reader: OcrName) -> Scan:
-        from aria_docs.ingest.scans import reader as ocr
+        from aria_docs.ingest.scans import choice
+        from aria_docs.ingest.scans import scan as scans
 
         long_side_pt = max(page.width_pt, page.height_pt)
-        edge_px = min(ocr.PICTURE_EDGE_PX, math.ceil(long_side_pt * ocr.PICTURE_DPI / 72))
+        edge_px = min(scans.PICTURE_EDGE_PX, math.ceil(long_side_pt * scans.PICTURE_DPI / 72))
         picture = self._pixels(page.number, long_edge_px=edge_px, gray=True)[:, :, 0]
-        networks = ocr.load(reader)
+        networks = choice.load(reader)
 
         def read() -> Scan:
-            return ocr.scan(picture, networks, width_pt=page.width_pt)
+            return scans.scan(picture, networks, width_pt=page.width_pt)
 
         return self._apart(read) if self._apart else read()
 
@@ -350,12 +354,14 @@ def _read(page: Any, number: int) -> tuple[Page, bool]:
         if quarters:
             line = replace(line, box=turn(line.box, quarters, area.width, area.height))
         lines.append(line)
-    text = page_text(lines, area.width if quarters % 2 else area.height)
+    width, height = (area.height, area.width) if quarters % 2 else (area.width, area.height)
+    text = page_text(lines, height)
+    places = tuple(_box(turn(box, -quarters, width, height), matrix) for box in text.boxes)
     if unknown > _UNDECODED:
-        words, text = (), NO_LINES
+        words, text, places = (), NO_LINES, ()
     usable = len(words) >= _FEW_WORDS or not _is_picture(page, has_words=bool(words))
     rect = page.rect
-    return Page(number, rect.width, rect.height, text.text, words, note=one_note(*notes)), usable
+    return Page(number, rect.width, rect.height, text.text, words, note=one_note(*notes), lines=places), usable
 
 
 _ASCENT, _DESCENT = 0.8, 0.2  # of the size, from the baseline: fonts say of themselves anything up to 3

@@ -24,7 +24,7 @@ from aria_docs.reading.messages import (
     document_limit_s,
     video_limit_s,
 )
-from aria_docs.reading.rows import cell_rows, page_row, reading_row, scene_row, shot_row, summary_rows, table_rows
+from aria_docs.reading.rows import cell_rows, page_parts, reading_row, scene_row, shot_row, summary_rows, table_rows
 from aria_docs.schemas.readings import Finished, ReadingRow
 from aria_docs.schemas.sources import Kind
 
@@ -80,7 +80,7 @@ def read_document(job: Job, requests: Iterable[ReadPages | Summarise]) -> Iterat
                 sandbox.allow_cpu(job.timeout_s)
                 began = _Reading(job, engine, "tables", f"page:{number}") if "tables" in job.recipes else None
                 page = document.page(number)
-                yield Finished(pages=(page_row(job.source_id, page),))
+                yield page_parts(job.source_id, page)
                 if began:
                     yield Begun("tables", f"page:{number}", "tables")
                     page = document.with_tables(page)

@@ -213,6 +213,10 @@ class Store(Questions):
             insert(db, readings)
             insert(db, [row for part in batch.finished for row in part.sidecars])
             upsert(db, [row for part in batch.finished for row in part.pages], key=("source_id", "page"))
+            upsert(db, [row for part in batch.finished for row in part.page_lines], key=("source_id", "page"))
+            pages = {(row.source_id, row.page) for part in batch.finished for row in part.pages}
+            delete(db, "form_fields", ("source_id", "page"), pages)
+            insert(db, [row for part in batch.finished for row in part.form_fields])
             shots = [row for part in batch.finished for row in part.shots]
             delete(db, "shots", ("source_id",), {(row.source_id,) for row in shots})
             insert(db, shots)
