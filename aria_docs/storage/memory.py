@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
+from aria_docs.model.continued import TablePart
 from aria_docs.schemas.readings import FailureRow, Finished, ReadingRow, RecipeRow, RunRow
 from aria_docs.schemas.records import SchemaRow
-from aria_docs.schemas.sources import FormFieldRow, PageLinesRow, PageRow, SourceRow
-from aria_docs.storage.database import Batch, Known
+from aria_docs.schemas.sources import FormFieldRow, PageLinesRow, PageRow
+from aria_docs.storage.keeper import Batch, FileStamp, Known, Wanted, table_part
 
 
 class Memory:
@@ -18,7 +18,6 @@ class Memory:
     path = Path("memory")
 
     def __init__(self) -> None:
-        self.sources: dict[str, SourceRow] = {}
         self.pages: dict[int, PageRow] = {}
         self.lines: dict[int, PageLinesRow] = {}
         self.fields: dict[int, tuple[FormFieldRow, ...]] = {}
@@ -37,16 +36,33 @@ class Memory:
     def begin_run(self, run: RunRow, recipes: Iterable[RecipeRow], *, schema: SchemaRow | None = None) -> None:
         """Runs are not recorded."""
 
-    def end_run(self, run_id: str, *, n_read: int, n_failed: int, n_skipped: int) -> None:
+    def end_run(self, run_id: str, *, n_read: int, n_failed: int, n_skipped: int, interrupted: bool = False) -> None:
         """Runs are not recorded."""
 
-    def known(self, recipes: Sequence[str], *, unless_noted: str | None = None) -> Known:  # noqa: ARG002 - of Keeper
-        """Nothing."""
-        return Known(files={}, sources={}, read=set(), failures=[])
+    def unchanged(self, stamps: Sequence[FileStamp]) -> dict[str, str]:  # noqa: ARG002 - of Keeper
+        """None."""
+        return {}
+
+    def finished(self, stamps: Sequence[FileStamp], wanted: Wanted) -> dict[str, str]:  # noqa: ARG002 - of Keeper
+        """None."""
+        return {}
+
+    def known(
+        self,
+        source_ids: Sequence[str],
+        recipes: Sequence[str],  # noqa: ARG002 - of Keeper
+        *,
+        unless_noted: str | None = None,  # noqa: ARG002 - of Keeper
+    ) -> dict[str, Known]:
+        """Nothing of any."""
+        return {source_id: Known() for source_id in source_ids}
+
+    def missing(self, roots: Sequence[str], found: Iterable[str]) -> list[str]:  # noqa: ARG002 - of Keeper
+        """None."""
+        return []
 
     def write(self, batch: Batch) -> None:
         """Keeps it all."""
-        self.sources |= {row.source_id: row for row in batch.sources}
         self.continues |= batch.continues
         self.failures += batch.failures
         for part in batch.finished:
@@ -59,26 +75,14 @@ class Memory:
     def forget(self, paths: Sequence[str]) -> None:
         """No file is known that could be gone."""
 
-    def table_places(self, source_id: str, recipe: str) -> list[dict[str, Any]]:  # noqa: ARG002 - of Keeper
-        """As `Store.table_places`."""
-        places = []
-        for part in self.parts.values():
-            for table in part.tables:
-                size = self.pages[table.page]
-                heads = [cell for cell in part.cells if cell.is_header and cell.table_id == table.table_id]
-                place = {
-                    "table_id": table.table_id,
-                    "page": table.page,
-                    "box": [table.x0, table.y0, table.x1, table.y1],
-                    "size_pt": [size.width_pt, size.height_pt],
-                    "n_cols": table.n_cols,
-                    "caption": table.caption,
-                    "header": [cell.text for cell in sorted(heads, key=lambda cell: (cell.row_no, cell.col_no))],
-                }
-                places.append(((table.page, table.table_no), place))
-        return [place for _, place in sorted(places, key=lambda item: item[0])]
+    def table_parts(self, source_id: str, recipe: str) -> list[TablePart]:  # noqa: ARG002 - of Keeper
+        """The tables in order."""
+        found = [(table, part.cells) for part in self.parts.values() for table in part.tables]
+        found.sort(key=lambda item: (item[0].page, item[0].table_no))
+        sizes = {page: (row.width_pt, row.height_pt) for page, row in self.pages.items()}
+        return [table_part(table, cells, sizes[table.page]) for table, cells in found]
 
     def page_texts(self, source_id: str, pages: Sequence[int] | None) -> list[tuple[int, str]]:  # noqa: ARG002
-        """As `Store.page_texts`."""
+        """The pages in order, all or the given ones."""
         wanted = self.pages.keys() if pages is None else self.pages.keys() & set(pages)
         return [(page, self.pages[page].text) for page in sorted(wanted)]
