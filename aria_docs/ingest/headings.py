@@ -62,6 +62,7 @@ _CITED = re.compile(r"\bet al\b|\bdoi\b|(?:19|20)\d\d\W{1,3}\d+|\bvol(?:ume|\.)|
 _NAME_WORDS = frozenset("and et und y e de van von der den la le del da di dos du bin al el".split())
 _ITEM = re.compile(r"[•◦▪■□●○–—*✓➢⮚\uf0b7\uf0a7·‣⁃-]")
 _PAGE_NUMBER = re.compile(r"[\s.…]\d{1,4}$")
+_WORD_OF_THREE = re.compile(r"[^\W\d_]{3,}")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -301,7 +302,8 @@ def _style(row: Row, body: Body) -> str:
         return "bold"
     if row.text.isupper() and not body.upper and sum(map(len, _WORD.findall(row.text))) > 0.6 * len(row.text):
         return "capitals"
-    if row.lines[-1].font != body.face[0] and all(line.uniform for line in row.lines):
+    other_font = row.lines[-1].font != body.face[0] and all(line.uniform for line in row.lines)
+    if other_font and "=" not in row.text and _WORD_OF_THREE.search(row.text):
         return "font"
     return ""
 
