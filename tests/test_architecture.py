@@ -30,6 +30,7 @@ LADDER = [
     {"aria_docs.forecast", "aria_docs.markdown", "aria_docs.prompts"},
     {"aria_docs.tiling"},
     {
+        "aria_docs.bidi",
         "aria_docs.captions",
         "aria_docs.errors",
         "aria_docs.formulas",

@@ -24,6 +24,7 @@ from aria_docs.errors import Damaged, Encrypted, Unreachable, WrongKind
 from aria_docs.ingest.pdf_text import NO_LINES, Line, clean, page_text
 from aria_docs.ingest.scans.reader import HOW_TO_GET_IT
 from aria_docs.ingest.turns import quarters_upright, turn
+from aria_docs.ingest.words import mend
 from aria_docs.media import Box, DocumentInfo, Page, Word, one_note
 
 if TYPE_CHECKING:
@@ -331,14 +332,13 @@ def _read(page: Any, number: int) -> tuple[Page, bool]:
     if len(raw_words) > MAX_WORDS:
         notes.append(f"cut: only the first {MAX_WORDS:,} of {len(raw_words):,} words are kept")
         raw_words = raw_words[:MAX_WORDS]
+    blocks = textpage.extractDICT()["blocks"]
     words = tuple(
         Word(text, _box(raw[:4], matrix), raw[5], raw[6])
-        for raw in raw_words
+        for raw in mend(textpage, raw_words, blocks)
         if (text := clean(raw[4]).strip()) and _is_somewhere(raw[:4])
     )
-    raw_lines = [
-        (line, block["number"]) for block in textpage.extractDICT()["blocks"] for line in block.get("lines", ())
-    ]
+    raw_lines = [(line, block["number"]) for block in blocks for line in block.get("lines", ())]
     quarters = quarters_upright((*line["dir"], len(line["spans"])) for line, _ in raw_lines)
     area = textpage.rect
     lines: list[Line] = []

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
+from aria_docs.bidi import in_reading_order
 from aria_docs.captions import is_caption
 from aria_docs.media import Box, Word
 
@@ -18,8 +19,9 @@ _FAR_APART = 1.6  # of the text's height: what the gate takes for a gap between 
 
 _ONE_LINE = 0.4  # of the text's height: middles no further apart are of one line; of half a line's step they are
 
+_RAISED = re.compile("(?<=[^\\W_])[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹ᵃ-ᵿʰʲʳˢʷˣʸˡⁱⁿ,]+$")  # marks and powers behind a number
 _NUMERIC = re.compile(r"[^\w]*\d[\d\W]*(?:[a-z]|[eE][-+]?\d+)?[^\w]*")
-_EMPTY_VALUE = re.compile(r"[-\u2010-\u2015\u2212.…*†‡§#]+|n/?a|ref\.?|[(\[]?[a-z]{1,2}[)\]]", re.IGNORECASE)
+_EMPTY_VALUE = re.compile(r"[-\u2010-\u2015\u2212.…*†‡§#:]+|n[./]?[ad]\.?|ref\.?|[(\[]?[a-z]{1,2}[)\]]", re.IGNORECASE)
 YEAR = re.compile(r"\D{0,2}(?:19|20)\d\d\D{0,3}\d?")
 NOTED = re.compile(
     r"(?:(?:notes?|sources?|abbreviations?|legend|key|quellen?|anmerkung(?:en)?|remarques?|fuentes?|notas?)\s*[:.—]"
@@ -44,8 +46,8 @@ class Line:
 
     @property
     def text(self) -> str:
-        """The words with a blank between them."""
-        return " ".join(word.text for word in self.words)
+        """The words in reading order, with a blank between them."""
+        return in_reading_order([word.text for word in self.words])
 
 
 def lines_of(words: Sequence[Word]) -> list[Line]:
@@ -118,7 +120,7 @@ def within(word: Word, box: Box) -> bool:
 
 def is_value(text: str) -> bool:
     """A number with its signs and marks, or what stands where a number would."""
-    return bool(_NUMERIC.fullmatch(text) or _EMPTY_VALUE.fullmatch(text))
+    return bool(_NUMERIC.fullmatch(_RAISED.sub("", text)) or _EMPTY_VALUE.fullmatch(text))
 
 
 def is_title(text: str) -> bool:

@@ -13,6 +13,7 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
+from aria_docs.bidi import in_reading_order
 from aria_docs.captions import is_caption, number_of
 from aria_docs.media import Table
 from aria_docs.model.numbers import numbers
@@ -114,7 +115,7 @@ def _n_words(text: str) -> int:
 
 
 def _table(candidate: TableCandidate, paragraphs: list[_Paragraph]) -> Table:
-    values = numbers([cell.text for cell in candidate.cells])
+    values = numbers([cell.text for cell in candidate.cells], [cell.col for cell in candidate.cells])
     cells = tuple(replace(cell, number=value) for cell, value in zip(candidate.cells, values, strict=True))
     caption = _caption(candidate.box, paragraphs)
     return Table(candidate.box, candidate.n_rows, candidate.n_cols, candidate.n_header_rows, cells, caption)
@@ -234,7 +235,7 @@ def _paragraphs(words: Sequence[Word]) -> Iterator[_Paragraph]:
 
 
 def _join(lines: Sequence[Sequence[Word]]) -> str:
-    return " ".join(word.text for line in lines for word in line)
+    return " ".join(in_reading_order([word.text for word in line]) for line in lines)
 
 
 def _union(words: Sequence[Word]) -> Box:
