@@ -10,25 +10,22 @@ from __future__ import annotations
 
 import contextlib
 import math
-import re
 import stat
 from contextlib import contextmanager
 from dataclasses import replace
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from aria_docs.errors import Damaged, Encrypted, Unreachable, WrongKind
-from aria_docs.ingest.pdf_text import NO_LINES, Line, clean, page_text
+from aria_docs.ingest.pdf_text import clean
 from aria_docs.ingest.scans.reader import HOW_TO_GET_IT
-from aria_docs.ingest.turns import quarters_upright, turn
-from aria_docs.ingest.words import mend
-from aria_docs.media import Box, DocumentInfo, Page, Word, one_note
+from aria_docs.ingest.text_layer import read_layer
+from aria_docs.media import DocumentInfo, Page, one_note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -36,10 +33,6 @@ if TYPE_CHECKING:
     from aria_docs.ingest.scans.scan import Scan
 
     Apart = Callable[[Callable[[], Scan]], Scan]
-
-# A page may draw a form 2^18 times: what one page yields is bounded, and its note says so.
-MAX_CHARS = 500_000
-MAX_WORDS = 50_000
 
 # The longest side of a rendered picture: 8192 px are 200 MB in RGB, more than any reader here asks for.
 MAX_EDGE_PX = 8192
@@ -50,7 +43,6 @@ _CACHE_BYTES = 64 << 20  # MuPDF's store of fonts and images, cut back to this a
 NO_TEXT = "no text layer"
 _FEW_WORDS = 10  # a fax line or a page number, stamped on the picture of a page
 _SCAN_AREA = 0.85  # of the page
-_UNDECODED = 0.5  # of the characters of a text layer; more, and nothing can be made of the rest
 
 
 def warm() -> None:
@@ -317,102 +309,11 @@ def _count_pages(handle: Any) -> int:
 
 def _read(page: Any, number: int) -> tuple[Page, bool]:
     """What the text layer says, and whether it can be used: whether it is there, and says what the page shows."""
-    from aria_docs.ingest.mupdf import pymupdf
-
-    flags = pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_MEDIABOX_CLIP
-    textpage = page.get_textpage(flags=flags)
-    matrix = page.rotation_matrix if page.rotation else None
-    notes = []
-
-    raw_words = textpage.extractWORDS()
-    unknown = _unknown("".join(raw[4] for raw in raw_words))
-    if 0 < unknown <= _UNDECODED:  # the numbers of glyphs say more than question marks, and often what they should
-        textpage = page.get_textpage(flags=flags | pymupdf.TEXT_CID_FOR_UNKNOWN_UNICODE)
-        raw_words = textpage.extractWORDS()
-    if len(raw_words) > MAX_WORDS:
-        notes.append(f"cut: only the first {MAX_WORDS:,} of {len(raw_words):,} words are kept")
-        raw_words = raw_words[:MAX_WORDS]
-    blocks = textpage.extractDICT()["blocks"]
-    words = tuple(
-        Word(text, _box(raw[:4], matrix), raw[5], raw[6])
-        for raw in mend(textpage, raw_words, blocks)
-        if (text := clean(raw[4]).strip()) and _is_somewhere(raw[:4])
-    )
-    raw_lines = [(line, block["number"]) for block in blocks for line in block.get("lines", ())]
-    quarters = quarters_upright((*line["dir"], len(line["spans"])) for line, _ in raw_lines)
-    area = textpage.rect
-    lines: list[Line] = []
-    n_chars = 0
-    for raw_line, block in raw_lines:
-        line = _line(raw_line, block)
-        if not _is_somewhere((*line.box, line.size_pt)):
-            continue
-        n_chars += len(line.text)
-        if n_chars > MAX_CHARS:
-            notes.append(f"cut: only the first {MAX_CHARS:,} characters of the text are kept")
-            break
-        if quarters:
-            line = replace(line, box=turn(line.box, quarters, area.width, area.height))
-        lines.append(line)
-    width, height = (area.height, area.width) if quarters % 2 else (area.width, area.height)
-    text = page_text(lines, height)
-    places = tuple(_box(turn(box, -quarters, width, height), matrix) for box in text.boxes)
-    if unknown > _UNDECODED:
-        words, text, places = (), NO_LINES, ()
-    usable = len(words) >= _FEW_WORDS or not _is_picture(page, has_words=bool(words))
-    rect = page.rect
-    return Page(number, rect.width, rect.height, text.text, words, note=one_note(*notes), lines=places), usable
-
-
-_ASCENT, _DESCENT = 0.8, 0.2  # of the size, from the baseline: fonts say of themselves anything up to 3
-_BOLD = re.compile(r"bold|black|heavy|medi(?!um)|demi|(?<![a-z])cmbx|\.BI?$", re.IGNORECASE)
-
-
-def _line(raw: dict[str, Any], block: int) -> Line:
-    """A line as high as its type, whatever its font says of its height."""
-    spans = [span for span in raw["spans"] if span["text"].strip()] or raw["spans"]
-    text = clean("".join(span["text"] for span in raw["spans"]))
-    main = max(spans, key=lambda span: len(span["text"].strip()))
-    letters = {True: 0, False: 0}
-    for span in spans:
-        letters[_is_bold(span)] += sum(map(str.isalnum, span["text"]))
-    (dx, dy), size = raw["dir"], main["size"]
-    x0, y0, x1, y1 = raw["bbox"]
-    x, y = main["origin"]
-    if abs(dx) > 0.99:
-        y0, y1 = y - _ASCENT * size * abs(dx), y + _DESCENT * size
-    elif abs(dy) > 0.99:
-        up = 1 if dy > 0 else -1
-        x0, x1 = sorted((x + up * _ASCENT * size, x - up * _DESCENT * size))
-    if text.isupper():  # small capitals: the size is that of the large ones
-        size = max(span["size"] for span in spans if any(map(str.isalpha, span["text"])))
-    bold = letters[True] > 9 * letters[False]
-    in_main = sum(sum(map(str.isalpha, span["text"])) for span in spans if span["font"] == main["font"])
-    uniform = in_main >= 0.95 * sum(map(str.isalpha, text))
-    return Line(text, (x0, y0, x1, y1), size, bold, block, _is_bold(spans[0]), main["font"], main["color"], uniform)
-
-
-def _is_bold(span: dict[str, Any]) -> bool:
-    return bool(span["flags"] & 16) or bool(_BOLD.search(span["font"]))
-
-
-def _is_somewhere(places: Iterable[float]) -> bool:
-    """Text set in an endless size, or endlessly far away, is on no page that anyone sees."""
-    return all(map(isfinite, places))
-
-
-def _box(box: Any, matrix: Any) -> Box:
-    if matrix is not None:
-        from aria_docs.ingest.mupdf import pymupdf
-
-        box = (pymupdf.Rect(box) * matrix).normalize()
-    x0, y0, x1, y1 = box
-    return (x0, y0, x1, y1)
-
-
-def _unknown(text: str) -> float:
-    """The share of characters that stand for what the font does not tell: U+FFFD and private use."""
-    return sum(c == "\ufffd" or "\ue000" <= c <= "\uf8ff" for c in text) / max(1, len(text))
+    layer = read_layer(page)
+    usable = len(layer.words) >= _FEW_WORDS or not _is_picture(page, has_words=bool(layer.words))
+    rect, text = page.rect, layer.text
+    note = one_note(*layer.notes)
+    return Page(number, rect.width, rect.height, text.text, layer.words, note=note, lines=text.boxes), usable
 
 
 def _is_picture(page: Any, *, has_words: bool) -> bool:

@@ -10,8 +10,8 @@ from typing import Literal
 
 from aria_docs.ingest.scans.reader import OcrName
 from aria_docs.media import DocumentInfo, VideoInfo
-from aria_docs.model.seen import SeenDocument, SeenPage, SeenVideo
 from aria_docs.model.engine import ModelId, Task
+from aria_docs.model.seen import SeenDocument, SeenPage, SeenVideo
 from aria_docs.schemas.readings import Finished
 
 WALL_FACTOR = 10.0
