@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from aria_docs.version import __version__
 
 if TYPE_CHECKING:
     from aria_docs.document import Document
-    from aria_docs.ingest.scans.reader import OcrName
     from aria_docs.notebook import Database
 
 __all__ = ["__version__", "open", "read"]
@@ -33,7 +32,7 @@ def read(
     *,
     pages: str | Iterable[int] | None = None,
     passwords: Sequence[str] = (),
-    ocr: OcrName | None = None,
+    ocr: Literal["rapidocr", "tesseract"] | None = None,
     timeout_s: float = 60.0,
 ) -> Document:
     """One PDF, image or video as an object, without a database: `aria_docs.read("report.pdf").tables[0].df()`.

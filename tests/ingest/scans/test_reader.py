@@ -263,7 +263,7 @@ def test_lines_of_one_type_have_one_size() -> None:
 
     scan = scans.scan(page, Reader(), width_pt=300)
     assert scan.lines[1].size_pt == scan.lines[2].size_pt < scan.lines[0].size_pt
-    assert scan.text.startswith("# HEADING\n\na line of text\nand its end")
+    assert scan.read.text.startswith("# HEADING\n\na line of text\nand its end")
 
 
 # What the letters of a line must have been
