@@ -128,7 +128,8 @@ class Body:
 
 def body_of(rows: Sequence[Row], height_pt: float) -> Body:
     """What most characters are set in."""
-    lines = [line for row in rows for line in row.lines]
+    every = [line for row in rows for line in row.lines]
+    lines = [line for line in every if not line.in_picture] or every
     sizes: Counter[float] = Counter()
     for line in lines:
         sizes[round(line.size_pt * 2) / 2] += len(line.text)
@@ -213,7 +214,7 @@ def heading_mark(group: Sequence[Row], body: Body, place: Place) -> str:
     text = " ".join(row.text for row in group).strip()
     first, last = group[0], group[-1]
     ratio = first.size_pt / body.size_pt
-    style = _style(first, body)
+    style = "" if any(line.in_picture for row in group for line in row.lines) else _style(first, body)
     if not style or not _says_something(text, ratio) or len(text) > _MAX_CHARS:
         return ""
     large = ratio >= _LARGE

@@ -49,7 +49,8 @@ _MAX_PIECES = 1.3  # lines a row: a column has one, a table or a chart's axis se
 class Line:
     """A run of text on one baseline; size_pt, bold, font and color are those of most of its characters.
 
-    uniform:  whether hardly a letter is in another font.
+    uniform:     whether hardly a letter is in another font.
+    in_picture:  whether it was read in a picture on a page of text: a label, and no heading.
     """
 
     text: str
@@ -61,6 +62,7 @@ class Line:
     font: str = ""
     color: int = 0
     uniform: bool = True
+    in_picture: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,15 +47,17 @@ _WIDE_GAP = 1.6  # of the size, between words of a right-to-left line that MuPDF
 class TextLayer:
     """What a text layer says.
 
+    lines:      as displayed; empty where most of the text is turned or mirrored.
     invisible:  whether most of it is not painted: what another program has read of a picture.
-    unknown:    the share of characters of which the font does not say what they are.
+    painted:    what the page paints, in order: the kind, as MuPDF names it, and the box as displayed.
     """
 
-    words: tuple[Word, ...]
-    text: PageText
-    invisible: bool
-    unknown: float
-    notes: tuple[str, ...]
+    words: tuple[Word, ...] = ()
+    text: PageText = NO_LINES
+    lines: tuple[Line, ...] = ()
+    invisible: bool = False
+    painted: tuple[tuple[str, Box], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def read_layer(page: Any) -> TextLayer:
@@ -69,7 +71,7 @@ def read_layer(page: Any) -> TextLayer:
     raw_words = textpage.extractWORDS()
     unknown = _unknown("".join(raw[4] for raw in raw_words))
     if unknown > _UNDECODED:
-        return TextLayer((), NO_LINES, False, unknown, ())
+        return TextLayer(painted=_painted_by(page))
     if unknown:  # the numbers of glyphs say more than question marks, and often what they should
         textpage = page.get_textpage(flags=flags | pymupdf.TEXT_CID_FOR_UNKNOWN_UNICODE)
         raw_words = textpage.extractWORDS()
@@ -79,9 +81,10 @@ def read_layer(page: Any) -> TextLayer:
         notes.append(f"cut: only the first {MAX_WORDS:,} of {len(raw_words):,} words are kept")
         raw_words = raw_words[:MAX_WORDS]
     spans = [span for block in blocks for line in block.get("lines", ()) for span in line["spans"]]
-    n_painted, n_unpainted = _painted(spans)
+    n_painted, n_unpainted = _n_painted(spans)
     invisible = n_unpainted > n_painted
-    hidden = _hidden(page, spans, invisible=invisible) if not is_cut else []
+    painted = _painted_by(page)
+    hidden = _hidden(page, spans, painted, invisible=invisible) if not is_cut else []
     mended = [raw for raw in mend(textpage, raw_words, blocks) if _is_seen(raw[:4], hidden)]
     words = tuple(
         Word(text, _box(raw[:4], matrix), raw[5], raw[6])
@@ -104,7 +107,8 @@ def read_layer(page: Any) -> TextLayer:
     text = page_text(lines, height)
     boxes = [_flipped(box, height) for box in text.boxes] if mirrored else text.boxes
     places = tuple(_box(turn(box, -quarters, width, height), matrix) for box in boxes)
-    return TextLayer(words, PageText(text.text, places), invisible, unknown, tuple(notes))
+    upright = () if quarters or mirrored else tuple(replace(line, box=_box(line.box, matrix)) for line in lines)
+    return TextLayer(words, PageText(text.text, places), upright, invisible, painted, tuple(notes))
 
 
 def _lines(blocks: Sequence[dict[str, Any]], words: Sequence[Any]) -> tuple[list[Line], list[str]]:
@@ -194,7 +198,7 @@ def _is_bold(span: dict[str, Any]) -> bool:
 # What nobody sees
 
 
-def _painted(spans: Iterable[dict[str, Any]]) -> tuple[int, int]:
+def _n_painted(spans: Iterable[dict[str, Any]]) -> tuple[int, int]:
     """How many characters are painted, and how many are not."""
     painted = unpainted = 0
     for span in spans:
@@ -205,12 +209,19 @@ def _painted(spans: Iterable[dict[str, Any]]) -> tuple[int, int]:
     return painted, unpainted
 
 
-def _hidden(page: Any, spans: Sequence[dict[str, Any]], *, invisible: bool) -> list[Box]:
+def _painted_by(page: Any) -> tuple[tuple[str, Box], ...]:
+    matrix = page.rotation_matrix if page.rotation else None
+    return tuple((kind, _box(box, matrix)) for kind, box in page.get_bboxlog() if _is_somewhere(box))
+
+
+def _hidden(
+    page: Any, spans: Sequence[dict[str, Any]], painted: Sequence[tuple[str, Box]], *, invisible: bool
+) -> list[Box]:
     """Boxes of text that the page does not show. Suspects are white, or are painted over later; the page's own pixels
     decide. Where most of the layer is not painted it is what OCR read, and stays."""
     hidden: list[Box] = []
     suspects: list[Box] = []
-    later = _painted_later(page)
+    later = _painted_later(painted)
     for span in spans:
         box = span["bbox"]
         if not span["text"].strip() or not _is_somewhere(box):
@@ -226,11 +237,11 @@ def _hidden(page: Any, spans: Sequence[dict[str, Any]], *, invisible: bool) -> l
     return hidden
 
 
-def _painted_later(page: Any) -> list[Box]:
+def _painted_later(painted: Sequence[tuple[str, Box]]) -> list[Box]:
     """Areas that are filled after the first text."""
     found: list[Box] = []
     text_seen = False
-    for kind, box in page.get_bboxlog():
+    for kind, box in painted:
         text_seen = text_seen or kind == "fill-text"
         if text_seen and kind in ("fill-path", "fill-image", "fill-shade") and box[3] - box[1] > 4:
             found.append(box)
