@@ -164,7 +164,15 @@ class Document:
 
     def _scanned(self, number: int, layer: TextLayer, size_pt: tuple[float, float]) -> _Read:
         """The page with what is read of its pictures."""
-        page = Page(number, *size_pt, layer.text.text, layer.words, note=one_note(*layer.notes), lines=layer.text.boxes)
+        page = Page(
+            number,
+            *size_pt,
+            layer.text.text,
+            layer.words,
+            note=one_note(*layer.notes),
+            lines=layer.text.boxes,
+            fields=layer.fields,
+        )
         boxes = self._unread(number, layer, size_pt)
         if not boxes:
             return _Read(page, layer)
@@ -367,8 +375,24 @@ def _info(path: Path, handle: Any) -> DocumentInfo:
             if found < n_pages:
                 notes.append(f"the page tree promises {n_pages} pages; {found} found")
                 n_pages = found
+    notes += _unread_parts(handle)
     title = clean((handle.metadata or {}).get("title") or "").strip()
     return DocumentInfo(n_pages=n_pages, title=title or None, note="; ".join(notes) or None)
+
+
+def _unread_parts(handle: Any) -> list[str]:
+    """What a PDF holds besides its pages."""
+    from aria_docs.ingest.mupdf import ERRORS
+
+    notes = []
+    with contextlib.suppress(*ERRORS):  # a catalogue that cannot be read names no parts
+        _, form = handle.xref_get_key(handle.pdf_catalog(), "AcroForm/XFA")
+        if form != "null" and not handle.is_form_pdf:
+            notes.append("an XFA form: what is filled in there was not read, print it to a PDF first")
+        if n := handle.embfile_count():
+            names = ", ".join(clean(name) for name in handle.embfile_names()[:5])
+            notes.append(f"{n} attached files were not read ({names}): save them beside it")
+    return notes
 
 
 def _count_pages(handle: Any) -> int:

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aria_docs.bidi import in_reading_order
+from aria_docs.ingest.dingbats import as_shown
+from aria_docs.ingest.forms import fields_of, in_fields, with_fields
 from aria_docs.ingest.pdf_text import NO_LINES, Line, PageText, clean, page_text
 from aria_docs.ingest.turns import is_mirrored, quarters_upright, turn
 from aria_docs.ingest.words import mend
-from aria_docs.media import Box, Word
+from aria_docs.media import Box, FormField, Word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -58,6 +60,7 @@ class TextLayer:
     invisible: bool = False
     painted: tuple[tuple[str, Box], ...] = ()
     notes: tuple[str, ...] = ()
+    fields: tuple[FormField, ...] = ()
 
 
 def read_layer(page: Any) -> TextLayer:
@@ -71,11 +74,13 @@ def read_layer(page: Any) -> TextLayer:
     raw_words = textpage.extractWORDS()
     unknown = _unknown("".join(raw[4] for raw in raw_words))
     if unknown > _UNDECODED:
-        return TextLayer(painted=_painted_by(page))
+        return TextLayer(painted=_painted_by(page), fields=tuple(fields_of(page)))
     if unknown:  # the numbers of glyphs say more than question marks, and often what they should
         textpage = page.get_textpage(flags=flags | pymupdf.TEXT_CID_FOR_UNKNOWN_UNICODE)
         raw_words = textpage.extractWORDS()
     blocks = textpage.extractDICT()["blocks"]
+    raw_words = _without_dingbats(raw_words, blocks)
+    fields = fields_of(page)
     is_cut = len(raw_words) > MAX_WORDS
     if is_cut:
         notes.append(f"cut: only the first {MAX_WORDS:,} of {len(raw_words):,} words are kept")
@@ -86,6 +91,8 @@ def read_layer(page: Any) -> TextLayer:
     painted = _painted_by(page)
     hidden = _hidden(page, spans, painted, invisible=invisible) if not is_cut else []
     mended = [raw for raw in mend(textpage, raw_words, blocks) if _is_seen(raw[:4], hidden)]
+    if fields:
+        mended = [raw for raw in mended if not in_fields(raw, fields)]
     words = tuple(
         Word(text, _box(raw[:4], matrix), raw[5], raw[6])
         for raw in mended
@@ -94,6 +101,7 @@ def read_layer(page: Any) -> TextLayer:
     words = tuple(word for word in words if _is_on(word.box, page.rect))
     lines, cut = _lines(blocks, mended)
     notes += cut
+    lines = with_fields(lines, fields) if fields else lines
     quarters = quarters_upright(
         (*line["dir"], len(line["spans"])) for block in blocks for line in block.get("lines", ())
     )
@@ -108,7 +116,15 @@ def read_layer(page: Any) -> TextLayer:
     boxes = [_flipped(box, height) for box in text.boxes] if mirrored else text.boxes
     places = tuple(_box(turn(box, -quarters, width, height), matrix) for box in boxes)
     upright = () if quarters or mirrored else tuple(replace(line, box=_box(line.box, matrix)) for line in lines)
-    return TextLayer(words, PageText(text.text, places), upright, invisible, painted, tuple(notes))
+    return TextLayer(
+        words,
+        PageText(text.text, places),
+        upright,
+        invisible,
+        painted,
+        tuple(notes),
+        tuple(replace(field, box=_box(field.box, matrix)) for field in fields),
+    )
 
 
 def _lines(blocks: Sequence[dict[str, Any]], words: Sequence[Any]) -> tuple[list[Line], list[str]]:
@@ -171,6 +187,25 @@ def _line(raw: dict[str, Any], block: int, words: Sequence[Any]) -> list[Line]:
         )
         for part in parts
     ]
+
+
+def _without_dingbats(words: Sequence[Any], blocks: Sequence[dict[str, Any]]) -> list[Any]:
+    """The words, those in ornament fonts as they are shown; the texts of `blocks` are changed alike."""
+    shown: list[tuple[Box, str, str]] = []
+    for block in blocks:
+        for line in block.get("lines", ()):
+            for span in line["spans"]:
+                text = as_shown(span["text"], span["font"])
+                if text != span["text"]:
+                    shown.append((span["bbox"], span["font"], text))
+                    span["text"] = text
+    if not shown:
+        return list(words)
+    result = []
+    for word in words:
+        font = next((font for box, font, _ in shown if _is_inside(word[:4], box)), "")
+        result.append((*word[:4], as_shown(word[4], font), *word[5:]))
+    return result
 
 
 def _as_high_as_type(raw: dict[str, Any], origin: tuple[float, float], size: float) -> Box:
