@@ -6,13 +6,19 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from aria_docs import errors
+from aria_docs.errors import AriaDocsError
 from aria_docs.version import __version__
 
 if TYPE_CHECKING:
     from aria_docs.document import Document
     from aria_docs.notebook import Database
 
-__all__ = ["__version__", "open", "read"]
+__all__ = ["AriaDocsError", "__version__", "errors", "open", "read"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)  # what is meant to be used: not each module that happens to be imported
 
 
 def open(path: str | Path, *, passwords: Sequence[str] = ()) -> Database:  # noqa: A001 - said as aria_docs.open

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from aria_docs.credentials import without_credentials
 from aria_docs.errors import AriaDocsError, UsageError
 
 if TYPE_CHECKING:
@@ -199,6 +200,9 @@ def schedule(
     paths: Paths,
     db: Db,
     cron: Annotated[str, typer.Option(metavar="CRON", help="When, as in '0 2 * * *' for every night at two.")],
+    timezone: Annotated[
+        str | None, typer.Option(metavar="TZ", help="Of CRON, as in Europe/Oslo. [default: the machine's]")
+    ] = None,
     documents: Annotated[bool, typer.Option("--documents", help="PDFs only.")] = False,
     videos: Annotated[bool, typer.Option("--videos", help="Videos only.")] = False,
     engine: Engine = "auto",
@@ -233,7 +237,7 @@ def schedule(
     from aria_docs.flows.schedule import serve
 
     kinds = [kind for kind, asked in (("pdf", documents), ("video", videos)) if asked] or ["pdf", "video"]
-    serve(paths, db, options, kinds=kinds, cron=cron, password_file=password_file)
+    serve(paths, db, options, kinds=kinds, cron=cron, timezone=timezone, password_file=password_file)
 
 
 @app.command()
@@ -528,7 +532,7 @@ def _end(outcome: Outcome, db: Path | None, spool: Path | None, as_json: bool) -
 
 
 def _command() -> str:
-    return shlex.join(["aria-docs", *sys.argv[1:]])
+    return without_credentials(shlex.join(["aria-docs", *sys.argv[1:]]))
 
 
 def main() -> None:

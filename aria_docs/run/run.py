@@ -39,6 +39,7 @@ class Run:
         self._sandbox: Sandbox | None = None
         self._desk: Desk | None = None
         self._began = time.monotonic()
+        self._gone: list[str] = []
 
     def __enter__(self) -> Self:
         self.store.prepare(patience_s=STARTING_PATIENCE_S)
@@ -63,6 +64,8 @@ class Run:
         if self._sandbox:
             self._sandbox.close()
         totals = self.outcome
+        if self._gone:  # only now: what failed in a file that was renamed is still known by its old name
+            self.store.forget(self._gone)
         totals.seconds = time.monotonic() - self._began
         self.store.end_run(
             totals.run_id,
@@ -81,8 +84,7 @@ class Run:
         findings = find(paths)
         self.outcome.n_ignored += findings.ignored
         self._note_unreadable(findings, kinds)
-        if gone := self._gone(paths, findings):
-            self.store.forget(gone)
+        self._gone += self._missing(paths, findings)
         files = [file for file in findings.files if file.kind in kinds]
         own = [file for file in files if self.options.shard.has(file)]
         self.outcome.n_elsewhere += len(files) - len(own)
@@ -104,7 +106,7 @@ class Run:
         if batch:
             self.store.write(batch)
 
-    def _gone(self, paths: Sequence[Path], findings: Findings) -> list[str]:
+    def _missing(self, paths: Sequence[Path], findings: Findings) -> list[str]:
         roots = [as_text(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - as `find` names them
         unlisted = [as_text(path) for path, _ in findings.unreadable]
         found = {as_text(file.path) for file in findings.files}.union(unlisted)

@@ -350,7 +350,7 @@ class Scheduler:
             # A page that was read has its text stored, for a summary too.
             pages = self._pending.pages(source.id, info.n_pages) if self._options.per_page else selected
             source.open(info, pages, n_selected=len(selected))
-            n_parts = len(source.pages_left) + len(source.tasks_of_whole())
+            n_parts = len(source.pages_left) + len(source.tasks.keys() - {*self._options.per_page})
         else:
             source.open(info, (), n_selected=0)
             n_parts = len(source.tasks)
