@@ -312,6 +312,41 @@ def export(
 
 
 @app.command()
+def read(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A PDF, an image or a video.")],
+    form: Annotated[
+        Literal["markdown", "json"], typer.Option("--format", help="Markdown, or everything that was read as JSON.")
+    ] = "markdown",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="OUT", help="A file to write. [default: standard output]")
+    ] = None,
+    pages: Pages = None,
+    ocr: Ocr = None,
+    password_file: PasswordFile = None,
+    timeout: Timeout = 60.0,
+    debug: Debug = False,  # noqa: ARG001 - read by main
+) -> None:
+    """Read one file without a database and print what was read."""
+    from aria_docs.document import read as read_file
+    from aria_docs.progress import failure_line, printable
+    from aria_docs.run.recipes import read_passwords
+
+    passwords = read_passwords(password_file) if password_file else ()
+    document = read_file(file, pages=pages, passwords=passwords, ocr=ocr, timeout_s=timeout)
+    is_json = form == "json"
+    text = json.dumps(document.as_json(), indent=2, ensure_ascii=False) + "\n" if is_json else document.to_markdown()
+    if output:
+        output.write_text(text, encoding="utf-8")
+    else:
+        typer.echo(text, nl=False)
+    for note in document.notes:
+        typer.echo(printable(f"not read: {note}"), err=True)
+    for failure in document.failures:
+        typer.echo(printable(failure_line(failure)), err=True)
+    raise typer.Exit(1 if document.failures else 0)
+
+
+@app.command()
 def status(db: Db, as_json: Json = False, debug: Debug = False) -> None:  # noqa: ARG001 - read by main
     """What is done, what has failed and why."""
     from aria_docs.progress import printable
@@ -403,7 +438,7 @@ def _options(
     retry_failed: bool,
     debug: bool,
 ) -> tuple[Choice, Options]:
-    from aria_docs.ingest.scans.reader import choose as choose_reader
+    from aria_docs.ingest.scans.choice import choose as choose_reader
     from aria_docs.model.choice import choose
     from aria_docs.model.custom import load as load_schema
     from aria_docs.run.recipes import Options, parse_pages, parse_tasks, read_passwords

@@ -17,12 +17,19 @@ LADDER = [
     {"aria_docs.cli"},
     {"aria_docs.flows"},
     {"aria_docs.progress", "aria_docs.status"},
-    {"aria_docs.export", "aria_docs.notebook", "aria_docs.report", "aria_docs.shell", "aria_docs.survey"},
+    {
+        "aria_docs.document",
+        "aria_docs.export",
+        "aria_docs.notebook",
+        "aria_docs.report",
+        "aria_docs.shell",
+        "aria_docs.survey",
+    },
     {"aria_docs.run"},
     {"aria_docs.storage"},
     {"aria_docs.reading"},
     {"aria_docs.model", "aria_docs.ingest"},
-    {"aria_docs.forecast", "aria_docs.prompts"},
+    {"aria_docs.forecast", "aria_docs.markdown", "aria_docs.prompts"},
     {"aria_docs.tiling"},
     {
         "aria_docs.bidi",
@@ -98,8 +105,7 @@ def test_imports_go_down_the_ladder(name: str) -> None:
     if name == "aria_docs":
         inside = {other for other in imports(MODULES[name]) if other.startswith("aria_docs.")}
         assert {line_of(other) for other in inside} == {
-            line_of("aria_docs.notebook"),
-            *map(line_of, ("aria_docs.errors", "aria_docs.version")),
+            *map(line_of, ("aria_docs.document", "aria_docs.notebook", "aria_docs.errors", "aria_docs.version")),
         }
         return
     own = line_of(name)

@@ -27,7 +27,7 @@ from aria_docs.reading.messages import (
 from aria_docs.reading.rows import (
     cell_rows,
     cue_rows,
-    page_row,
+    page_parts,
     reading_row,
     scene_row,
     shot_row,
@@ -89,7 +89,7 @@ def read_document(job: Job, requests: Iterable[ReadPages | Summarise]) -> Iterat
                 sandbox.allow_cpu(job.timeout_s)
                 began = _Reading(job, engine, "tables", f"page:{number}") if "tables" in job.recipes else None
                 page = document.page(number)
-                yield Finished(pages=(page_row(job.source_id, page),))
+                yield page_parts(job.source_id, page)
                 if began:
                     yield Begun("tables", f"page:{number}", "tables")
                     page = document.with_tables(page)

@@ -33,8 +33,7 @@ from aria_docs.reading.messages import (
     video_limit_s,
 )
 from aria_docs.reading.read import transcribe
-from aria_docs.reading.rows import page_row, without
-from aria_docs.schemas.readings import Finished
+from aria_docs.reading.rows import page_parts, without
 from aria_docs.tiling.budget import Budget, Part, frame_part, page_part
 from aria_docs.tiling.pixels import crops
 
@@ -85,7 +84,7 @@ def show_document(job: Job, requests: Iterable[ReadPages | ShowPages]) -> Iterat
                 yield Begun(tasks[0] if tasks else "summary", f"page:{number}", "text")
                 sandbox.allow_cpu(job.timeout_s)
                 page = document.page(number)
-                yield Finished(pages=(page_row(job.source_id, page),))
+                yield page_parts(job.source_id, page)
                 if tasks:
                     yield Begun(tasks[0], f"page:{number}", "tiles")
                     part = page_part(number, page.width_pt, page.height_pt, page_mode)

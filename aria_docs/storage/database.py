@@ -188,10 +188,13 @@ class Store(Questions):
             insert(db, readings)
             _keep_newest(db, readings, old)
             insert(db, [row for part in batch.finished for row in part.sidecars])
-            delete(
-                db, "pages", ("source_id", "page"), {(row.source_id, row.page) for row in pages if row.source_id in old}
-            )
+            of_old = {(row.source_id, row.page) for row in pages if row.source_id in old}
+            for table in ("pages", "page_lines", "form_fields"):
+                delete(db, table, ("source_id", "page"), of_old)
             insert(db, list({(row.source_id, row.page): row for row in pages}.values()))
+            lines = [row for part in batch.finished for row in part.page_lines]
+            insert(db, list({(row.source_id, row.page): row for row in lines}.values()))
+            insert(db, [row for part in batch.finished for row in part.form_fields])
             delete(db, "shots", ("source_id",), {(row.source_id,) for row in shots if row.source_id in old})
             insert(db, shots)
             # Each task of a video says what is said in it: the last one counts.
