@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -76,6 +77,12 @@ def identifier(name: str) -> str:
 def first_line(error: duckdb.Error) -> str:
     """DuckDB's message without its hints."""
     return str(error).strip().partition("\n")[0]
+
+
+def with_hints(error: duckdb.Error) -> str:
+    """DuckDB's message with its "Did you mean" and "Candidate bindings", in one line, without the quoted query."""
+    told = re.split(r"\n\s*LINE \d+:", str(error), maxsplit=1)[0]
+    return " ".join(told.split())
 
 
 _COPY_OPTIONS = {"csv": "FORMAT csv, HEADER", "json": "FORMAT json, ARRAY", "parquet": "FORMAT parquet"}

@@ -24,7 +24,7 @@ JOIN (SELECT source_id, min(path) AS path FROM files WHERE present GROUP BY sour
 -- One row per stacked_… view: SELECT * FROM stacked_… has the rows of all its tables, with path and page.
 CREATE OR REPLACE VIEW stacks AS
 SELECT stack, count(*) AS n_tables, count(DISTINCT source_id) AS n_files,
-       CAST(sum(n_rows - n_header_rows) AS BIGINT) AS n_rows, any_value(caption) AS a_caption
+       CAST(sum(n_rows - n_header_rows) AS BIGINT) AS n_rows, any_value(caption) AS a_caption, 'same columns' AS why
 FROM stacked_tables JOIN tables_once USING (table_id)
 GROUP BY stack;
 
