@@ -152,6 +152,7 @@ class Questions(Connections):
                     load_fts(db)
                 if target:
                     db.execute(f"SET allowed_paths = [{quoted(target)}]")
+                db.execute("SET search_path = 'main'")  # SHOW TABLES lists what is for people
                 db.execute("SET python_enable_replacements = false")  # nor does it read the caller's variables
                 db.execute("SET enable_external_access = false")
                 db.execute("SET lock_configuration = true")

@@ -11,6 +11,7 @@ import duckdb
 from pydantic import TypeAdapter
 
 from aria_docs.schemas import Row
+from aria_docs.storage.columns import INTERNAL
 
 
 def insert(db: duckdb.DuckDBPyConnection, rows: Sequence[Row]) -> None:
@@ -19,9 +20,9 @@ def insert(db: duckdb.DuckDBPyConnection, rows: Sequence[Row]) -> None:
         return
     kind = type(rows[0])
     columns = db.execute(
-        "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = 'main' AND table_name = ? "
-        "ORDER BY column_index",
-        [kind.table],
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE list_contains(?, schema_name) "
+        "AND table_name = ? ORDER BY column_index",
+        [["main", INTERNAL], kind.table],
     ).fetchall()
     # JSON has no bytes: they come as base64.
     structure = json.dumps([{name: "VARCHAR" if type_ == "BLOB" else type_ for name, type_ in columns}])

@@ -21,18 +21,45 @@ FROM tables t
 JOIN latest_readings USING (reading_id)
 JOIN (SELECT source_id, min(path) AS path FROM files WHERE present GROUP BY source_id) f ON f.source_id = t.source_id;
 
--- One row per stacked_… view: SELECT * FROM stacked_… has the rows of all its tables, with path and page.
+-- One row per stacked_… view: SELECT * FROM stacked_… has the rows of all its tables, with path and page; stacked_…_long
+-- has a row for each figure. why: what its tables have in common.
 CREATE OR REPLACE VIEW stacks AS
-SELECT stack, count(*) AS n_tables, count(DISTINCT source_id) AS n_files,
-       CAST(sum(n_rows - n_header_rows) AS BIGINT) AS n_rows, any_value(caption) AS a_caption, 'same columns' AS why
-FROM stacked_tables JOIN tables_once USING (table_id)
-GROUP BY stack;
+SELECT s.stack, count(*) AS n_tables, count(DISTINCT source_id) AS n_files,
+       CAST(sum(n_rows - n_header_rows) AS BIGINT) AS n_rows, arg_min(caption, path) AS a_caption,
+       coalesce(string_agg(DISTINCT why, '; ' ORDER BY why), 'same columns') AS why
+FROM aria_docs_internal.stacked_tables s JOIN tables_once USING (table_id)
+JOIN aria_docs_internal.table_meanings USING (table_id)
+GROUP BY s.stack;
 
 -- One row per cell of the tables of each present file.
 CREATE OR REPLACE VIEW document_cells AS
 SELECT t.path, t.page, t.table_no, t.caption, c.row_no, c.col_no, c.row_span, c.col_span, c.is_header, c.text, c.number,
        c.grounded, c.table_id, t.source_id
 FROM cells c JOIN document_tables t USING (table_id);
+
+-- One row per number of each table, with what it is about. row_label: the sections it stands in and the labels of its
+-- line; col_label: all header rows, joined; period: from the column, the line or the caption; value_in_units: the value
+-- times the scale, so that EUR thousand and EUR million add up.
+CREATE OR REPLACE VIEW figures AS
+SELECT t.path, t.source_id, t.table_id, t.page, t.caption, c.row_no, c.col_no, r.label AS row_label, k.label AS col_label,
+       coalesce(k.period, r.period, m.period) AS period,
+       CASE WHEN k.period IS NOT NULL THEN k.period_start WHEN r.period IS NOT NULL THEN r.period_start
+            ELSE m.period_start END AS period_start,
+       CASE WHEN k.period IS NOT NULL THEN k.period_end WHEN r.period IS NOT NULL THEN r.period_end
+            ELSE m.period_end END AS period_end,
+       coalesce(sign.unit, r.unit, k.unit, m.unit) AS unit,
+       CASE WHEN sign.unit = '%' THEN 1.0 ELSE coalesce(r.scale, k.scale, m.scale, 1.0) END AS scale,
+       c.number AS value,
+       c.number * CASE WHEN sign.unit = '%' THEN 1.0 ELSE coalesce(r.scale, k.scale, m.scale, 1.0) END AS value_in_units,
+       c.text
+FROM cells c
+JOIN document_tables t USING (table_id)
+JOIN aria_docs_internal.table_meanings m USING (table_id)
+JOIN aria_docs_internal.table_columns k ON k.table_id = c.table_id AND k.col_no = c.col_no AND NOT k.is_label
+LEFT JOIN aria_docs_internal.table_lines r ON r.table_id = c.table_id AND r.row_no = c.row_no,
+LATERAL (SELECT CASE WHEN contains(c.text, '%') THEN '%' WHEN contains(c.text, '€') THEN 'EUR'
+                     WHEN contains(c.text, '£') THEN 'GBP' END AS unit) AS sign
+WHERE c.number IS NOT NULL AND c.row_no >= t.n_header_rows;
 
 -- One row per scene and present file, with clock times as people write them.
 CREATE OR REPLACE VIEW video_scenes AS
