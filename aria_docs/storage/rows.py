@@ -43,7 +43,10 @@ def upsert(db: duckdb.DuckDBPyConnection, rows: Sequence[Row], *, key: tuple[str
 
 def delete(db: duckdb.DuckDBPyConnection, table: str, key: tuple[str, ...], keys: Iterable[tuple[Any, ...]]) -> None:
     """Deletes the rows with these keys."""
-    listed = json.dumps([dict(zip(key, values, strict=True)) for values in keys])
+    found = [dict(zip(key, values, strict=True)) for values in keys]
+    if not found:
+        return
+    listed = json.dumps(found)
     structure = json.dumps([{name: "INTEGER" if name == "page" else "VARCHAR" for name in key}])
     same = " AND ".join(f"{table}.{name} = k.{name}" for name in key)
     db.execute(

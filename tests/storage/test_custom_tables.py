@@ -224,7 +224,9 @@ def test_a_changed_schema_leaves_its_table_behind_and_finds_it_again(case: Case)
     assert case.ask("SELECT path, a FROM latest_x_own ORDER BY a") == [("/in/a.pdf", 1), ("/in/b.pdf", 3)]
     case.write(case.part(first, recipe1, "/in/b.pdf", '{"a": 4}', minute=3))
     assert case.ask("SELECT a FROM x_own ORDER BY a") == [(1,), (4,)]
-    known = case.ask("SELECT name, hash, table_name FROM aria_docs_internal.custom_schemas ORDER BY table_name = 'x_own' DESC")
+    known = case.ask(
+        "SELECT name, hash, table_name FROM aria_docs_internal.custom_schemas ORDER BY table_name = 'x_own' DESC"
+    )
     assert known[0] == ("own", first.hash, "x_own")
     assert {table for *_, table in known} == case.tables()
     [(kept,)] = case.ask("SELECT json_schema FROM aria_docs_internal.custom_schemas WHERE table_name = 'x_own'")
