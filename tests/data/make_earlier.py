@@ -25,7 +25,7 @@ HEADER = ("Harbour", "Ferries", "Tonnes")
 OURS = "aria_docs_internal"  # the schema of our own tables, since 0.2
 TABLES = """
     SELECT table_name FROM information_schema.tables
-    WHERE table_type = 'BASE TABLE' AND table_schema = 'main' ORDER BY table_name
+    WHERE table_type = 'BASE TABLE' AND table_schema IN ('main', 'aria_docs_internal') ORDER BY table_name
 """
 
 
