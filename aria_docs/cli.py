@@ -104,6 +104,9 @@ Timeout = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Results on standard output as JSON.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks, and what the parsers' libraries print.")]
 
+_FORMAT_OF: dict[str, Literal["csv", "json", "parquet", "markdown"]] = {
+    ".csv": "csv", ".json": "json", ".parquet": "parquet", ".md": "markdown",
+}  # fmt: skip
 _NOTHING = "no PDF and no video was found there: name a file or folder that holds some"
 
 
@@ -194,9 +197,9 @@ def load(
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
     """Take what is in a spool into the database, each of its files once."""
-    from aria_docs.progress import printable
     from aria_docs.storage.database import Store
     from aria_docs.storage.spool import load as take
+    from aria_docs.text_table import printable
 
     def say(sentence: str) -> None:
         typer.echo(printable(sentence), err=True)
@@ -262,16 +265,19 @@ def sql(
         ),
     ] = None,
     form: Annotated[
-        Literal["table", "csv", "json", "parquet"], typer.Option("--format", help="How the answer is written.")
-    ] = "table",
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where it is written.")] = None,
+        Literal["table", "lines", "markdown", "csv", "json", "parquet"] | None,
+        typer.Option("--format", help="How the answer is written. [default: table, or by the suffix of -o]"),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="A .csv, .json, .parquet, .xlsx or .md file.")
+    ] = None,
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
     """Query the database, read-only."""
     from aria_docs.storage.database import Store
 
     if query is None:
-        if output or form != "table":
+        if output or form:
             raise UsageError("--format and -o are for one query: name it, or - for standard input")
         from aria_docs import shell
 
@@ -279,9 +285,18 @@ def sql(
         return
     if query == "-":
         query = sys.stdin.read()
-    if form == "table" and output and output.suffix[1:] in ("csv", "json", "parquet"):
-        form = output.suffix[1:]  # type: ignore[assignment]
-    Store(db).answer(query, form=form, target=output)
+    if output and form is None:
+        form = _FORMAT_OF.get(output.suffix.lower())
+        if output.suffix.lower() == ".xlsx":
+            from aria_docs.export.xlsx import write_answer
+
+            write_answer(output, Store(db).ask(query))
+            return
+        if form is None:
+            raise UsageError(
+                f"-o {output}: the suffix says the format, {', '.join(_FORMAT_OF)} or .xlsx; or add --format"
+            )
+    Store(db).answer(query, form=form or "table", target=output)
 
 
 @app.command()
@@ -293,21 +308,36 @@ def export(
         typer.Option("--format", help="The first three are of tables (csv of scenes too), the others of videos."),
     ] = "csv",
     stacked: Annotated[
-        bool, typer.Option("--stacked", help="Tables of one header as one file, instead of a file each.")
+        bool, typer.Option("--stacked", help="Tables of one stack as one file or sheet, instead of one each.")
     ] = False,
+    separate: Annotated[
+        bool, typer.Option("--separate", help="Of xlsx: a workbook for each table, instead of one for all.")
+    ] = False,
+    path: Annotated[
+        str | None, typer.Option(metavar="GLOB", help="Only files whose path or name matches, as in '*annual*'.")
+    ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SQL", help="Only tables of document_tables, or scenes of video_scenes, where this holds."
+        ),
+    ] = None,
+    table: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this table; may be repeated.")] = None,
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
     """Write tables, chapters, edit lists, clips or pictures to a folder, with a manifest."""
-    from aria_docs.export import Left
+    from aria_docs.export import Chosen, Left
     from aria_docs.export import export as write
-    from aria_docs.progress import printable
     from aria_docs.storage.database import Store
+    from aria_docs.text_table import printable
 
     def say(left: Left) -> None:
         typer.echo(printable(f"{left.source}: {left.error}"), err=True)
 
-    done = write(Store(db), output, form=form, stacked=stacked, on_left=say)
-    typer.echo(f"{len(done.written)} files → {output}" + (f", {len(done.left)} left out" * bool(done.left)), err=True)
+    chosen = Chosen(path=path, where=where, tables=tuple(table or ()))
+    done = write(Store(db), output, form=form, stacked=stacked, separate=separate, chosen=chosen, on_left=say)
+    left = f", {len(done.left)} left out" if done.left else ""
+    typer.echo(f"{len(done.written)} file{'s' * (len(done.written) != 1)} → {output}{left}", err=True)
     raise typer.Exit(1 if done.left else 0)
 
 
@@ -349,9 +379,9 @@ def read(
 @app.command()
 def status(db: Db, as_json: Json = False, debug: Debug = False) -> None:  # noqa: ARG001 - read by main
     """What is done, what has failed and why."""
-    from aria_docs.progress import printable
     from aria_docs.status import read_status
     from aria_docs.storage.database import Store
+    from aria_docs.text_table import printable
 
     current = read_status(Store(db))
     if as_json:
@@ -375,8 +405,8 @@ def budget(
 ) -> None:
     """What reading with Aria would take: tiles, tokens, windows, GPU memory. Reads no model."""
     from aria_docs.forecast import Forecast
-    from aria_docs.progress import printable
     from aria_docs.survey import survey
+    from aria_docs.text_table import printable
     from aria_docs.tiling.resolution import named
 
     forecasts = list(survey(paths, mode=named(resolution) if resolution else None, frames=frames))
@@ -504,7 +534,8 @@ def _end_of_load(loaded: Loaded, spool: Path, db: Path, *, as_json: bool) -> Non
 
 def _end_of_plan(plan: Plan, *, as_json: bool) -> None:
     """Says what would be read, and exits with the status that a run with nothing to read would have."""
-    from aria_docs.progress import failure_line, printable
+    from aria_docs.progress import failure_line
+    from aria_docs.text_table import printable
 
     if not (plan.pending or plan.done or plan.failures or plan.n_elsewhere):
         raise UsageError(_NOTHING)

@@ -39,6 +39,7 @@ LADDER = [
         "aria_docs.formulas",
         "aria_docs.media",
         "aria_docs.schemas",
+        "aria_docs.text_table",
         "aria_docs.version",
     },
 ]

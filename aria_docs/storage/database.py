@@ -18,7 +18,8 @@ from aria_docs.model.continued import TablePart
 from aria_docs.schemas.readings import FailureRow, ReadingRow, RecipeRow, RunRow
 from aria_docs.schemas.records import SchemaRow
 from aria_docs.schemas.sources import SourceRow
-from aria_docs.storage import custom_tables, search, stacks
+from aria_docs.storage import custom_tables, internal, search, stacks
+from aria_docs.storage.columns import INTERNAL
 from aria_docs.storage.keeper import Batch, FileStamp, Keeper, Known, Wanted, is_under
 from aria_docs.storage.query import Answer, Format, Frames, Questions
 from aria_docs.storage.rows import delete, insert, records, upsert
@@ -33,7 +34,9 @@ class Store(Questions):
     def prepare(self, *, patience_s: float) -> None:
         """Makes the file or brings an older one up to date. Raises StoreError, StoreBusy after patience_s."""
         with self.writing(patience_s=patience_s) as db:
-            db.execute("CREATE TABLE IF NOT EXISTS migrations (name VARCHAR, applied_at TIMESTAMP)")
+            internal.move_ours(db)
+            internal.find_ours(db)
+            db.execute(f"CREATE TABLE IF NOT EXISTS {INTERNAL}.migrations (name VARCHAR, applied_at TIMESTAMP)")
             applied = {name for (name,) in db.execute("SELECT name FROM migrations").fetchall()}
             scripts = resources.files("aria_docs.schemas") / "sql"
             numbered = sorted(file.name for file in scripts.iterdir() if file.name[:4].isdigit())
@@ -45,6 +48,7 @@ class Store(Questions):
                 if name not in applied:
                     db.execute((scripts / name).read_text(encoding="utf-8"))
                     db.execute("INSERT INTO migrations VALUES (?, ?)", [name, datetime.now(UTC).replace(tzinfo=None)])
+            internal.move_ours(db)
             db.execute((scripts / "views.sql").read_text(encoding="utf-8"))
 
     def begin_run(self, run: RunRow, recipes: Iterable[RecipeRow], *, schema: SchemaRow | None = None) -> None:

@@ -213,7 +213,7 @@ def test_views_show_the_newest_reading_of_present_files(store: Store) -> None:
 
 def test_a_database_of_the_future_and_one_that_is_none(tmp_path: Path, store: Store) -> None:
     with duckdb.connect(str(store.path)) as db:
-        db.execute("INSERT INTO migrations VALUES ('9999_future.sql', now()::TIMESTAMP)")
+        db.execute("INSERT INTO aria_docs_internal.migrations VALUES ('9999_future.sql', now()::TIMESTAMP)")
     with pytest.raises(StoreError, match="newer aria-docs"):
         store.prepare(patience_s=1)
     (tmp_path / "text.duckdb").write_text("hello " * 1000)
