@@ -20,14 +20,15 @@ HERE = Path(__file__).parent
 SLOWLY = f"""if True:
     import sys
     sys.path.insert(0, {str(HERE)!r})
-    from aria_docs import batch, cli
+    from aria_docs import cli
+    from aria_docs.run import run, scheduler
     from aria_docs.ingest.sandbox import Sandbox
 
     class Slow(Sandbox):
-        def start(self, worker, job):
-            return super().start(worker.replace("aria_docs.reading.read", "misbehaving"), job)
+        def start(self, worker, job, **how):
+            return super().start(worker.replace("aria_docs.reading.read", "misbehaving"), job, **how)
 
-    batch.Sandbox, batch.BATCH_PARTS = Slow, 4
+    run.Sandbox, scheduler.BATCH_PARTS = Slow, 4
     sys.argv[0] = "aria-docs"
     cli.main()
 """
