@@ -427,17 +427,21 @@ def budget(
 def report(
     db: Db,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where the pages go.")],
+    no_pictures: Annotated[
+        bool, typer.Option("--no-pictures", help="Draw no pages and frames; those of an earlier report stay.")
+    ] = False,
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
     """Make a folder of web pages that show what was read, or bring it up to date."""
-    from aria_docs.report.site import told, write_report
+    from aria_docs.progress import steps
+    from aria_docs.report.site import as_sentences, write_report
     from aria_docs.storage.database import Store
 
-    def say(sentence: str) -> None:
-        typer.echo(sentence, err=True)
-
-    for line in told(write_report(Store(db, on_wait=say), output, say=say)):
-        say(line)
+    with steps("pages") as progress:
+        store = Store(db, on_wait=progress.say)
+        made = write_report(store, output, pictures=not no_pictures, on_progress=progress.at)
+    for line in as_sentences(made):
+        typer.echo(line, err=True)
 
 
 def _options(
