@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from aria_docs.credentials import without_credentials
-from aria_docs.errors import AriaDocsError, UsageError
+from aria_docs.errors import AriaDocsError, EngineError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,7 +158,7 @@ def run(
     """Read what is new, changed, or failed for a reason that may pass, and store it."""
     from aria_docs import progress
     from aria_docs.ingest.shards import parse_shard
-    from aria_docs.run.pending import plan
+    from aria_docs.run.pending import holds_any, plan
     from aria_docs.run.run import Run
 
     shown: progress.Bars | progress.Lines = progress.Bars() if sys.stderr.isatty() else progress.Lines()
@@ -172,6 +172,8 @@ def run(
     )  # fmt: skip
     if shard:
         options = replace(options, shard=parse_shard(shard))
+    if not keeper.path.exists() and not holds_any(paths):  # before anything is made
+        raise UsageError(_NOTHING)
     if dry_run:
         _end_of_plan(plan(paths, keeper, options), as_json=as_json)
     if prefect:
@@ -358,8 +360,9 @@ def read(
 ) -> None:
     """Read one file without a database and print what was read."""
     from aria_docs.document import read as read_file
-    from aria_docs.progress import failure_line, printable
+    from aria_docs.progress import failure_line
     from aria_docs.run.recipes import read_passwords
+    from aria_docs.text_table import printable
 
     passwords = read_passwords(password_file) if password_file else ()
     document = read_file(file, pages=pages, passwords=passwords, ocr=ocr, timeout_s=timeout)
@@ -575,7 +578,7 @@ def _end(outcome: Outcome, db: Path | None, spool: Path | None, as_json: bool) -
             typer.echo(f"why: aria-docs status --db {shlex.quote(str(db))}", err=True)
     if outcome.interrupted:
         typer.echo("interrupted: what was finished is kept, and the same command reads the rest", err=True)
-        raise typer.Exit(130)
+        raise typer.Exit(_interrupts.status)
     if outcome.n_files == outcome.n_elsewhere == 0:
         raise UsageError(_NOTHING)
     raise typer.Exit(1 if outcome.n_failed else 0)
@@ -585,9 +588,33 @@ def _command() -> str:
     return without_credentials(shlex.join(["aria-docs", *sys.argv[1:]]))
 
 
+class _Interrupts:
+    """What ^C and SIGTERM do: the first one ends the work, and what is finished is stored. A second one, while it is, is
+    answered with a line; a third one ends the process where it stands."""
+
+    def __init__(self) -> None:
+        self.n, self.status = 0, 130
+
+    def __call__(self, number: int, _: object) -> None:
+        self.n += 1
+        if self.n == 1:
+            self.status = 128 + number
+            raise KeyboardInterrupt
+        if self.n == 2:
+            os.write(2, b"aria-docs: storing what is finished; once more ends at once\n")
+        else:
+            os.write(2, b"aria-docs: ended at once; what was stored before is kept\n")
+            os._exit(self.status)
+
+
+_interrupts = _Interrupts()
+
+
 def main() -> None:
     """Entry of the `aria-docs` command."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's stop keeps what is finished too
+    for number in (signal.SIGINT, signal.SIGTERM):  # a service manager's stop keeps what is finished too
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and a shell's & leave it
+            signal.signal(number, _interrupts)
     if "--debug" not in sys.argv:
         sys.excepthook = lambda kind, error, _: typer.echo(
             f"aria-docs: {kind.__name__}: {error} (a defect: --debug says where)", err=True
@@ -599,7 +626,7 @@ def main() -> None:
         sys.exit(typer.main.get_command(app)(standalone_mode=False))
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("aria-docs: interrupted", err=True)
-        sys.exit(130)
+        sys.exit(_interrupts.status)
     except typer.TyperException as error:
         typer.echo(f"aria-docs: {error.format_message()} (see aria-docs --help)", err=True)
         sys.exit(2)
@@ -607,4 +634,4 @@ def main() -> None:
         if "--debug" in sys.argv:
             traceback.print_exception(error)
         typer.echo(f"aria-docs: {error}", err=True)
-        sys.exit(2 if isinstance(error, UsageError) else 1)
+        sys.exit(2 if isinstance(error, UsageError) else 3 if isinstance(error, EngineError) else 1)
