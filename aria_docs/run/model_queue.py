@@ -23,11 +23,10 @@ from aria_docs.errors import ModelError
 from aria_docs.model.chat import ChatEngine
 from aria_docs.model.chat_model import ChatModel, Encoded
 from aria_docs.model.seen import Read, SeenDocument, SeenPage, SeenVideo
+from aria_docs.reading.messages import Seen
 
 ROOM_BYTES = 1 << 30
 _WAITING = 2  # items in the queue for each thread: beyond that, what is seen early would only be lost early
-
-Seen = SeenPage | SeenDocument | SeenVideo
 
 
 @dataclass(frozen=True, slots=True)
