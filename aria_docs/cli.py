@@ -407,7 +407,7 @@ def budget(
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
     """What reading with Aria would take: tiles, tokens, windows, GPU memory. Reads no model."""
-    from aria_docs.forecast import Forecast
+    from aria_docs.forecast import Forecast, in_all
     from aria_docs.survey import survey
     from aria_docs.text_table import printable
     from aria_docs.tiling.resolution import named
@@ -421,6 +421,8 @@ def budget(
             typer.echo(f"failed: {printable(str(item))}", err=True)
         elif not as_json:
             typer.echo("\n".join(printable(line) for line in item.as_text().splitlines()))
+    if len(good) > 1 and not as_json:
+        typer.echo(in_all(good))
     if not forecasts:
         raise UsageError(_NOTHING)
     raise typer.Exit(0 if len(good) == len(forecasts) else 1)
