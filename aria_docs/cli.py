@@ -563,13 +563,18 @@ def _end_of_plan(plan: Plan, *, as_json: bool) -> None:
 
 def _end(outcome: Outcome, db: Path | None, spool: Path | None, as_json: bool) -> None:
     """Says how the run ended, and exits with the status of that."""
+    from aria_docs.text_table import printable
+
     if as_json:
         where = {"db": str(db)} if db else {"spool": str(spool)}
         typer.echo(json.dumps(asdict(outcome) | where, indent=2))
     else:
         counts = f"{outcome.n_read} files read, {outcome.n_skipped} done before, {outcome.n_failed} failed"
+        counts += f", {outcome.n_partial} read in part" if outcome.n_partial else ""
         ignored = f", {outcome.n_ignored} of other kinds ignored" if outcome.n_ignored else ""
         elsewhere = f", {outcome.n_elsewhere} of other shards" if outcome.n_elsewhere else ""
+        for line in outcome.partial_lines():
+            typer.echo(printable(line), err=True)
         parts = f"{outcome.n_parts} parts in {outcome.seconds:.1f} s"
         typer.echo(f"{counts}{elsewhere}{ignored}; {parts} → {db or spool}", err=True)
         if spool:
@@ -589,8 +594,8 @@ def _command() -> str:
 
 
 class _Interrupts:
-    """What ^C and SIGTERM do: the first one ends the work, and what is finished is stored. A second one, while it is, is
-    answered with a line; a third one ends the process where it stands."""
+    """What ^C and SIGTERM do: the first ends the work, and what is finished is stored; a second, while it is, is answered
+    with a line; a third ends the process where it stands."""
 
     def __init__(self) -> None:
         self.n, self.status = 0, 130

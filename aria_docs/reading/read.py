@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from aria_docs.errors import Damaged
 from aria_docs.ingest import sandbox
 from aria_docs.media import Cue, VideoInfo, one_note
 from aria_docs.model import choice
@@ -68,6 +69,8 @@ def read_document(job: Job, requests: Iterable[ReadPages | Summarise]) -> Iterat
     sandbox.allow_cpu(job.timeout_s)
     with pdf.open_document(Path(job.path), passwords=job.passwords, ocr=job.ocr, apart=sandbox.apart) as document:
         info = document.info
+        if info.n_pages == 0 and info.note:
+            raise Damaged(f"{job.path} has no page left to read: {info.note}")
         yield info
         if info.n_pages == 0:
             for task in job.recipes:

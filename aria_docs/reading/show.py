@@ -66,6 +66,8 @@ def show_document(job: Job, requests: Iterable[ReadPages | ShowPages]) -> Iterat
     sandbox.allow_cpu(job.timeout_s)
     with pdf.open_document(Path(job.path), passwords=job.passwords, ocr=job.ocr, apart=sandbox.apart) as document:
         info = document.info
+        if info.n_pages == 0 and info.note:
+            raise Damaged(f"{job.path} has no page left to read: {info.note}")
         yield info
         if info.n_pages == 0:
             yield from without(
