@@ -594,8 +594,8 @@ def _command() -> str:
 
 
 class _Interrupts:
-    """What ^C and SIGTERM do: the first ends the work, and what is finished is stored; a second, while it is, is answered
-    with a line; a third ends the process where it stands."""
+    """What ^C and SIGTERM do: the first ends the work, and what is finished is stored; a second one is answered with
+    a line; a third ends the process where it stands."""
 
     def __init__(self) -> None:
         self.n, self.status = 0, 130
