@@ -29,6 +29,7 @@ LADDER = [
         "aria_docs.formulas",
         "aria_docs.media",
         "aria_docs.schemas",
+        "aria_docs.turns",
         "aria_docs.version",
     },
 ]

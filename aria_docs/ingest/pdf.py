@@ -22,9 +22,9 @@ import numpy as np
 from aria_docs.errors import Damaged, Encrypted, Unreachable, WrongKind
 from aria_docs.ingest.pdf_text import Line, clean, page_text
 from aria_docs.ingest.scans.reader import HOW_TO_GET_IT
-from aria_docs.ingest.turns import quarters_upright, turn
 from aria_docs.ingest.words import mend
 from aria_docs.media import Box, DocumentInfo, Page, Word, one_note
+from aria_docs.turns import quarters_upright, turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
