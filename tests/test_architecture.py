@@ -21,7 +21,7 @@ LADDER = [
     {"aria_docs.reading"},
     {"aria_docs.model", "aria_docs.ingest"},
     {"aria_docs.forecast", "aria_docs.prompts"},
-    {"aria_docs.tiling"},
+    {"aria_docs.tiling", "aria_docs.turns"},
     {
         "aria_docs.bidi",
         "aria_docs.captions",
@@ -29,7 +29,6 @@ LADDER = [
         "aria_docs.formulas",
         "aria_docs.media",
         "aria_docs.schemas",
-        "aria_docs.turns",
         "aria_docs.version",
     },
 ]
