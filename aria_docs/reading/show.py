@@ -9,32 +9,31 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aria_docs.errors import BudgetError, Damaged
 from aria_docs.ingest import sandbox
-from aria_docs.ingest.video import sampling
+from aria_docs.ingest.video import sampling, subtitles
 from aria_docs.media import Cue, Frame, Shot, Video, VideoInfo, one_note
-from aria_docs.model.chat import SeenDocument, SeenPage, SeenVideo
 from aria_docs.model.chat_model import Shown
 from aria_docs.model.encoding import encode
 from aria_docs.model.profiles.aria import ARIA
 from aria_docs.model.profiles.choice import named
-from aria_docs.reading.read import (
+from aria_docs.model.seen import SeenDocument, SeenPage, SeenVideo
+from aria_docs.reading.messages import (
     Answer,
     Begun,
     Job,
     Look,
     ReadPages,
+    ShowPages,
     document_limit_s,
-    heard,
-    page_row,
     video_limit_s,
-    without,
 )
-from aria_docs.schemas.readings import Finished
+from aria_docs.reading.read import transcribe
+from aria_docs.reading.rows import page_parts, without
 from aria_docs.tiling.budget import Budget, Part, frame_part, page_part
 from aria_docs.tiling.pixels import crops
 
@@ -53,14 +52,6 @@ WINDOW_S = 3_600.0
 MAX_WINDOWS = 8
 """A video is shown in as many windows as it has begun hours, so that 256 frames are never further apart than 14 s; past
 8 windows (1 GB of pixels) they lie further apart."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShowPages:
-    """A request to show these pages as a whole, with a note on those that are missing."""
-
-    numbers: tuple[int, ...]
-    note: str | None = None
 
 
 def show_document(job: Job, requests: Iterable[ReadPages | ShowPages]) -> Iterator[Answer]:
@@ -93,7 +84,7 @@ def show_document(job: Job, requests: Iterable[ReadPages | ShowPages]) -> Iterat
                 yield Begun(tasks[0] if tasks else "summary", f"page:{number}", "text")
                 sandbox.allow_cpu(job.timeout_s)
                 page = document.page(number)
-                yield Finished(pages=(page_row(job.source_id, page),))
+                yield page_parts(job.source_id, page)
                 if tasks:
                     yield Begun(tasks[0], f"page:{number}", "tiles")
                     part = page_part(number, page.width_pt, page.height_pt, page_mode)
@@ -141,6 +132,7 @@ def _shown(picture: NDArray[np.uint8], part: Part, key: str, profile: Profile) -
 def show_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
     """Shows a whole video; waits for no request."""
     from aria_docs.ingest.video import watch as videos
+    from aria_docs.ingest.video.opening import open_clip
     from aria_docs.model.embedded import referee
 
     look, path = job.look, Path(job.path)
@@ -149,7 +141,8 @@ def show_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
     tasks = tuple(task for task in look.video if task in job.recipes)
     yield Begun("", "", "open")
     sandbox.allow_cpu(job.timeout_s)
-    info = videos.probe(path)
+    clip = open_clip(path)
+    info = clip.info
     yield info
     yield from without(job, "video", "a video has no tables", tasks=job.recipes.keys() - {*tasks})
     if not tasks:
@@ -157,21 +150,22 @@ def show_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
     yield Begun(tasks[0], "video", "shots" if "scenes" in tasks else "frames")
     sandbox.allow_cpu(video_limit_s(job.timeout_s, info.duration_s))
     if "scenes" in tasks or look.sampling == "shots":
-        video = videos.watch(path, referee=referee.transitions if referee.version() else None)
+        video = videos.watch(clip, referee=referee.transitions if referee.version() else None)
     else:  # then nobody asks where it is cut
         whole = Shot(0.0, info.duration_s, "start", 0.0, 0.0)
-        video = Video(info, (whole,), (None,), videos.cues(path, info))
-    video = replace(video, cues=video.cues or heard(job, info))
+        said = subtitles.words(clip)
+        video = Video(info, (whole,), (None,), said.cues, words_note=said.note)
+    video = replace(video, cues=video.cues or transcribe(job, info))
     yield Begun(tasks[0], "video", "frames")
     mode = profile.mode(look.resolution) if look.resolution else profile.modes[-1]
     budget = profile.budget(look.question, answer=look.answer)
     n = _n_frames(info, look.frames, frame_part(info.duration_s, info.width, info.height, mode), budget)
     starts_s = [shot.start_s for shot in video.shots]
-    every_s = videos.times_s(path)
+    every_s = clip.times_s()
     times_s = [every_s[index] for index in _chosen(every_s, starts_s, n, look.sampling, look.frames)]
     words = _with_words(times_s, video.cues)
     # One at a time: 256 frames of full size would be gigabytes.
-    pairs = zip(videos.frames_at(path, times_s), words, strict=False)
+    pairs = zip(videos.frames_at(clip, times_s), words, strict=False)
     shown = {frame.time_s: _frame(frame, said, mode, job, profile) for frame, said in pairs}
     if not shown:
         raise Damaged(f"{path} has no frame that can be shown")
