@@ -107,7 +107,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks, and what 
 _FORMAT_OF: dict[str, Literal["csv", "json", "parquet", "markdown"]] = {
     ".csv": "csv", ".json": "json", ".parquet": "parquet", ".md": "markdown",
 }  # fmt: skip
-_NOTHING = "no PDF and no video was found there: name a file or folder that holds some"
+_NOTHING = "no PDF, image or video was found there: name a file or folder that holds some"
 
 
 @app.command()
@@ -306,7 +306,7 @@ def export(
     db: Db,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where the files are written.")],
     form: Annotated[
-        Literal["csv", "parquet", "xlsx", "chapters", "edl", "otio", "clips", "thumbnails", "sheets"],
+        Literal["csv", "parquet", "xlsx", "markdown", "chapters", "edl", "otio", "clips", "thumbnails", "sheets"],
         typer.Option("--format", help="The first three are of tables (csv of scenes too), the others of videos."),
     ] = "csv",
     stacked: Annotated[

@@ -100,8 +100,8 @@ def test_a_folder_in_a_database_out(aria_docs, bench, tmp_path: Path) -> None:
     ("arguments", "status", "says"),
     [
         (["run", "nowhere", "--db", "x.duckdb"], 2, "nowhere: no such file"),
-        (["run", "texts", "--db", "x.duckdb"], 2, "no PDF and no video"),
-        (["run", "texts", "--db", "x.duckdb", "--dry-run"], 2, "no PDF and no video"),
+        (["run", "texts", "--db", "x.duckdb"], 2, "no PDF, image or video"),
+        (["run", "texts", "--db", "x.duckdb", "--dry-run"], 2, "no PDF, image or video"),
         (["run", "texts"], 2, "--db"),
         (["run", "texts", "--db", "x.duckdb", "--tasks", "tables,poems"], 2, "'poems' is no task"),
         (["run", "texts", "--db", "x.duckdb", "--pages", "²"], 2, "'²' is no page"),

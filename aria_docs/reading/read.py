@@ -62,12 +62,12 @@ def read_document(job: Job, requests: Iterable[ReadPages | Summarise]) -> Iterat
 
     A page gives its text first and its tables second: what was read before the tables failed is not lost.
     """
-    from aria_docs.ingest import pdf
+    from aria_docs.ingest import documents
 
     engine = choice.load(job.engine)
     yield Begun("", "", "open")
     sandbox.allow_cpu(job.timeout_s)
-    with pdf.open_document(Path(job.path), passwords=job.passwords, ocr=job.ocr, apart=sandbox.apart) as document:
+    with documents.open_document(Path(job.path), passwords=job.passwords, ocr=job.ocr, apart=sandbox.apart) as document:
         info = document.info
         if info.n_pages == 0 and info.note:
             raise Damaged(f"{job.path} has no page left to read: {info.note}")
@@ -162,9 +162,9 @@ def measure(job: tuple[str, Kind], _requests: Iterable[object]) -> Iterator[list
 
         yield video.probe(Path(path))
         return
-    from aria_docs.ingest import pdf
+    from aria_docs.ingest import documents
 
-    with pdf.open_document(Path(path)) as document:
+    with documents.open_document(Path(path)) as document:
         yield document.sizes()
 
 
