@@ -110,18 +110,20 @@ class AriaModel:
         quantize: Literal["int8", "int4"] | None = None,
         kv_cache: Quantised | None = None,
         device: str | None = None,
+        adapter: str | None = None,
         feature_cache_bytes: int = LIMIT_BYTES,
     ) -> AriaModel:
         """From a folder or a hub id.
 
         device:               cpu, cuda, cuda:1, …; None for the first card, all where one is too small, or the CPU.
+        adapter:              the folder of a LoRA adapter, see `adapter.py`; None for the weights as they are.
         feature_cache_bytes:  what features may take on disk, in ~/.cache/aria-docs or ARIA_DOCS_CACHE; 0 for none.
 
         Raises EngineError where the weights cannot be had, are not Aria's, or do not fit.
         """
         from aria_docs.model.aria import weights
 
-        loaded = weights.load(model, quantize=quantize, device=device)
+        loaded = weights.load(model, quantize=quantize, device=device, adapter=adapter)
         cache = None
         if feature_cache_bytes:
             network = loaded.network
