@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aria_docs.ingest.scans.reader import OcrName
-    from aria_docs.model.engine import Choice
+    from aria_docs.model.choice import Choice
     from aria_docs.run.outcome import Outcome
     from aria_docs.run.pending import Plan
     from aria_docs.run.recipes import Options
@@ -386,8 +386,8 @@ def _options(
     debug: bool,
 ) -> tuple[Choice, Options]:
     from aria_docs.ingest.scans.reader import choose as choose_reader
+    from aria_docs.model.choice import choose
     from aria_docs.model.custom import load as load_schema
-    from aria_docs.model.engine import choose
     from aria_docs.run.recipes import Options, parse_pages, parse_tasks, read_passwords
 
     own_task = None if schema is None else load_schema(schema, per=per).name

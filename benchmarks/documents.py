@@ -31,7 +31,7 @@ Tables = Iterator[dict[str, Any]]
 
 def ours(path: Path) -> Tables:
     from aria_docs.ingest import pdf
-    from aria_docs.model.engine import load
+    from aria_docs.model.choice import load
 
     engine = load("embedded")
     with pdf.open_document(path) as document:

@@ -24,7 +24,7 @@ from pathlib import Path
 def compare(path: Path, pages: range, *, every_table: bool) -> None:
     from aria_docs.ingest import pdf
     from aria_docs.ingest.mupdf import pymupdf
-    from aria_docs.model.engine import load
+    from aria_docs.model.choice import load
 
     pdf.warm()
     engine = load("embedded")

@@ -31,7 +31,7 @@ class Session(onnxruntime.InferenceSession):
 onnxruntime.InferenceSession = Session
 from pathlib import Path
 from aria_docs.ingest import pdf
-from aria_docs.model.engine import load
+from aria_docs.model.choice import load
 pdf.warm()
 engine = load("embedded")
 n = 0

@@ -26,7 +26,7 @@ from prefect.deployments import run_deployment
 from aria_docs.errors import AriaDocsError
 from aria_docs.flows.files import RETRIES, Told, read_unattended
 from aria_docs.ingest.shards import Shard, parse_shard
-from aria_docs.model.engine import choose
+from aria_docs.model.choice import choose
 from aria_docs.run.recipes import Options, read_passwords
 from aria_docs.run.run import Run
 from aria_docs.storage.database import Store

@@ -21,14 +21,14 @@ from typing import Any, Literal, Protocol, TypeVar
 from pydantic import BaseModel
 
 from aria_docs import prompts
-from aria_docs.media import KeyPoint, Page, Scene, Summary, Table, Video, one_note
+from aria_docs.media import KeyPoint, Scene, Summary, Table, one_note
 from aria_docs.model import grounding, joining, recovery, snapping
 from aria_docs.model.cell_grid import grid, tidy
 from aria_docs.model.chat_model import ChatModel, Context, Question, Reply, Shown
 from aria_docs.model.context_windows import Window, frame_windows, page_windows, plainly, room
-from aria_docs.model.custom import Record
 from aria_docs.model.page_words import PageWords
 from aria_docs.model.recovery import Answered, answered, given
+from aria_docs.model.seen import Read, Record, SeenDocument, SeenPage, SeenVideo
 from aria_docs.schemas.answers import (
     DocumentSummaryAnswer,
     PagePoint,
@@ -67,84 +67,6 @@ class Custom(Protocol):
 
     def recovered(self, kind: Kind, text: str) -> tuple[Record, ...]:
         """What still holds of an answer that was cut off or that `parse` refuses; () where nothing does."""
-
-
-@dataclass(frozen=True, slots=True)
-class SeenPage:
-    """A page as a child saw it.
-
-    page:   with its words, of the text layer or of OCR.
-    shown:  the page in the mode asked for.
-    tasks:  "tables", the name of a custom schema, or both, in the order to ask.
-    """
-
-    page: Page
-    shown: Shown
-    tasks: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SeenDocument:
-    """A whole document.
-
-    title:  what the file claims.
-    pages:  the numbers of the pages shown, as many as `shown` and in the same order.
-    tasks:  "summary", the name of a custom schema, or both, in the order to ask.
-    note:   which pages could not be shown.
-    """
-
-    title: str | None
-    pages: tuple[int, ...]
-    shown: tuple[Shown, ...]
-    tasks: tuple[str, ...]
-    note: str | None = None
-
-    def __post_init__(self) -> None:
-        assert self.shown and len(self.pages) == len(self.shown), (len(self.pages), len(self.shown))
-
-
-@dataclass(frozen=True, slots=True)
-class SeenVideo:
-    """A whole video.
-
-    times_s:  of the frames shown, ascending, as many as `shown` and in the same order.
-    tasks:    "scenes", "summary", the name of a custom schema, in the order to ask.
-    """
-
-    video: Video
-    times_s: tuple[float, ...]
-    shown: tuple[Shown, ...]
-    tasks: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        assert self.shown and len(self.times_s) == len(self.shown), (len(self.times_s), len(self.shown))
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """What one task found in one page, document or video.
-
-    records:  of a custom schema.
-    answer:   what the model said, word by word; a JSON array of such texts where several windows made one reading.
-    note:     why the reading is partial, what could not be shown included; None where it is whole.
-    frames:   the times shown, of a video.
-
-    Times and tokens are sums over all questions it took, the memory is the most of any; None where nobody knows.
-    """
-
-    task: str
-    tables: tuple[Table, ...] = ()
-    scenes: tuple[Scene, ...] = ()
-    summary: Summary | None = None
-    records: tuple[Record, ...] = ()
-    answer: str | None = None
-    note: str | None = None
-    frames: tuple[float, ...] | None = None
-    prefill_s: float | None = None
-    decode_s: float | None = None
-    peak_bytes: int | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
 
 
 class ChatEngine:

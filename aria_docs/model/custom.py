@@ -26,6 +26,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from aria_docs import prompts
 from aria_docs.errors import UsageError
 from aria_docs.model.custom_fields import Struct, read_model, walk
+from aria_docs.model.seen import Record
 from aria_docs.schemas.answers import Clock
 from aria_docs.schemas.records import RecordRow, SchemaRow
 
@@ -41,18 +42,6 @@ _LIKE_AN_OLD_TABLE = re.compile(r"_[0-9a-f]{8}$")  # of a schema before: x_<name
 _CLOCKS = (("start", "end"), ("segment_start", "segment_end"), ("segment_starts_at", "segment_ends_at"))
 # What a user's own code may raise, a validator over an odd answer for instance; pydantic wraps the others.
 _CODE_FAILS = (ArithmeticError, AttributeError, LookupError, NameError, RuntimeError, TypeError, ValueError)
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One answer, or one segment of a video's.
-
-    values:  by column, in their order, as JSON that DuckDB takes for the column's type.
-    """
-
-    values: dict[str, Any]
-    start_s: float | None = None
-    end_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

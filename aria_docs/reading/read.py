@@ -16,10 +16,10 @@ from typing import Any, Literal
 from aria_docs.ingest import sandbox
 from aria_docs.ingest.scans.reader import OcrName
 from aria_docs.media import Cue, DocumentInfo, Page, Scene, Shot, Summary, Table, TableCell, VideoInfo, one_note
-from aria_docs.model import engine as engines
-from aria_docs.model.chat import Read, SeenDocument, SeenPage, SeenVideo
+from aria_docs.model import choice
 from aria_docs.model.custom import CustomSchema
-from aria_docs.model.engine import ModelId, Task
+from aria_docs.model.engine import Engine, ModelId, Task
+from aria_docs.model.seen import Read, SeenDocument, SeenPage, SeenVideo
 from aria_docs.schemas.readings import Finished, ReadingRow, reading_id
 from aria_docs.schemas.scenes import SceneRow, ShotRow
 from aria_docs.schemas.sources import Kind, PageRow
@@ -142,7 +142,7 @@ def read_document(job: Job, requests: Iterable[ReadPages | Summarise]) -> Iterat
     """
     from aria_docs.ingest import pdf
 
-    engine = engines.load(job.engine)
+    engine = choice.load(job.engine)
     yield Begun("", "", "open")
     sandbox.allow_cpu(job.timeout_s)
     with pdf.open_document(Path(job.path), passwords=job.passwords, ocr=job.ocr, apart=sandbox.apart) as document:
@@ -184,7 +184,7 @@ def read_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
     from aria_docs.ingest.video import watch as videos
     from aria_docs.model.embedded import referee
 
-    engine, path = engines.load(job.engine), Path(job.path)
+    engine, path = choice.load(job.engine), Path(job.path)
     yield Begun("", "", "open")
     sandbox.allow_cpu(job.timeout_s)
     info = videos.probe(path)
@@ -250,7 +250,7 @@ def without(job: Job, part: str, note: str, *, tasks: Iterable[Task], ok: bool =
 class _Reading:
     """Times a reading and makes its row."""
 
-    def __init__(self, job: Job, engine: engines.Engine, task: Task, part: str) -> None:
+    def __init__(self, job: Job, engine: Engine, task: Task, part: str) -> None:
         self._job, self._engine, self._task, self._part = job, engine, task, part
         self._began = time.perf_counter()
 

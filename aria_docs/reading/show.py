@@ -17,11 +17,11 @@ from aria_docs.errors import BudgetError, Damaged
 from aria_docs.ingest import sandbox
 from aria_docs.ingest.video import sampling
 from aria_docs.media import Cue, Frame, Shot, Video, VideoInfo, one_note
-from aria_docs.model.chat import SeenDocument, SeenPage, SeenVideo
 from aria_docs.model.chat_model import Shown
 from aria_docs.model.encoding import encode
 from aria_docs.model.profiles.aria import ARIA
 from aria_docs.model.profiles.choice import named
+from aria_docs.model.seen import SeenDocument, SeenPage, SeenVideo
 from aria_docs.reading.read import (
     Answer,
     Begun,

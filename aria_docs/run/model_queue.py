@@ -19,8 +19,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from aria_docs.errors import ModelError
-from aria_docs.model.chat import ChatEngine, Read, SeenDocument, SeenPage, SeenVideo
+from aria_docs.model.chat import ChatEngine
 from aria_docs.model.chat_model import ChatModel
+from aria_docs.model.seen import Read, SeenDocument, SeenPage, SeenVideo
 from aria_docs.reading.read import Seen
 
 

@@ -13,10 +13,10 @@ from aria_docs.errors import UsageError
 from aria_docs.ingest.scans.reader import OcrName
 from aria_docs.ingest.shards import WHOLE, Shard
 from aria_docs.ingest.video import speech
-from aria_docs.model import engine as engines
+from aria_docs.model import choice as choices
 from aria_docs.model.custom import CustomSchema
 from aria_docs.model.custom import load as load_custom
-from aria_docs.model.engine import TASKS, ModelId, Task
+from aria_docs.model.engine import TASKS, ModelId, Name, Task
 from aria_docs.reading.read import Look
 from aria_docs.schemas import derived_id
 from aria_docs.schemas.readings import RecipeRow
@@ -64,14 +64,14 @@ class Options:
 
     Of a model that is shown pages and frames (aria, remote):
 
-    model, revision, profile, context:  as `model.engine.choose` found them.
+    model, revision, profile, context:  as `model.choice.choose` found them.
     servers:     base URLs, for remote; request_timeout_s: for one answer of theirs.
     resolution, frames, sampling:  how much of pages and videos is shown, see `pipeline.Look`.
     schema:      FILE.py:Model, a user's own schema; per: whether it is asked of each page or of each whole document.
     quantize, kv_cache:  what Aria's experts, and its keys and values, are kept in on this machine.
     """
 
-    engine: engines.Name = "embedded"
+    engine: Name = "embedded"
     tasks: tuple[Task, ...] = TASKS
     timeout_s: float = 60.0
     workers: int = 1
@@ -130,13 +130,13 @@ class Options:
         """
         if self.engine == "embedded" or self.context:
             return self
-        found = engines.choose(self.engine, model=self.model, servers=self.servers, profile=self.profile or None)
+        found = choices.choose(self.engine, model=self.model, servers=self.servers, profile=self.profile or None)
         return replace(self, model=found.model, revision=found.revision, profile=found.profile, context=found.context)
 
     @property
-    def choice(self) -> engines.Choice:
+    def choice(self) -> choices.Choice:
         """Who reads."""
-        return engines.Choice(self.engine, "", self.model, self.revision, self.profile, self.context)
+        return choices.Choice(self.engine, "", self.model, self.revision, self.profile, self.context)
 
     @property
     def custom(self) -> CustomSchema | None:
@@ -188,7 +188,7 @@ class Options:
     def model_id(self, task: Task) -> ModelId:
         """Who answers this task."""
         if self.engine == "embedded":
-            return engines.load(self.engine).model_id(task)
+            return choices.load(self.engine).model_id(task)
         return ModelId(self.model, self.revision, prompts.VERSION)
 
     def recipes(self) -> dict[Task, RecipeRow]:

@@ -27,11 +27,12 @@ from aria_docs.errors import AriaDocsError, Crashed, Damaged, EngineError, NoVid
 from aria_docs.ingest.folder import Findings, FoundFile, find, kind_of
 from aria_docs.ingest.sandbox import Child, Sandbox
 from aria_docs.media import DocumentInfo, VideoInfo
-from aria_docs.model import engine as engines
-from aria_docs.model.chat import ChatEngine, SeenPage
+from aria_docs.model import choice as choices
+from aria_docs.model.chat import ChatEngine
 from aria_docs.model.chat_model import ChatModel
 from aria_docs.model.continued import TablePart, continued
 from aria_docs.model.engine import Task
+from aria_docs.model.seen import SeenPage
 from aria_docs.reading import read as pipeline
 from aria_docs.reading.read import Begun, Job, ReadPages, Seen, Summarise
 from aria_docs.reading.show import ShowPages
@@ -255,13 +256,13 @@ class Run:
         """Where the model of the run is asked, made when first needed; None for an engine that reads in the child."""
         with self._lock:
             if self._desk is None and self.options.engine != "embedded":
-                lanes = engines.lanes(self.options.engine, self.options.servers)
+                lanes = choices.lanes(self.options.engine, self.options.servers)
                 self._desk = Desk(self._load, lanes=lanes, told=self.progress.tokens)
             return self._desk
 
     def _load(self) -> tuple[ChatModel, ChatEngine]:
         options = self.options
-        model = engines.open_model(
+        model = choices.open_model(
             options.choice,
             servers=options.servers,
             request_timeout_s=options.request_timeout_s,

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from aria_docs.errors import BudgetError, ModelError
 from aria_docs.media import Page, Shot, Video, VideoInfo, Word
 from aria_docs.model import custom as customs
-from aria_docs.model.chat import ChatEngine, SeenDocument, SeenPage, SeenVideo
+from aria_docs.model.chat import ChatEngine
 from aria_docs.model.chat_model import Reply, Shown
 from aria_docs.model.profiles import Profile
+from aria_docs.model.seen import SeenDocument, SeenPage, SeenVideo
 from aria_docs.prompts import AGAIN, SCENES, SUMMARY, TABLES, VIDEO_SUMMARY
 from aria_docs.schemas.answers import DocumentSummaryAnswer, ScenesAnswer, SpanAnswer, TablesAnswer, VideoSummaryAnswer
 from aria_docs.tiling.budget import ANSWER_TOKENS, frame_part, page_part, upper_bound

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from aria_docs.errors import UsageError
-from aria_docs.model.custom import CustomSchema, Record, cut_to_whole, load, task_name
+from aria_docs.model.custom import CustomSchema, cut_to_whole, load, task_name
+from aria_docs.model.seen import Record
 
 HEAD = """
 import datetime as dt

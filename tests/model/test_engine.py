@@ -7,8 +7,9 @@ from PIL import Image
 
 from aria_docs.errors import EngineError, UsageError
 from aria_docs.media import Cue, Page, Shot, TableCandidate, TableCell, Video, VideoInfo, Word
-from aria_docs.model import engine as engines
-from aria_docs.model.engine import TASKS, Engine, choose, load
+from aria_docs.model import choice as choices
+from aria_docs.model.choice import choose, load
+from aria_docs.model.engine import TASKS, Engine
 
 ENGINES = ("embedded",)
 
@@ -114,9 +115,9 @@ def test_an_engine_that_is_none() -> None:
     ],
 )
 def test_auto_takes_the_best_that_is_there(monkeypatch, card, weights, servers, expected) -> None:
-    monkeypatch.setattr(engines, "_has_card", lambda: card)
-    monkeypatch.setattr(engines, "_are_here", lambda model: weights)
-    assert engines._best(None, servers) == expected
+    monkeypatch.setattr(choices, "_has_card", lambda: card)
+    monkeypatch.setattr(choices, "_are_here", lambda model: weights)
+    assert choices._best(None, servers) == expected
 
 
 @pytest.mark.parametrize(

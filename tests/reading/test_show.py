@@ -6,9 +6,9 @@ import pytest
 from aria_docs.errors import BudgetError
 from aria_docs.ingest import sandbox
 from aria_docs.media import Cue, DocumentInfo, VideoInfo
-from aria_docs.model.chat import SeenDocument, SeenPage, SeenVideo
 from aria_docs.model.chat_model import Encoded
 from aria_docs.model.engine import ModelId
+from aria_docs.model.seen import SeenDocument, SeenPage, SeenVideo
 from aria_docs.reading import show as showing
 from aria_docs.reading.read import Begun, Job, Look, ReadPages
 from aria_docs.reading.show import ShowPages

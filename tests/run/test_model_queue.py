@@ -8,9 +8,10 @@ from fake_model import FakeModel
 
 from aria_docs.errors import EngineError, ModelError
 from aria_docs.media import Page
-from aria_docs.model.chat import ChatEngine, SeenPage
+from aria_docs.model.chat import ChatEngine
 from aria_docs.model.chat_model import Shown
 from aria_docs.model.profiles.plain import PLAIN
+from aria_docs.model.seen import SeenPage
 from aria_docs.run.model_queue import Answered, Desk, Tray
 from aria_docs.tiling.budget import page_part
 from aria_docs.tiling.pixels import crops

@@ -30,7 +30,7 @@ def with_model(bench, monkeypatch):
 
     def use(**how) -> FakeModel:
         model = FakeModel(PLAIN, **how)
-        monkeypatch.setattr("aria_docs.model.engine.open_model", lambda *_, **__: opened.append(model) or model)
+        monkeypatch.setattr("aria_docs.model.choice.open_model", lambda *_, **__: opened.append(model) or model)
         return model
 
     opened: list[FakeModel] = []

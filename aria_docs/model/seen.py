@@ -1,0 +1,102 @@
+"""What a child has seen of a page, a document or a video, as it travels to the model; and what the model read in it.
+
+Knows no model and no engine: children and the run import it without either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aria_docs.media import Page, Scene, Summary, Table, Video
+from aria_docs.model.chat_model import Shown
+
+
+@dataclass(frozen=True, slots=True)
+class SeenPage:
+    """A page as a child saw it.
+
+    page:   with its words, of the text layer or of OCR.
+    shown:  the page in the mode asked for.
+    tasks:  "tables", the name of a custom schema, or both, in the order to ask.
+    """
+
+    page: Page
+    shown: Shown
+    tasks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SeenDocument:
+    """A whole document.
+
+    title:  what the file claims.
+    pages:  the numbers of the pages shown, as many as `shown` and in the same order.
+    tasks:  "summary", the name of a custom schema, or both, in the order to ask.
+    note:   which pages could not be shown.
+    """
+
+    title: str | None
+    pages: tuple[int, ...]
+    shown: tuple[Shown, ...]
+    tasks: tuple[str, ...]
+    note: str | None = None
+
+    def __post_init__(self) -> None:
+        assert self.shown and len(self.pages) == len(self.shown), (len(self.pages), len(self.shown))
+
+
+@dataclass(frozen=True, slots=True)
+class SeenVideo:
+    """A whole video.
+
+    times_s:  of the frames shown, ascending, as many as `shown` and in the same order.
+    tasks:    "scenes", "summary", the name of a custom schema, in the order to ask.
+    """
+
+    video: Video
+    times_s: tuple[float, ...]
+    shown: tuple[Shown, ...]
+    tasks: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        assert self.shown and len(self.times_s) == len(self.shown), (len(self.times_s), len(self.shown))
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One answer, or one segment of a video's.
+
+    values:  by column, in their order, as JSON that DuckDB takes for the column's type.
+    """
+
+    values: dict[str, Any]
+    start_s: float | None = None
+    end_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What one task found in one page, document or video.
+
+    records:  of a custom schema.
+    answer:   what the model said, word by word; a JSON array of such texts where several windows made one reading.
+    note:     why the reading is partial, what could not be shown included; None where it is whole.
+    frames:   the times shown, of a video.
+
+    Times and tokens are sums over all questions it took, the memory is the most of any; None where nobody knows.
+    """
+
+    task: str
+    tables: tuple[Table, ...] = ()
+    scenes: tuple[Scene, ...] = ()
+    summary: Summary | None = None
+    records: tuple[Record, ...] = ()
+    answer: str | None = None
+    note: str | None = None
+    frames: tuple[float, ...] | None = None
+    prefill_s: float | None = None
+    decode_s: float | None = None
+    peak_bytes: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
