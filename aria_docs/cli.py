@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from aria_docs import cli_adapt
 from aria_docs.errors import AriaDocsError, UsageError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.add_typer(cli_adapt.app)
 
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files and folders; folders are walked deeply.")]
 Db = Annotated[Path, typer.Option("--db", metavar="FILE", help="The database; made where it does not exist.")]
@@ -46,6 +48,9 @@ Engine = Annotated[
 ]
 Model = Annotated[
     str | None, typer.Option(metavar="DIR_OR_ID", help="Aria's weights; of --engine remote, the server's model.")
+]
+Adapter = Annotated[
+    str | None, typer.Option(metavar="DIR", help="A LoRA adapter for Aria's weights, as aria-docs adapt train makes.")
 ]
 Server = Annotated[
     list[str] | None,
@@ -115,6 +120,7 @@ def run(
     ] = None,
     engine: Engine = "auto",
     model: Model = None,
+    adapter: Adapter = None,
     server: Server = None,
     profile: Profile = None,
     resolution: Resolution = None,
@@ -151,8 +157,8 @@ def run(
     shown: progress.Bars | progress.Lines = progress.Bars() if sys.stderr.isatty() else progress.Lines()
     keeper = _keeper(db, spool, shard=shard, say=shown.say)
     choice, options = _options(
-        engine=engine, model=model, servers=server, profile=profile, resolution=resolution, frames=frames,
-        sampling=sampling, schema=schema, per=per, quantize=quantize, kv_cache=kv_cache,
+        engine=engine, model=model, adapter=adapter, servers=server, profile=profile, resolution=resolution,
+        frames=frames, sampling=sampling, schema=schema, per=per, quantize=quantize, kv_cache=kv_cache,
         request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model, ocr=ocr, pages=pages,
         workers=workers, password_file=password_file, timeout=timeout, force=force, retry_failed=retry_failed,
         debug=debug,
@@ -203,6 +209,7 @@ def schedule(
     videos: Annotated[bool, typer.Option("--videos", help="Videos only.")] = False,
     engine: Engine = "auto",
     model: Model = None,
+    adapter: Adapter = None,
     server: Server = None,
     profile: Profile = None,
     resolution: Resolution = None,
@@ -225,8 +232,8 @@ def schedule(
 ) -> None:
     """Serve the flows on a schedule, until interrupted; each run reads what is new or changed."""
     _, options = _options(
-        engine=engine, model=model, servers=server, profile=profile, resolution=resolution, frames=frames,
-        sampling=sampling, schema=schema, per=per, quantize=quantize, kv_cache=kv_cache,
+        engine=engine, model=model, adapter=adapter, servers=server, profile=profile, resolution=resolution,
+        frames=frames, sampling=sampling, schema=schema, per=per, quantize=quantize, kv_cache=kv_cache,
         request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model, ocr=ocr, pages=pages,
         workers=workers, password_file=password_file, timeout=timeout, force=False, retry_failed=False, debug=debug,
     )  # fmt: skip
@@ -363,6 +370,7 @@ def _options(
     *,
     engine: Literal["auto", "embedded", "aria", "remote"],
     model: str | None,
+    adapter: str | None,
     servers: list[str] | None,
     profile: str | None,
     resolution: Literal["medium", "high", "ultra"] | None,
@@ -391,13 +399,14 @@ def _options(
     from aria_docs.run.recipes import Options, parse_pages, parse_tasks, read_passwords
 
     own_task = None if schema is None else load_schema(schema, per=per).name
-    choice = choose(engine, model=model, servers=servers or (), profile=profile)
+    choice = choose(engine, model=model, servers=servers or (), profile=profile, adapter=adapter)
     return choice, Options(
         engine=choice.engine,
         model=choice.model,
         revision=choice.revision,
         profile=choice.profile,
         context=choice.context,
+        adapter=choice.adapter,
         servers=tuple(servers or ()),
         request_timeout_s=request_timeout,
         resolution=resolution,

@@ -24,8 +24,8 @@ class Settings:
 
     max_seq_length:  tokens of the longest line that is taken; None for whatever the lines need.
     max_image_size, split_image:  how pictures are shown; None as each line says, else whole at 980 px, frames at 490.
-    dataset_mixer:   further folders of data, relative to the working folder as in Rhymes' own code, or else to the file;
-                     and which share of each: 0.5 for its first half, 2 for all of it twice.
+    dataset_mixer:   further folders of data, relative to the working folder as in Rhymes' own code, or else to the
+                     file; and which share of each: 0.5 for its first half, 2 for all of it twice.
     """
 
     learning_rate: float = 5e-5

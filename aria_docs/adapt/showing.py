@@ -47,7 +47,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """The pictures of a line in the order of its places: layouts, labels of a video's frames, and crops if asked for."""
+    """The pictures of a line in order: layouts, labels of a video's frames, and crops if asked for."""
 
     layouts: tuple[Layout, ...]
     labels: tuple[str, ...] = ()
@@ -58,10 +58,11 @@ class Viewer:
     """Looks at lines in a child that is started when it is needed and replaced when it dies. A context manager."""
 
     def __init__(self, mode: Mode | None = None) -> None:
-        self._mode, self._sandbox, self._child = mode, Sandbox(), None  # type: Mode | None, Sandbox, Child | None
+        self._mode, self._sandbox = mode, Sandbox()
+        self._child: Child | None = None
 
     def look(self, line: Line, *, pixels: bool) -> Pictures:
-        """Raises FileError for a picture or video that cannot be read, SandboxError where reading it kills the child."""
+        """FileError for a picture or video that cannot be read, SandboxError where reading it kills the child."""
         if self._child is None:
             self._child = self._sandbox.start("aria_docs.adapt.showing:show", None)
         self._child.send(Request(line, self._mode, pixels))
@@ -158,7 +159,7 @@ def laid_out(line: Line, pictures: Pictures) -> list[tuple[str, tuple[str | Layo
     [00:02]▢\\n[00:07]▢\\nWhat happens here?
     """
     left = iter(pictures.layouts)
-    turns = []
+    turns: list[tuple[str, tuple[str | Layout, ...]]] = []
     for message in line.messages:
         content: list[str | Layout] = []
         for number, item in enumerate(message.content):

@@ -1,4 +1,4 @@
-"""From a folder of examples to an adapter: what is checked before the first step, and what stands in the folder after."""
+"""From a folder of examples to an adapter: what is checked before the first step, and what is left at the end."""
 
 from __future__ import annotations
 
@@ -127,8 +127,7 @@ def prepare(folder: Path, *, model: str, settings: Settings, device: str | None 
                     refused.append(Refusal(line.file, line.number, found))
             if (lesson := seen[id(line)]) is not None:
                 lessons.append(lesson)
-    if refused:
-        raise UsageError(_refusals(refused))
+    refuse(refused, "trained")
     if not lessons:
         raise UsageError(f"{folder} holds no line to learn from: `aria-docs adapt export` writes some")
     plan = outline.plan(len(lessons), settings=asdict(settings))
@@ -175,10 +174,13 @@ def _lesson(line: Line, viewer: Viewer, network: Any, limit: int) -> Lesson | st
     return lesson
 
 
-def _refusals(refused: Sequence[Refusal]) -> str:
-    named = "; ".join(map(str, refused[:_NAMED]))
-    more = f"; and {len(refused) - _NAMED:,} more" if len(refused) > _NAMED else ""
-    return f"nothing was trained, because {len(refused):,} lines cannot be used: {named}{more}"
+def refuse(refused: Sequence[Refusal], verb: str) -> None:
+    """UsageError that names the lines, where there are some."""
+    if refused:
+        named = "; ".join(map(str, refused[:_NAMED]))
+        more = f"; and {len(refused) - _NAMED:,} more" if len(refused) > _NAMED else ""
+        lines = "1 line" if len(refused) == 1 else f"{len(refused):,} lines"
+        raise UsageError(f"nothing was {verb}, because {lines} cannot be used: {named}{more}")
 
 
 def _recipe(settings: Settings, lines: Sequence[Line], base: str) -> str:

@@ -5,8 +5,8 @@
                                    ….mlp.experts[.base_layer].lora_A.weight  (E·r, in), lora_B (out, r·E)
 
 A linear layer's weight (out, in) gets scaling · B A. A stack of E experts (E, in, out) gets, of each expert e, the
-transpose of scaling · B[:, :, e] A[e]; A's rows are sorted by expert, B's columns by rank (PEFT's `ParamWrapper`). The
-two stacks of a layer share a module, and PEFT nests their names in an order of its own: their shapes say which is which.
+transpose of scaling · B[:, :, e] A[e]; A's rows are sorted by expert, B's columns by rank (PEFT's `ParamWrapper`).
+The two stacks of a layer share a module, and PEFT nests their names in an order of its own: shapes tell them apart.
 
 Added in float32 and rounded once, one expert at a time, before anything is quantised or packed.
 """

@@ -1,7 +1,7 @@
 """A dialogue with pictures → the ids and labels that a step learns from. Knows the tokenizer, no weights and no file.
 
     <|im_start|>user\\nPage 1: <fim_prefix><|img|> × 128<fim_suffix>\\nExtract …<|im_end|>\\n<|im_start|>assistant\\n
-    {"tables": …}<|im_end|>\\n                                          learnt: what the assistant says, and that it ends
+    {"tables": …}<|im_end|>\\n                                     learnt: what the assistant says, and that it ends
 
 The prompt's ids are those that `tokens.Tokens` gives a run for the same page and question. The answer is tokenised
 apart from what stands before it, as it is generated.

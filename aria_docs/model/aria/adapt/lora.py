@@ -73,14 +73,15 @@ def wrap(
 
     modules, stacks = targets(network, named, frozen)
     torch.manual_seed(seed)
+    scale: Any = alpha  # named an int there, and divided by the rank
     config = LoraConfig(
-        r=rank, lora_alpha=alpha, lora_dropout=0.0, bias="none", target_modules=modules, target_parameters=stacks
-    )  # type: ignore[arg-type]
+        r=rank, lora_alpha=scale, lora_dropout=0.0, bias="none", target_modules=modules, target_parameters=stacks
+    )
     wrapped = get_peft_model(network, config)
     for module in wrapped.modules():
-        linear = isinstance(getattr(module, "base_layer", None), nn.Linear)
-        if dropout and linear and hasattr(module, "lora_dropout"):
-            module.lora_dropout["default"] = nn.Dropout(dropout)
+        drops: Any = getattr(module, "lora_dropout", None)
+        if dropout and drops is not None and isinstance(getattr(module, "base_layer", None), nn.Linear):
+            drops["default"] = nn.Dropout(dropout)
     return wrapped
 
 

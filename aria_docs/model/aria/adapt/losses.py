@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from aria_docs.model.aria.adapt.lesson import IGNORED, Lesson
 
-# Logits of so many learnt tokens at a time: 1,024 × 100,352 float32 are 0.4 GB, and all of a batch would be 3 GB and more.
+# Logits of so many learnt tokens at a time: 1,024 × 100,352 float32 are 0.4 GB, all of a batch 3 GB and more.
 _AT_ONCE = 1_024
 
 
@@ -97,7 +97,7 @@ class Learner(nn.Module):
             logits = self.network.lm_head(hidden)
             return functional.cross_entropy(logits.float(), labels.to(logits.device), reduction="sum")
 
-        parts = zip(hidden.split(_AT_ONCE), labels.split(_AT_ONCE), strict=True)
+        parts = zip(torch.split(hidden, _AT_ONCE), torch.split(labels, _AT_ONCE), strict=True)
         sums = [checkpoint(part, *side, use_reentrant=False) for side in parts]
         return torch.stack(sums).sum()
 
@@ -108,4 +108,5 @@ class Learner(nn.Module):
         chosen = functional.one_hot(logits.topk(k, dim=-1).indices, experts).sum(dim=1).float()
         shares, probabilities = chosen.mean(dim=0) / k, logits.softmax(dim=-1).mean(dim=0)
         balance = experts * (shares * probabilities).sum()
-        return self._z_loss * logits.logsumexp(dim=-1).square().mean() + self._balance * balance
+        summed: torch.Tensor = self._z_loss * logits.logsumexp(dim=-1).square().mean() + self._balance * balance
+        return summed
