@@ -7,11 +7,10 @@ seconds from the first displayed frame. Pages count from 1, rows and columns fro
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
 Box = tuple[float, float, float, float]
 Transition = Literal["start", "cut", "dissolve", "fade"]

@@ -68,11 +68,9 @@ class SharedSandbox:
     def __init__(self, box: Sandbox) -> None:
         self._box = box
 
-    def start(self, worker: str, job: object) -> Child:
-        return self._box.start(
-            worker.replace("aria_docs.reading.read", "misbehaving").replace("aria_docs.reading.show", "misbehaving"),
-            job,
-        )
+    def start(self, worker: str, job: object, *, warm: str | None = None, lasting: bool = False) -> Child:
+        worker = worker.replace("aria_docs.reading.read", "misbehaving")
+        return self._box.start(worker.replace("aria_docs.reading.show", "misbehaving"), job, lasting=lasting)
 
     def close(self) -> None:
         pass

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aria_docs.errors import Damaged
 from aria_docs.reading import read, show
-from aria_docs.reading.read import Begun
+from aria_docs.reading.messages import Begun
 
 
 def warm():

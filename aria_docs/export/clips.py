@@ -76,7 +76,7 @@ def _answers(child: Child) -> Iterator[Clip | Failed]:
     """What the child says of one part after the other. Raises TimedOut when it has promised more than it keeps."""
     within_s: float | None = None
     while True:
-        if not wait([child.connection], within_s):
+        if not wait([child.connection.pipe], within_s):
             raise TimedOut(f"nothing came of it for {within_s:.0f} s")
         try:
             answer = child.receive()

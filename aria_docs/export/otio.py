@@ -78,7 +78,7 @@ def _has_sound(box: Sandbox, path: Path) -> bool:
     """Asked of a child, since containers are untrusted. Raises FileError, SandboxError."""
     child = box.start("aria_docs.ingest.video.cutting:sounds", str(path))
     try:
-        if not wait([child.connection], STALL_S):
+        if not wait([child.connection.pipe], STALL_S):
             raise TimedOut(f"{path.name} could not be opened within {STALL_S:.0f} s: try a copy of the file")
         return bool(child.receive())
     finally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,18 +22,18 @@ from aria_docs.model.encoding import encode
 from aria_docs.model.profiles.aria import ARIA
 from aria_docs.model.profiles.choice import named
 from aria_docs.model.seen import SeenDocument, SeenPage, SeenVideo
-from aria_docs.reading.read import (
+from aria_docs.reading.messages import (
     Answer,
     Begun,
     Job,
     Look,
     ReadPages,
+    ShowPages,
     document_limit_s,
-    heard,
-    page_row,
     video_limit_s,
-    without,
 )
+from aria_docs.reading.read import transcribe
+from aria_docs.reading.rows import page_row, without
 from aria_docs.schemas.readings import Finished
 from aria_docs.tiling.budget import Budget, Part, frame_part, page_part
 from aria_docs.tiling.pixels import crops
@@ -53,14 +53,6 @@ WINDOW_S = 3_600.0
 MAX_WINDOWS = 8
 """A video is shown in as many windows as it has begun hours, so that 256 frames are never further apart than 14 s; past
 8 windows (1 GB of pixels) they lie further apart."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShowPages:
-    """A request to show these pages as a whole, with a note on those that are missing."""
-
-    numbers: tuple[int, ...]
-    note: str | None = None
 
 
 def show_document(job: Job, requests: Iterable[ReadPages | ShowPages]) -> Iterator[Answer]:
@@ -161,7 +153,7 @@ def show_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
     else:  # then nobody asks where it is cut
         whole = Shot(0.0, info.duration_s, "start", 0.0, 0.0)
         video = Video(info, (whole,), (None,), videos.cues(path, info))
-    video = replace(video, cues=video.cues or heard(job, info))
+    video = replace(video, cues=video.cues or transcribe(job, info))
     yield Begun(tasks[0], "video", "frames")
     mode = profile.mode(look.resolution) if look.resolution else profile.modes[-1]
     budget = profile.budget(look.question, answer=look.answer)

@@ -22,7 +22,7 @@ from aria_docs.errors import ModelError
 from aria_docs.model.chat import ChatEngine
 from aria_docs.model.chat_model import ChatModel
 from aria_docs.model.seen import Read, SeenDocument, SeenPage, SeenVideo
-from aria_docs.reading.read import Seen
+from aria_docs.reading.messages import Seen
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from aria_docs.errors import AriaDocsError
-from aria_docs.reading.read import Begun
+from aria_docs.reading.messages import Begun
 from aria_docs.schemas.readings import FailureRow
 
 
@@ -111,8 +111,8 @@ def of_path(row: FailureRow, path: str) -> FailureRow:
     return row.model_copy(update={"path": path, "message": row.message.replace(row.path, path)})
 
 
-def told(row: FailureRow) -> Failure:
-    """The same for people."""
+def failure_of(row: FailureRow) -> Failure:
+    """What people are told of a failure."""
     return Failure(row.path, row.part, row.error, row.message, row.retryable)
 
 

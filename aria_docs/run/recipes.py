@@ -17,7 +17,7 @@ from aria_docs.model import choice as choices
 from aria_docs.model.custom import CustomSchema
 from aria_docs.model.custom import load as load_custom
 from aria_docs.model.engine import TASKS, ModelId, Name, Task
-from aria_docs.reading.read import Look
+from aria_docs.reading.messages import Look
 from aria_docs.schemas import derived_id
 from aria_docs.schemas.readings import RecipeRow
 from aria_docs.tiling.budget import ANSWER_TOKENS

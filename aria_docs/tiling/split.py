@@ -16,14 +16,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from aria_docs.errors import Damaged
-from aria_docs.tiling.resolution import fit
-
-if TYPE_CHECKING:
-    from aria_docs.media import Box
-    from aria_docs.tiling.resolution import Mode, Size
+from aria_docs.media import Box
+from aria_docs.tiling.resolution import Mode, Size, fit
 
 # (columns, rows), in the order of Aria's vision_processor.py, which decides ties.
 CANDIDATES = (

@@ -2,23 +2,22 @@
 
 -- The newest reading of each part, of sources that still have a file.
 CREATE OR REPLACE VIEW latest_readings AS
-SELECT * FROM readings
-WHERE source_id IN (SELECT source_id FROM files WHERE present)
-QUALIFY row_number() OVER (PARTITION BY source_id, task, part ORDER BY read_at DESC) = 1;
+SELECT r.* FROM readings r JOIN newest USING (source_id, reading_id)
+WHERE r.source_id IN (SELECT source_id FROM files WHERE present);
 
 -- One row per table and present file.
 CREATE OR REPLACE VIEW document_tables AS
 SELECT f.path, t.page, t.table_no, t.caption, t.n_rows, t.n_cols, t.n_header_rows, t.table_id, t.continues, t.grounded,
        t.source_id, t.reading_id, t.x0, t.y0, t.x1, t.y1
 FROM tables t
-JOIN latest_readings USING (reading_id)
+JOIN newest USING (source_id, reading_id)
 JOIN files f ON f.source_id = t.source_id AND f.present;
 
 -- One row per table, however many files have that content: for sums over files.
 CREATE OR REPLACE VIEW tables_once AS
 SELECT f.path, t.*
 FROM tables t
-JOIN latest_readings USING (reading_id)
+JOIN newest USING (source_id, reading_id)
 JOIN (SELECT source_id, min(path) AS path FROM files WHERE present GROUP BY source_id) f ON f.source_id = t.source_id;
 
 -- One row per stacked_… view: SELECT * FROM stacked_… has the rows of all its tables, with path and page.
@@ -41,14 +40,14 @@ SELECT f.path, s.scene_no, s.start_s, s.end_s,
        strftime(make_timestamp(CAST(s.end_s * 1e6 AS BIGINT)), '%H:%M:%S.%g') AS end_clock,
        s.transition, s.title, s.description, s.thumbnail, s.source_id, s.reading_id
 FROM scenes s
-JOIN latest_readings USING (reading_id)
+JOIN newest USING (source_id, reading_id)
 JOIN files f ON f.source_id = s.source_id AND f.present;
 
 -- One row per summary and present file.
 CREATE OR REPLACE VIEW file_summaries AS
 SELECT f.path, s.title, s.language, s.text, s.key_points, s.source_id, s.reading_id
 FROM summaries s
-JOIN latest_readings USING (reading_id)
+JOIN newest USING (source_id, reading_id)
 JOIN files f ON f.source_id = s.source_id AND f.present;
 
 -- What a search looks through: one row per page, caption, summary and scene of each present file.

@@ -76,3 +76,53 @@ def where(job, requests):
     yield os.getpid()
     yield sandbox.apart(os.getpid)
     yield sandbox.apart(os.getppid)
+
+
+def _socket():
+    """The child's end of the socket, as somebody would find it who has taken the child over."""
+    import gc
+
+    return next(found._pipe for found in gc.get_objects() if isinstance(found, sandbox._Parent))
+
+
+def closes_and_sleeps(job, requests):
+    yield "begun"
+    _socket().close()
+    time.sleep(600)
+
+
+def sends(job, requests):
+    """The bytes of the job as they are, and nothing more."""
+    yield "begun"
+    _socket().sendall(job)
+    time.sleep(600)
+
+
+def environment(job, requests):
+    yield dict(os.environ)
+
+
+def grows(job, requests):
+    STATE["held"] = b"x" * job
+    yield os.getpid()
+
+
+def ignores_requests(job, requests):
+    yield os.getpid()
+
+
+def pair(job, requests):
+    import numpy as np
+
+    from aria_docs.media import Frame
+
+    yield Frame(1.5, np.arange(24, dtype=np.uint8).reshape(2, 4, 3))
+    yield [b"\x00\xff", float("inf"), "\udcff"]
+    yield Damaged("an error as a value")
+
+
+def limits(job, requests):
+    import resource
+
+    sandbox.allow_cpu(60)
+    yield [resource.getrlimit(kind) for kind in (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_CORE)]

@@ -10,7 +10,7 @@ import pytest
 from aria_docs.errors import QueryError, StoreError
 from aria_docs.schemas.readings import Finished, RunRow
 from aria_docs.schemas.sources import PageRow
-from aria_docs.storage import database as store_module
+from aria_docs.storage import search
 from aria_docs.storage.database import Batch, Store
 from tests.storage.test_stacks import NOW, file, source
 
@@ -32,7 +32,7 @@ def found(store: Store, words: str) -> list[tuple[str, int]]:
 
 
 def without_fts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "_load_fts", lambda db: False)
+    monkeypatch.setattr(search, "load_fts", lambda db: False)
 
 
 @pytest.fixture(params=["extension", "stand-in"])
@@ -41,14 +41,14 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     store = Store(tmp_path / "r.duckdb")
     if request.param == "extension":
         with duckdb.connect() as db:
-            if not store_module._load_fts(db):
+            if not search.load_fts(db):
                 pytest.skip(f"the fts extension is not installed for DuckDB {duckdb.__version__}: INSTALL fts")
         store.prepare(patience_s=1)
     else:
         store.prepare(patience_s=1)
         with duckdb.connect(str(store.path)) as db:
             db.execute("CREATE MACRO stem(word, language) AS regexp_replace(word, '(y|ies)$', 'i')")
-        monkeypatch.setattr(store_module, "_load_fts", lambda db: True)
+        monkeypatch.setattr(search, "load_fts", lambda db: True)
     yield store
 
 
@@ -93,7 +93,7 @@ def test_a_copy_is_found_under_each_of_its_paths_and_counted_once(store: Store) 
 
 def test_a_run_that_changes_no_text_does_not_take_the_file(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     read(store, TEXTS)
-    monkeypatch.setattr(store, "_writing", lambda: pytest.fail("written"))
+    monkeypatch.setattr(store, "writing", lambda: pytest.fail("written"))
     store.rank()
 
 
@@ -111,8 +111,8 @@ def test_a_run_without_the_extension_takes_a_stale_search_away(store: Store, mon
 
 
 def test_an_index_that_cannot_be_written_leaves_the_run_recorded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    copy = store_module._copy
-    monkeypatch.setattr(store_module, "_copy", lambda db, query, path, form: copy(db, query, path + "/no/folder", form))
+    copy = search.copy_to
+    monkeypatch.setattr(search, "copy_to", lambda db, query, path, form: copy(db, query, path + "/no/folder", form))
     with pytest.raises(StoreError, match=r"no full-text index: .*the next run tries again"):
         read(store, TEXTS)
     assert store.ask("SELECT n_read FROM runs").rows == [(1,)]

@@ -351,7 +351,7 @@ def test_a_file_that_does_not_fit_the_database_costs_itself_only(made: Made, tmp
     shutil.copytree(made.spool, spool.path)
     spool.begin_run(run_row("ab"), [], schema=SCHEMA)
     store.prepare(patience_s=0)
-    with store._writing() as db:
+    with store.writing() as db:
         db.execute("CREATE TABLE x_invoice (mine VARCHAR)")
 
     loaded = load(spool.path, store, say=quiet)

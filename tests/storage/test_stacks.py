@@ -9,7 +9,7 @@ from aria_docs.errors import QueryError, UsageError
 from aria_docs.schemas.readings import Finished, ReadingRow, RunRow, reading_id
 from aria_docs.schemas.sources import FileRow, SourceRow
 from aria_docs.schemas.tables import CellRow, TableRow, table_id
-from aria_docs.storage import database as store_module
+from aria_docs.storage import stacks
 from aria_docs.storage.database import Batch, Store
 
 NOW = datetime(2026, 11, 22, 9, 30)
@@ -141,7 +141,7 @@ def test_a_stack_counts_a_content_once_and_drops_what_has_gone(store: Store) -> 
 
 
 def test_stacks_follow_what_is_read_and_are_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "MAX_STACKS", 1)
+    monkeypatch.setattr(stacks, "MAX_STACKS", 1)
     pair = [table(name, 1, [head("x", "y"), [("1", 1), ("2", 2)]]) for name in ("a", "b")]
     write(store, *pair)
     [(before,)] = store.ask("SELECT stack FROM stacks").rows

@@ -1,0 +1,179 @@
+"""What was read, as rows of the database. Used by the child, and by the parent for what a model answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from aria_docs.media import Page, Scene, Shot, Summary, Table, TableCell
+from aria_docs.model.custom import CustomSchema
+from aria_docs.model.engine import ModelId, Task
+from aria_docs.model.seen import Read, SeenPage, SeenVideo
+from aria_docs.reading.messages import Job, Seen
+from aria_docs.schemas.readings import Finished, ReadingRow, reading_id
+from aria_docs.schemas.scenes import SceneRow, ShotRow
+from aria_docs.schemas.sources import PageRow
+from aria_docs.schemas.summaries import KeyPoint, SummaryRow
+from aria_docs.schemas.tables import CellRow, TableRow, table_id
+
+
+def without(job: Job, part: str, note: str, *, tasks: Iterable[Task], ok: bool = True) -> Iterator[Finished]:
+    """Readings of what has nothing to be shown to a model, and why."""
+    assert job.model, job
+    for task in tasks:
+        yield Finished(reading_row(job, job.engine, job.model, task, part, 0.0, note=note, ok=ok))
+
+
+def reading_row(
+    job: Job, engine: str, model: ModelId, task: Task, part: str, seconds: float, *, note: str | None, ok: bool = False
+) -> ReadingRow:
+    """The row of a reading; a note says why it is partial, unless it is `ok` all the same."""
+    recipe = job.recipes[task]
+    return ReadingRow(
+        reading_id=reading_id(source_id=job.source_id, task=task, part=part, recipe=recipe),
+        run_id=job.run_id,
+        source_id=job.source_id,
+        task=task,
+        part=part,
+        engine=engine,
+        model=model.model,
+        model_revision=model.revision,
+        prompt_version=model.prompt_version,
+        recipe=recipe,
+        status="partial" if note and not ok else "ok",
+        note=note,
+        seconds=seconds,
+        read_at=datetime.now(UTC).replace(tzinfo=None),
+    )
+
+
+def answered(job: Job, seen: Seen, part: str, read: Read, *, seconds: float, custom: CustomSchema | None) -> Finished:
+    """What a model answered, as rows: the second half of the story begun in `showing`.
+
+    part:     that was seen, as in `Begun`.
+    seconds:  that it took.
+    custom:   the user's schema that records are of.
+    """
+    assert job.model, job
+    row = reading_row(job, job.engine, job.model, read.task, part, seconds, note=read.note)
+    facts = ("answer", "prefill_s", "decode_s", "peak_bytes", "input_tokens", "output_tokens")
+    spoken: dict[str, Any] = {name: getattr(read, name) for name in facts}
+    row = row.model_copy(update=spoken | {"frames": list(read.frames) if read.frames else None})
+    number = seen.page.number if isinstance(seen, SeenPage) else None
+    assert custom or not read.records, read.task
+    shots = seen.video.shots if isinstance(seen, SeenVideo) and read.task == "scenes" else ()
+    return Finished(
+        row,
+        tables=table_rows(row, number or 0, read.tables),
+        cells=cell_rows(row, number or 0, read.tables),
+        shots=tuple(shot_row(job.source_id, place, shot) for place, shot in enumerate(shots)),
+        scenes=tuple(scene_row(row, place, scene) for place, scene in enumerate(read.scenes)),
+        summaries=summary_rows(row, read.summary),
+        records=tuple(
+            custom.record_row(record, reading_id=row.reading_id, source_id=row.source_id, page=number)
+            for record in read.records
+            if custom
+        ),
+    )
+
+
+def page_row(source_id: str, page: Page) -> PageRow:
+    """The row of a page, whatever the tasks."""
+    return PageRow(
+        source_id=source_id,
+        page=page.number,
+        width_pt=page.width_pt,
+        height_pt=page.height_pt,
+        text=page.text,
+        from_ocr=page.from_ocr,
+    )
+
+
+def table_rows(reading: ReadingRow, page: int, tables: Sequence[Table]) -> tuple[TableRow, ...]:
+    """The rows of the tables of one page."""
+    return tuple(
+        TableRow(
+            table_id=table_id(reading_id=reading.reading_id, page=page, table_no=number),
+            reading_id=reading.reading_id,
+            source_id=reading.source_id,
+            page=page,
+            table_no=number,
+            **_edges(table),
+            n_rows=table.n_rows,
+            n_cols=table.n_cols,
+            n_header_rows=table.n_header_rows,
+            caption=table.caption,
+            grounded=table.grounded,
+        )
+        for number, table in enumerate(tables)
+    )
+
+
+def cell_rows(reading: ReadingRow, page: int, tables: Sequence[Table]) -> tuple[CellRow, ...]:
+    """The rows of all cells of the tables of one page."""
+    return tuple(
+        CellRow(
+            table_id=table_id(reading_id=reading.reading_id, page=page, table_no=number),
+            row_no=cell.row,
+            col_no=cell.col,
+            row_span=cell.row_span,
+            col_span=cell.col_span,
+            is_header=cell.is_header,
+            text=cell.text,
+            number=cell.number,
+            **_edges(cell),
+            grounded=cell.grounded,
+        )
+        for number, table in enumerate(tables)
+        for cell in table.cells
+    )
+
+
+def _edges(boxed: Table | TableCell) -> dict[str, Any]:
+    return {} if boxed.box is None else dict(zip(("x0", "y0", "x1", "y1"), boxed.box, strict=True))
+
+
+def shot_row(source_id: str, number: int, shot: Shot) -> ShotRow:
+    """The row of a shot."""
+    return ShotRow(
+        source_id=source_id,
+        shot_no=number,
+        start_s=shot.start_s,
+        end_s=shot.end_s,
+        transition=shot.transition,
+        transition_start_s=shot.transition_start_s,
+        transition_end_s=shot.transition_end_s,
+    )
+
+
+def scene_row(reading: ReadingRow, number: int, scene: Scene) -> SceneRow:
+    """The row of a scene."""
+    return SceneRow(
+        reading_id=reading.reading_id,
+        source_id=reading.source_id,
+        scene_no=number,
+        start_s=scene.start_s,
+        end_s=scene.end_s,
+        transition=scene.transition,
+        title=scene.title,
+        description=scene.description,
+        thumbnail=scene.thumbnail,
+    )
+
+
+def summary_rows(reading: ReadingRow, summary: Summary | None) -> tuple[SummaryRow, ...]:
+    """The row of a summary, if there is one."""
+    if summary is None:
+        return ()
+    points = [KeyPoint(text=point.text, page=point.page, start_s=point.start_s) for point in summary.key_points]
+    return (
+        SummaryRow(
+            reading_id=reading.reading_id,
+            source_id=reading.source_id,
+            title=summary.title,
+            language=summary.language,
+            text=summary.text,
+            key_points=points,
+        ),
+    )
