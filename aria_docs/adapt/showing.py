@@ -19,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from aria_docs.adapt.layout import Line
 from aria_docs.errors import AriaDocsError, Damaged, TimedOut
 from aria_docs.ingest import sandbox
-from aria_docs.ingest.sandbox import Sandbox
+from aria_docs.ingest.sandbox import Child, Sandbox
 from aria_docs.ingest.video import sampling
 from aria_docs.ingest.video import watch as videos
 from aria_docs.model.chat_model import Shown

@@ -1,6 +1,6 @@
 """Pages of a kind that the tiny Aria has never seen, as PDFs and as lines of the data layout: tables of codes.
 
-Small letters of one font on a small page, no rules, every cell a code such as `QX-41` or `7K/203`.
+Small letters of one font on a small page, no rules, every cell a code such as `QX-41` or `KRT-7`.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ LETTERS, DIGITS = "ABCDEFGHJKLMNPQRSTUVWXYZ", "0123456789"
 
 
 def code(kind: int, chance: random.Random) -> str:
-    """One code of one of six shapes."""
-    shape = ("LL-DD", "DL/DDD", "L.DDDD", "LLL-D", "DD:LL", "LDLD")[kind]
+    """One code of one of two shapes."""
+    shape = ("LL-DD", "LLL-D")[kind]
     return "".join(chance.choice({"L": LETTERS, "D": DIGITS}.get(char, char)) for char in shape)
 
 
 def rows(chance: random.Random) -> Rows:
     """2 to 5 rows of 2 to 4 columns, the first row a header of codes too."""
-    n_rows, kinds = chance.randint(2, 5), [chance.randrange(6) for _ in range(chance.randint(2, 4))]
+    n_rows, kinds = chance.randint(2, 5), [chance.randrange(2) for _ in range(chance.randint(2, 4))]
     return [[code(kind, chance) for kind in kinds] for _ in range(n_rows)]
 
 
@@ -41,8 +41,7 @@ def draw(path: Path, table: Rows, chance: random.Random, *, size_pt: float = 12.
         page = document.new_page(width=SIZE[0], height=SIZE[1])
         for row, cells in enumerate(table):
             for column, text in enumerate(cells):
-                font = "hebo" if row == 0 else "helv"
-                page.insert_text((left + wide * column, top + high * row), text, fontname=font, fontsize=size_pt)
+                page.insert_text((left + wide * column, top + high * row), text, fontname="helv", fontsize=size_pt)
         page.draw_line((left - 3, top + 6), (left + wide * len(table[0]) - 8, top + 6), width=0.8)
         document.save(path)
     return left, top - size_pt, left + wide * len(table[0]) - 8, top + high * (len(table) - 1) + 4
