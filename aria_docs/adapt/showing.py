@@ -82,6 +82,8 @@ class Viewer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._child:
+            self._child.kill()
         self._sandbox.close()
 
 

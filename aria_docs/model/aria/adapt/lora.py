@@ -10,6 +10,7 @@ The router is never adapted. The only PEFT import beside `merging`'s check.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,10 @@ def wrap(
     config = LoraConfig(
         r=rank, lora_alpha=scale, lora_dropout=0.0, bias="none", target_modules=modules, target_parameters=stacks
     )
-    wrapped = get_peft_model(network, config)
+    with warnings.catch_warnings():
+        # PEFT still asks the network by a name that transformers is giving up.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        wrapped = get_peft_model(network, config)
     for module in wrapped.modules():
         drops: Any = getattr(module, "lora_dropout", None)
         if dropout and drops is not None and isinstance(getattr(module, "base_layer", None), nn.Linear):

@@ -46,8 +46,11 @@ def merge(model: str, adapter: Path, output: Path, *, say: Callable[[str], None]
         return
     partial = output.with_name(output.name + _PARTIAL)
     if partial.exists():  # of a merge that was killed
+        if not (partial / RECORD).is_file():
+            raise UsageError(f"{partial} is there and is no unfinished merge: name a new folder with -o")
         shutil.rmtree(partial)
     partial.mkdir(parents=True)
+    (partial / RECORD).write_text("{}", encoding="utf-8")
     _copy_rest(folder, partial)
     files = sorted({tensor.file for tensor in stored.values()})
     # Old checkpoints lack a norm that nothing reads; transformers would make one of random numbers, with a warning.

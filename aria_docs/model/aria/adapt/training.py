@@ -145,11 +145,11 @@ def train(
         )  # fmt: skip
         done = step + 1
         last = done == plan.steps
-        stop = not last and stopped()
         if accelerator.is_main_process:
             on_step(progress)
-            if stop or last or done % every == 0:
-                checkpoints.save(folder, done, _state(weights, optimizer), recipe=recipe)
+        stop = not last and stopped()
+        if accelerator.is_main_process and (stop or last or done % every == 0):
+            checkpoints.save(folder, done, _state(weights, optimizer), recipe=recipe)
         if stop:
             break
     if done == plan.steps and accelerator.is_main_process:
