@@ -20,14 +20,11 @@ HERE = Path(__file__).parent
 SLOWLY = f"""if True:
     import sys
     sys.path.insert(0, {str(HERE)!r})
-    from aria_docs import batch, cli
-    from aria_docs.ingest.sandbox import Sandbox
+    from aria_docs import cli
+    from aria_docs.run import run, scheduler
+    from misbehaving import Slow
 
-    class Slow(Sandbox):
-        def start(self, worker, job):
-            return super().start(worker.replace("aria_docs.reading.read", "misbehaving"), job)
-
-    batch.Sandbox, batch.BATCH_PARTS = Slow, 4
+    run.Sandbox, scheduler.BATCH_PARTS = Slow, 4
     sys.argv[0] = "aria-docs"
     cli.main()
 """

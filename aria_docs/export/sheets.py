@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
-from aria_docs.export import Left, Written
+from aria_docs.export import EVERYTHING, Chosen, Left, Written
 from aria_docs.export.timecode import clock
 from aria_docs.export.videos import Cut, pictures, videos
 
@@ -28,9 +28,9 @@ LINE = 18
 PAPER, INK, FAINT, EMPTY = (250, 250, 250), (32, 32, 32), (120, 120, 120), (226, 226, 226)
 
 
-def export(store: Store, folder: Path) -> Iterator[Written | Left]:
+def export(store: Store, folder: Path, chosen: Chosen = EVERYTHING) -> Iterator[Written | Left]:
     """NAME.jpg for each video, where it has more than 48 scenes NAME/NAME-sheet-1.jpg and so on."""
-    for video in videos(store):
+    for video in videos(store, chosen):
         jpegs = pictures(store, video)
         n_sheets = math.ceil(len(jpegs) / (COLUMNS * ROWS))
         name = _drawable(Path(video.path).name)

@@ -1,4 +1,4 @@
-"""What the report tells, as data: the store's rows, gathered per source. Knows no HTML and draws nothing."""
+"""What the report shows, as data: the store's rows, gathered per source. Knows no HTML and draws nothing."""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ class Source:
     models:       with which weights; of the embedded engine, which has libraries for models, none.
     n_partial:    readings that are only partly there.
     grounded:     the share of its tables' cells found on the page; None without tables.
+    note:         of the first part that is only partly there: which part, and why.
     fingerprint:  changes when anything on the source's page does, the state of its file included.
     unshown:      why no picture of it can be drawn now, else None.
     """
@@ -85,6 +86,7 @@ class Source:
     n_scenes: int
     grounded: float | None
     title: str | None
+    note: str | None
     failures: tuple[Failure, ...]
     fingerprint: str
     unshown: str | None
@@ -95,9 +97,19 @@ class Source:
         return self.files[0].path
 
     @property
+    def is_gone(self) -> bool:
+        """Whether the file cannot be opened now."""
+        return not Path(self.path).is_file()
+
+    @property
     def name(self) -> str:
         """What people call it."""
         return Path(self.path).name
+
+    @property
+    def stem(self) -> str:
+        """The name without its suffix."""
+        return Path(self.path).stem
 
     @property
     def status(self) -> str:
@@ -133,6 +145,15 @@ class Cell:
     number: float | None
     box: Box | None
     grounded: bool
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FailedCheck:
+    """What arithmetic or the page say against a table. suspects: (row, column) of the cells that may be wrong."""
+
+    note: str
+    suspects: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +170,8 @@ class TableContent:
     continues: str | None
     grounded: float | None
     cells: tuple[Cell, ...]
+    confidence: float | None = None
+    failed_checks: tuple[FailedCheck, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +195,7 @@ class SummaryContent:
 
 @dataclass(frozen=True, slots=True)
 class PageContent:
-    """A stored page; of its text, the beginning."""
+    """A stored page."""
 
     number: int
     width_pt: float
@@ -195,14 +218,28 @@ class SceneContent:
     thumbnail: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A subtitle or a spoken line at its own seconds."""
+
+    start_s: float
+    end_s: float
+    text: str
+
+
 @dataclass(slots=True)
 class Contents:
-    """Everything on a source's page. `frames`: the times that a model saw; empty where none was."""
+    """Everything on a source's page.
+
+    cues:    None where the database is older than they are.
+    frames:  the times that a model saw; empty where none was.
+    """
 
     source: Source
     pages: dict[int, PageContent] = field(default_factory=dict)
     tables: list[TableContent] = field(default_factory=list)
     scenes: list[SceneContent] = field(default_factory=list)
+    cues: list[Cue] | None = None
     summary: SummaryContent | None = None
     readings: list[dict[str, Any]] = field(default_factory=list)
     frames: list[float] = field(default_factory=list)
@@ -227,14 +264,32 @@ def read_overview(store: Store) -> Overview:
 def read_contents(store: Store, sources: Sequence[Source], *, cells_at_once: int = 50_000) -> Iterator[Contents]:
     """What is on the page of each source, in order. Read in portions: the database is scanned once for each, and no
     more than about `cells_at_once` cells are held. Raises StoreError, StoreBusy."""
+    known = columns(store)
     for portion in _portions(sources, cells_at_once):
-        yield from _portion(store, portion)
+        yield from _portion(store, portion, known)
 
 
-def search_entries(store: Store) -> Iterator[tuple[str, str, str]]:
-    """What the overview's search finds beside files: (source_id, where on its page, words) of tables and scenes."""
-    for row in _rows(store, _SEARCHED):
-        yield row["source_id"], row["place"], " ".join(row["words"].split())
+def columns(store: Store) -> dict[str, set[str]]:
+    """Tables and views of the database with their columns: an older one has fewer. Raises StoreError, StoreBusy."""
+    found: dict[str, set[str]] = {}
+    for row in _rows(store, "SELECT table_name, column_name FROM information_schema.columns"):
+        found.setdefault(row["table_name"], set()).add(row["column_name"])
+    return found
+
+
+def searchable(store: Store, sources: Sequence[Source]) -> Iterator[tuple[str, str, str, str]]:
+    """What a search finds, by source: (source_id, place on its page, head, body).
+
+    Of a table the head is its caption; the body has a line for each row and a tab between two cells.
+    """
+    parts = [_TABLES_SEARCHED, _PAGES_SEARCHED, _SCENES_SEARCHED, _SUMMARIES_SEARCHED]
+    if "cues" in columns(store):
+        parts.append(_CUES_SEARCHED)
+    for portion in _portions(sources, 200_000):
+        these = _listed(source.id for source in portion)
+        union = " UNION ALL ".join(parts).format(these=these)
+        for row in _rows(store, f"{union} ORDER BY source_id, rank, major, minor"):
+            yield row["source_id"], row["place"], row["head"] or "", row["body"] or ""
 
 
 def _portions(sources: Sequence[Source], cells_at_once: int) -> Iterator[list[Source]]:
@@ -251,7 +306,7 @@ def _portions(sources: Sequence[Source], cells_at_once: int) -> Iterator[list[So
         yield portion
 
 
-def _portion(store: Store, sources: Sequence[Source]) -> Iterator[Contents]:
+def _portion(store: Store, sources: Sequence[Source], known: dict[str, set[str]]) -> Iterator[Contents]:
     found = {source.id: Contents(source) for source in sources}
     these = _listed(found)
     for row in _rows(store, _PAGES.format(these=these)):
@@ -261,8 +316,19 @@ def _portion(store: Store, sources: Sequence[Source]) -> Iterator[Contents]:
         table: tuple(_cell(row) for row in rows)
         for table, rows in groupby(_rows(store, _CELLS.format(these=these)), itemgetter("table_id"))
     }
+    failed: dict[str, list[FailedCheck]] = {}
+    for row in _rows(store, _FAILED_CHECKS.format(these=these)) if "checks" in known else ():
+        suspects = tuple((at["row_no"], at["col_no"]) for at in row["suspects"] or ())
+        failed.setdefault(row["table_id"], []).append(FailedCheck(row["note"] or row["kind"], suspects))
     for row in _rows(store, _TABLES.format(these=these)):
-        found[row["source_id"]].tables.append(_table(row, cells.get(row["table_id"], ())))
+        id_ = row["table_id"]
+        found[row["source_id"]].tables.append(_table(row, cells.get(id_, ()), tuple(failed.get(id_, ()))))
+    if "cues" in known:
+        cues = {
+            id_: list(rows) for id_, rows in groupby(_rows(store, _CUES.format(these=these)), itemgetter("source_id"))
+        }
+        for id_, contents in found.items():
+            contents.cues = [Cue(row["start_s"], row["end_s"], row["text"]) for row in cues.get(id_, ())]
     for row in _rows(store, _SCENES.format(these=these)):
         found[row.pop("source_id")].scenes.append(SceneContent(**row))
     for row in _rows(store, f"SELECT s.* FROM summaries s SEMI JOIN latest_readings USING (reading_id) WHERE {these}"):
@@ -300,7 +366,7 @@ def _source(row: dict[str, Any], failures: tuple[Failure, ...]) -> Source:
     )
 
 
-def _table(row: dict[str, Any], cells: tuple[Cell, ...]) -> TableContent:
+def _table(row: dict[str, Any], cells: tuple[Cell, ...], failed_checks: tuple[FailedCheck, ...]) -> TableContent:
     return TableContent(
         id=row["table_id"],
         page=row["page"],
@@ -312,6 +378,8 @@ def _table(row: dict[str, Any], cells: tuple[Cell, ...]) -> TableContent:
         continues=row["continues"],
         grounded=row["grounded"],
         cells=cells,
+        confidence=row.get("confidence"),
+        failed_checks=failed_checks,
     )
 
 
@@ -326,6 +394,7 @@ def _cell(row: dict[str, Any]) -> Cell:
         number=row["number"],
         box=_box(row),
         grounded=row["grounded"],
+        confidence=row.get("confidence"),
     )
 
 
@@ -347,6 +416,7 @@ WITH read AS (
     SELECT source_id, count(*) AS n_parts, count(*) FILTER (status = 'partial') AS n_partial, max(read_at) AS read_at,
            list(DISTINCT engine ORDER BY engine) AS engines,
            list(DISTINCT model ORDER BY model) FILTER (engine <> 'embedded') AS models,
+           first(concat_ws(': ', replace(part, 'page:', 'page '), note) ORDER BY part) FILTER (note <> '') AS note,
            md5(string_agg(concat_ws('|', reading_id, read_at, status, note), ';' ORDER BY reading_id)) AS digest
     FROM latest_readings GROUP BY source_id
 ), measured AS (
@@ -370,7 +440,8 @@ SELECT s.source_id, s.kind, s.size_bytes, s.n_pages, s.duration_s, s.width, s.he
        coalesce(any_value(read.n_partial), 0) AS n_partial, any_value(read.read_at) AS read_at,
        coalesce(any_value(tabled.n_tables), 0) AS n_tables, coalesce(any_value(tabled.n_cells), 0) AS n_cells,
        coalesce(any_value(filmed.n_scenes), 0) AS n_scenes, any_value(tabled.grounded) AS grounded,
-       any_value(told.title) AS title, concat(any_value(read.digest), any_value(tabled.digest)) AS digest
+       any_value(told.title) AS title, any_value(read.note) AS note,
+       concat(any_value(read.digest), any_value(tabled.digest)) AS digest
 FROM sources s
 JOIN files f ON f.source_id = s.source_id AND f.present
 LEFT JOIN read ON read.source_id = s.source_id
@@ -391,7 +462,7 @@ SELECT engine, model, model_revision, prompt_version, list(DISTINCT task ORDER B
 FROM latest_readings GROUP BY engine, model, model_revision, prompt_version ORDER BY last_at DESC
 """
 _PAGES = """
-SELECT source_id, page AS number, width_pt, height_pt, from_ocr, left(text, 3000) AS text FROM pages WHERE {these}
+SELECT source_id, page AS number, width_pt, height_pt, from_ocr, text FROM pages WHERE {these}
 """
 _TABLES = """
 SELECT t.* FROM tables t SEMI JOIN latest_readings USING (reading_id)
@@ -413,18 +484,34 @@ SELECT source_id, task, part, engine, model, status, note, seconds, input_tokens
 FROM latest_readings WHERE {these}
 ORDER BY source_id, task, try_cast(split_part(part, ':', 2) AS INTEGER), part
 """
-# A table is found by its caption, its header and its first column; a scene by its title and description.
-_SEARCHED = """
-SELECT t.source_id, t.page AS major, t.table_no AS minor, concat('t', t.page, '-', t.table_no) AS place,
-       concat_ws(' ', t.caption, string_agg(c.text, ' ' ORDER BY c.row_no, c.col_no)) AS words
+_FAILED_CHECKS = """
+SELECT table_id, kind, note, suspects FROM checks SEMI JOIN (SELECT table_id FROM tables WHERE {these}) USING (table_id)
+WHERE NOT holds ORDER BY table_id, check_no
+"""
+_CUES = "SELECT source_id, start_s, end_s, text FROM cues WHERE {these} ORDER BY source_id, cue_no"
+_TABLES_SEARCHED = """
+SELECT t.source_id, 1 AS rank, t.page AS major, t.table_no AS minor, concat('t', t.page, '-', t.table_no) AS place,
+       t.caption AS head, string_agg(line.text, chr(10) ORDER BY line.row_no) AS body
 FROM tables t SEMI JOIN latest_readings USING (reading_id)
-LEFT JOIN cells c ON c.table_id = t.table_id AND (c.is_header OR c.col_no = 0) AND c.row_no < 12 AND c.text <> ''
-GROUP BY t.source_id, t.page, t.table_no, t.caption
-UNION ALL
-SELECT source_id, scene_no, 0, concat('s', scene_no), concat_ws(' ', title, description)
-FROM scenes SEMI JOIN latest_readings USING (reading_id) WHERE concat_ws('', title, description) <> ''
-UNION ALL
-SELECT source_id, -1, 0, 'summary', concat_ws(' ', title, text)
-FROM summaries SEMI JOIN latest_readings USING (reading_id)
-ORDER BY source_id, major, minor
+LEFT JOIN (
+    SELECT table_id, row_no, string_agg(replace(text, chr(10), ' '), chr(9) ORDER BY col_no) AS text
+    FROM cells SEMI JOIN (SELECT table_id FROM tables WHERE {these}) USING (table_id) WHERE text <> ''
+    GROUP BY table_id, row_no
+) line ON line.table_id = t.table_id
+WHERE t.{these} GROUP BY t.source_id, t.page, t.table_no, t.caption
+"""
+_PAGES_SEARCHED = """
+SELECT source_id, 2, page, 0, concat('p', page), NULL, text FROM pages WHERE {these} AND text <> ''
+"""
+_SCENES_SEARCHED = """
+SELECT source_id, 3, scene_no, 0, concat('s', scene_no), title, description
+FROM scenes SEMI JOIN latest_readings USING (reading_id) WHERE {these} AND concat_ws('', title, description) <> ''
+"""
+_SUMMARIES_SEARCHED = """
+SELECT source_id, 0, 0, 0, 'summary', title,
+       concat_ws(chr(10), text, array_to_string(list_transform(key_points, lambda point: point.text), chr(10)))
+FROM summaries SEMI JOIN latest_readings USING (reading_id) WHERE {these}
+"""
+_CUES_SEARCHED = """
+SELECT source_id, 4, cue_no, 0, concat('t=', round(start_s, 2)), NULL, text FROM cues WHERE {these}
 """

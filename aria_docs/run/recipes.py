@@ -65,6 +65,7 @@ class Options:
     Of a model that is shown pages and frames (aria, remote):
 
     model, revision, profile, context:  as `model.choice.choose` found them.
+    device:      where aria runs: cpu, cuda, cuda:1, …; no part of the recipe.
     servers:     base URLs, for remote; request_timeout_s: for one answer of theirs.
     resolution, frames, sampling:  how much of pages and videos is shown, see `pipeline.Look`.
     schema:      FILE.py:Model, a user's own schema; per: whether it is asked of each page or of each whole document.
@@ -88,6 +89,7 @@ class Options:
     revision: str | None = None
     profile: str = ""
     context: int = 0
+    device: str | None = None
     servers: tuple[str, ...] = ()
     request_timeout_s: float = REQUEST_TIMEOUT_S
     resolution: Literal["medium", "high", "ultra"] | None = None
@@ -137,6 +139,8 @@ class Options:
         found = choices.choose(
             self.engine,
             model=self.model,
+            revision=self.revision,
+            device=self.device,
             servers=self.servers,
             profile=self.profile or None,
             adapter=self.adapter,

@@ -31,7 +31,7 @@ from aria_docs.model.engine import Task
 from aria_docs.model.seen import SeenPage
 from aria_docs.reading import messages, rows
 from aria_docs.reading.messages import Begun, Job, ReadPages, Seen, ShowPages, Summarise
-from aria_docs.run.model_queue import Answered, Desk, Tray
+from aria_docs.run.model_queue import Answered, ModelQueue, ResultQueue
 from aria_docs.run.outcome import Outcome, Progress, as_text, failure_of, failure_row, now, of_path
 from aria_docs.run.pending import HASH, Pending, chunks
 from aria_docs.run.recipes import Options
@@ -126,7 +126,7 @@ class Scheduler:
         pending: Pending,
         keeper: Keeper,
         sandbox: Callable[[], Sandbox],
-        model_queue: Desk | None,
+        model_queue: ModelQueue | None,
         progress: Progress,
         stopping: Callable[[], bool],
         workers: int,
@@ -134,7 +134,7 @@ class Scheduler:
         self._files, self._workers = list(files), workers
         self._options, self._pending, self._keeper = options, pending, keeper
         self._sandbox, self._progress, self._stopping = sandbox, progress, stopping
-        self._model_queue, self._results = model_queue, Tray()
+        self._model_queue, self._results = model_queue, ResultQueue()
         self._sessions: dict[Any, _Session] = {}  # by the child's connection
         self._idle: dict[str, list[Child]] = {}  # children that wait for a file, by the worker that they know
         self._sources: dict[str, Source] = {}
@@ -350,7 +350,7 @@ class Scheduler:
             # A page that was read has its text stored, for a summary too.
             pages = self._pending.pages(source.id, info.n_pages) if self._options.per_page else selected
             source.open(info, pages, n_selected=len(selected))
-            n_parts = len(source.pages_left) + len(source.tasks_of_whole())
+            n_parts = len(source.pages_left) + len(source.tasks.keys() - {*self._options.per_page})
         else:
             source.open(info, (), n_selected=0)
             n_parts = len(source.tasks)

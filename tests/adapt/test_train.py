@@ -236,7 +236,7 @@ def test_the_routers_terms_are_those_of_the_papers(checkpoint: Path) -> None:
 
     from aria_docs.model.aria import weights
 
-    network = weights.load(str(checkpoint), to_train=True).network
+    network = weights.load(str(checkpoint), packed=False).network
     learner = losses.Learner(network, z_loss=0.5, balance=0.25)
     logits = torch.full((6, 8), 2.0)
     terms = learner._router_terms(logits, torch.ones(6, dtype=torch.bool))
@@ -254,7 +254,7 @@ def test_lessons_side_by_side_cost_what_they_cost_alone(checkpoint: Path) -> Non
     from aria_docs.model.aria import weights
     from aria_docs.model.aria.adapt.lesson import Lesson
 
-    learner = losses.Learner(weights.load(str(checkpoint), to_train=True).network, z_loss=1e-2, balance=1e-2)
+    learner = losses.Learner(weights.load(str(checkpoint), packed=False).network, z_loss=1e-2, balance=1e-2)
     learner.eval()
     short = Lesson(tuple(range(20, 27)), (-100, -100, *range(22, 27)))
     long = Lesson(tuple(range(30, 50)), (-100, *range(31, 50)))

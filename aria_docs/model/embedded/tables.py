@@ -13,7 +13,8 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from aria_docs.captions import is_caption, number_of
+from aria_docs.bidi import in_reading_order
+from aria_docs.captions import is_caption, names_table, number_of
 from aria_docs.media import Table
 from aria_docs.model.numbers import numbers
 
@@ -56,7 +57,16 @@ class _Paragraph:
 
 def tables(page: Page) -> tuple[Table, ...]:
     """The tables among `page.candidates`, in reading order, each cell with its number."""
-    true = [candidate for candidate in page.candidates if _is_table(candidate)]
+    lines = list(_paragraphs(page.words))
+    true = [
+        candidate
+        for candidate in page.candidates
+        if _is_table(
+            candidate,
+            named=_is_named(candidate.box, lines),
+            on_top=all(_inside(word.box, candidate.box) or word.box[1] > candidate.box[1] for word in page.words),
+        )
+    ]
     true.sort(key=lambda candidate: (candidate.box[1], candidate.box[0]))
     outside = [word for word in page.words if not any(_inside(word.box, candidate.box) for candidate in true)]
     paragraphs = list(_paragraphs(outside))
@@ -66,6 +76,16 @@ def tables(page: Page) -> tuple[Table, ...]:
         if not _defines(candidate) or _is_called_table(table) or any(_goes_on(above, table) for above in found):
             found.append(table)
     return tuple(found)
+
+
+def _is_named(box: Box, paragraphs: Sequence[_Paragraph]) -> bool:
+    """Whether a paragraph right above or below begins with a word for table and a number."""
+    return any(
+        names_table(p.text)
+        and min(p.box[2], box[2]) > max(p.box[0], box[0])
+        and (-_TITLE_PT < box[1] - p.box[3] < _ABOVE_PT or -4 < p.box[1] - box[3] < _BELOW_PT)
+        for p in paragraphs
+    )
 
 
 def _is_called_table(table: Table) -> bool:
@@ -114,19 +134,22 @@ def _n_words(text: str) -> int:
 
 
 def _table(candidate: TableCandidate, paragraphs: list[_Paragraph]) -> Table:
-    values = numbers([cell.text for cell in candidate.cells])
+    values = numbers([cell.text for cell in candidate.cells], [cell.col for cell in candidate.cells])
     cells = tuple(replace(cell, number=value) for cell, value in zip(candidate.cells, values, strict=True))
     caption = _caption(candidate.box, paragraphs)
     return Table(candidate.box, candidate.n_rows, candidate.n_cols, candidate.n_header_rows, cells, caption)
 
 
-def _is_table(candidate: TableCandidate) -> bool:
+def _is_table(candidate: TableCandidate, *, named: bool = False, on_top: bool = False) -> bool:
+    """`named`: a caption over or under it says that it is one; `on_top`: no text of its page stands above it."""
     filled = [cell for cell in candidate.cells if cell.text]
     rows = {cell.row for cell in filled}
     columns = {cell.col for cell in filled}
+    if len(rows) == 1 and on_top and _is_last_row(candidate, filled):
+        return True
     if len(rows) < 2 or len(columns) < 2 or len(filled) < 4:
         return False
-    if len(filled) < _MIN_FILLED * len(candidate.cells):
+    if len(filled) < _MIN_FILLED * len(candidate.cells) and not (named or _has_heads(candidate, filled)):
         return False
     if sum(len(cell.text.split()) for cell in filled) > _MAX_WORDS_PER_CELL * len(filled):
         return False
@@ -138,10 +161,36 @@ def _is_table(candidate: TableCandidate) -> bool:
         return False  # lines of a program with a comment beside each
     if 2 * sum(cell.text.endswith((",", ";", "{", "}")) for cell in filled) > len(filled):
         return False  # a program again, or what it was given to read
-    if _is_numbered(candidate, filled):
-        return False
+    return named or candidate.lattice or not (_is_numbered(candidate, filled) or _is_contents(candidate, filled))
+
+
+def _has_heads(candidate: TableCandidate, filled: Sequence[TableCell]) -> bool:
+    """Whether nearly all columns have a head and nearly all rows a label: few marks between them are a table's, too.
+
+    The lines of a chart have neither.
+    """
+    columns = {cell.col + n for cell in filled if cell.row == 0 for n in range(cell.col_span)}
+    rows = {cell.row + n for cell in filled if cell.col == 0 for n in range(cell.row_span)}
+    return len(columns) >= 0.8 * candidate.n_cols and len(rows) >= 0.8 * candidate.n_rows
+
+
+def _is_last_row(candidate: TableCandidate, filled: Sequence[TableCell]) -> bool:
+    """Whether a lattice of one row, first on its page, may be the last of a table before: full, and with numbers."""
+    values = numbers([cell.text for cell in filled])
+    full = candidate.n_cols > 2 and len(filled) == candidate.n_cols
+    return candidate.lattice and full and sum(value is not None for value in values) > 1
+
+
+def _is_contents(candidate: TableCandidate, filled: Sequence[TableCell]) -> bool:
+    """Whether dots lead to the number of a page in most rows: the last column has nothing else, and it rises."""
+    rows = {cell.row for cell in filled}
     led = {cell.row for cell in filled if _LEADERS.search(cell.text)}
-    return not (2 * len(led) > len(rows) and len(columns) <= 3)
+    if 2 * len(led) <= len(rows) or candidate.n_cols > 3:
+        return False
+    ends = [_LEADERS.split(cell.text)[-1].strip() for cell in filled if cell.col == candidate.n_cols - 1]
+    pages = [_page(text) for text in ends if _ONE_PAGE.fullmatch(text)]
+    rising = sum(a <= b for a, b in pairwise(pages))
+    return 3 * len(pages) >= 2 * len([end for end in ends if end]) and 5 * rising >= 4 * (len(pages) - 1)
 
 
 def _is_numbered(candidate: TableCandidate, filled: Sequence[TableCell]) -> bool:
@@ -234,7 +283,7 @@ def _paragraphs(words: Sequence[Word]) -> Iterator[_Paragraph]:
 
 
 def _join(lines: Sequence[Sequence[Word]]) -> str:
-    return " ".join(word.text for line in lines for word in line)
+    return " ".join(in_reading_order([word.text for word in line]) for line in lines)
 
 
 def _union(words: Sequence[Word]) -> Box:

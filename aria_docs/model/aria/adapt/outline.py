@@ -66,7 +66,7 @@ def outline(model: str, *, settings: Settings, device: str | None = None) -> Out
     rank, text = settings["lora_r"], config.text_config
     trained = sum(rank * sum(wanted[f"{name}.weight"]) for name in modules)
     trained += sum(rank * wanted[name][0] * sum(wanted[name][1:]) for name in stacks)
-    place = weights.device_of(device)
+    place = weights.find_device(device)
     tokens = Tokens(weights.read_tokenizer(folder, config), vocabulary=text.vocab_size, image=config.image_token_index)
     return Outline(
         tokens=tokens,
@@ -116,7 +116,7 @@ def train(
     stopped: Callable[[], bool],
 ) -> int:
     """Loads the weights and trains; the number of steps done. Raises EngineError where memory runs out."""
-    loaded = weights.load(model, device=device, to_train=True)
+    loaded = weights.load(model, device=device, packed=False)
     network = loaded.network if settings["bf16"] else loaded.network.float()
     frozen = _frozen(settings)
     identity = fingerprint(network)

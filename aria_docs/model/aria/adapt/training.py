@@ -117,7 +117,7 @@ def train(
 ) -> int:
     """Trains from the last checkpoint in `folder`, or from the start; the number of steps that are done then.
 
-    loaded:   weights.load(…, to_train=True), its network wrapped by `lora.wrap`.
+    loaded:   weights.load(…, packed=False), its network wrapped by `lora.wrap`.
     show:     the pictures of a lesson by its number, in their order.
     stopped:  asked after every step; True ends the training there, with a checkpoint.
     """
