@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from aria_docs import cli_adapt
 from aria_docs.credentials import without_credentials
 from aria_docs.errors import AriaDocsError, EngineError, UsageError
 
@@ -38,6 +39,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.add_typer(cli_adapt.app)
 
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files and folders; folders are walked deeply.")]
 Db = Annotated[Path, typer.Option("--db", metavar="FILE", help="The database; made where it does not exist.")]
@@ -54,6 +56,9 @@ Revision = Annotated[
 Device = Annotated[
     str | None,
     typer.Option(metavar="DEVICE", help="Where Aria runs: cpu, cuda or cuda:1. [default: the first card, else cpu]"),
+]
+Adapter = Annotated[
+    str | None, typer.Option(metavar="DIR", help="A LoRA adapter for Aria's weights, as aria-docs adapt train makes.")
 ]
 Server = Annotated[
     list[str] | None,
@@ -128,6 +133,7 @@ def run(
     model: Model = None,
     revision: Revision = None,
     device: Device = None,
+    adapter: Adapter = None,
     server: Server = None,
     profile: Profile = None,
     resolution: Resolution = None,
@@ -164,9 +170,9 @@ def run(
     shown: progress.Bars | progress.Lines = progress.Bars() if sys.stderr.isatty() else progress.Lines()
     keeper = _keeper(db, spool, shard=shard, say=shown.say)
     choice, options = _options(
-        engine=engine, model=model, revision=revision, device=device, servers=server, profile=profile,
-        resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per, quantize=quantize,
-        kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model,
+        engine=engine, model=model, revision=revision, device=device, adapter=adapter, servers=server,
+        profile=profile, resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per,
+        quantize=quantize, kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model,
         ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout, force=force,
         retry_failed=retry_failed, debug=debug,
     )  # fmt: skip
@@ -223,6 +229,7 @@ def schedule(
     model: Model = None,
     revision: Revision = None,
     device: Device = None,
+    adapter: Adapter = None,
     server: Server = None,
     profile: Profile = None,
     resolution: Resolution = None,
@@ -245,9 +252,9 @@ def schedule(
 ) -> None:
     """Serve the flows on a schedule, until interrupted; each run reads what is new or changed."""
     _, options = _options(
-        engine=engine, model=model, revision=revision, device=device, servers=server, profile=profile,
-        resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per, quantize=quantize,
-        kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model,
+        engine=engine, model=model, revision=revision, device=device, adapter=adapter, servers=server,
+        profile=profile, resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per,
+        quantize=quantize, kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model,
         ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout, force=False,
         retry_failed=False, debug=debug,
     )  # fmt: skip
@@ -453,6 +460,7 @@ def _options(
     model: str | None,
     revision: str | None,
     device: str | None,
+    adapter: str | None,
     servers: list[str] | None,
     profile: str | None,
     resolution: Literal["medium", "high", "ultra"] | None,
@@ -481,7 +489,15 @@ def _options(
     from aria_docs.run.recipes import Options, parse_pages, parse_tasks, read_passwords
 
     own_task = None if schema is None else load_schema(schema, per=per).name
-    choice = choose(engine, model=model, revision=revision, device=device, servers=servers or (), profile=profile)
+    choice = choose(
+        engine,
+        model=model,
+        revision=revision,
+        device=device,
+        servers=servers or (),
+        profile=profile,
+        adapter=adapter,
+    )
     return choice, Options(
         engine=choice.engine,
         model=choice.model,
@@ -489,6 +505,7 @@ def _options(
         device=device,
         profile=choice.profile,
         context=choice.context,
+        adapter=choice.adapter,
         servers=tuple(servers or ()),
         request_timeout_s=request_timeout,
         resolution=resolution,
