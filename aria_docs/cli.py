@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from aria_docs import cli_adapt
 from aria_docs.credentials import without_credentials
 from aria_docs.errors import AriaDocsError, EngineError, UsageError
 
@@ -38,6 +39,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.add_typer(cli_adapt.app)
 
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files and folders; folders are walked deeply.")]
 Db = Annotated[Path, typer.Option("--db", metavar="FILE", help="The database; made where it does not exist.")]
@@ -54,6 +56,9 @@ Revision = Annotated[
 Device = Annotated[
     str | None,
     typer.Option(metavar="DEVICE", help="Where Aria runs: cpu, cuda or cuda:1. [default: the first card, else cpu]"),
+]
+Adapter = Annotated[
+    str | None, typer.Option(metavar="DIR", help="A LoRA adapter for Aria's weights, as aria-docs adapt train makes.")
 ]
 Server = Annotated[
     list[str] | None,
@@ -107,7 +112,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks, and what 
 _FORMAT_OF: dict[str, Literal["csv", "json", "parquet", "markdown"]] = {
     ".csv": "csv", ".json": "json", ".parquet": "parquet", ".md": "markdown",
 }  # fmt: skip
-_NOTHING = "no PDF and no video was found there: name a file or folder that holds some"
+_NOTHING = "no PDF, image or video was found there: name a file or folder that holds some"
 
 
 @app.command()
@@ -128,6 +133,7 @@ def run(
     model: Model = None,
     revision: Revision = None,
     device: Device = None,
+    adapter: Adapter = None,
     server: Server = None,
     profile: Profile = None,
     resolution: Resolution = None,
@@ -164,10 +170,11 @@ def run(
     shown: progress.Bars | progress.Lines = progress.Bars() if sys.stderr.isatty() else progress.Lines()
     keeper = _keeper(db, spool, shard=shard, say=shown.say)
     choice, options = _options(
-        engine=engine, model=model, revision=revision, device=device, servers=server, profile=profile,
-        resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per, quantize=quantize,
-        kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model,
-        ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout, force=force,
+        engine=engine, model=model, revision=revision, device=device, adapter=adapter, servers=server,
+        profile=profile, resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per,
+        quantize=quantize, kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group,
+        speech=speech_model, ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout,
+        force=force,
         retry_failed=retry_failed, debug=debug,
     )  # fmt: skip
     if shard:
@@ -223,6 +230,7 @@ def schedule(
     model: Model = None,
     revision: Revision = None,
     device: Device = None,
+    adapter: Adapter = None,
     server: Server = None,
     profile: Profile = None,
     resolution: Resolution = None,
@@ -245,10 +253,11 @@ def schedule(
 ) -> None:
     """Serve the flows on a schedule, until interrupted; each run reads what is new or changed."""
     _, options = _options(
-        engine=engine, model=model, revision=revision, device=device, servers=server, profile=profile,
-        resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per, quantize=quantize,
-        kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model,
-        ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout, force=False,
+        engine=engine, model=model, revision=revision, device=device, adapter=adapter, servers=server,
+        profile=profile, resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per,
+        quantize=quantize, kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group,
+        speech=speech_model, ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout,
+        force=False,
         retry_failed=False, debug=debug,
     )  # fmt: skip
     from aria_docs.flows.schedule import serve
@@ -306,7 +315,7 @@ def export(
     db: Db,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where the files are written.")],
     form: Annotated[
-        Literal["csv", "parquet", "xlsx", "chapters", "edl", "otio", "clips", "thumbnails", "sheets"],
+        Literal["csv", "parquet", "xlsx", "markdown", "chapters", "edl", "otio", "clips", "thumbnails", "sheets"],
         typer.Option("--format", help="The first three are of tables (csv of scenes too), the others of videos."),
     ] = "csv",
     stacked: Annotated[
@@ -455,6 +464,7 @@ def _options(
     model: str | None,
     revision: str | None,
     device: str | None,
+    adapter: str | None,
     servers: list[str] | None,
     profile: str | None,
     resolution: Literal["medium", "high", "ultra"] | None,
@@ -483,7 +493,15 @@ def _options(
     from aria_docs.run.recipes import Options, parse_pages, parse_tasks, read_passwords
 
     own_task = None if schema is None else load_schema(schema, per=per).name
-    choice = choose(engine, model=model, revision=revision, device=device, servers=servers or (), profile=profile)
+    choice = choose(
+        engine,
+        model=model,
+        revision=revision,
+        device=device,
+        servers=servers or (),
+        profile=profile,
+        adapter=adapter,
+    )
     return choice, Options(
         engine=choice.engine,
         model=choice.model,
@@ -491,6 +509,7 @@ def _options(
         device=device,
         profile=choice.profile,
         context=choice.context,
+        adapter=choice.adapter,
         servers=tuple(servers or ()),
         request_timeout_s=request_timeout,
         resolution=resolution,
@@ -565,13 +584,18 @@ def _end_of_plan(plan: Plan, *, as_json: bool) -> None:
 
 def _end(outcome: Outcome, db: Path | None, spool: Path | None, as_json: bool) -> None:
     """Says how the run ended, and exits with the status of that."""
+    from aria_docs.text_table import printable
+
     if as_json:
         where = {"db": str(db)} if db else {"spool": str(spool)}
         typer.echo(json.dumps(asdict(outcome) | where, indent=2))
     else:
         counts = f"{outcome.n_read} files read, {outcome.n_skipped} done before, {outcome.n_failed} failed"
+        counts += f", {outcome.n_partial} read in part" if outcome.n_partial else ""
         ignored = f", {outcome.n_ignored} of other kinds ignored" if outcome.n_ignored else ""
         elsewhere = f", {outcome.n_elsewhere} of other shards" if outcome.n_elsewhere else ""
+        for line in outcome.partial_lines():
+            typer.echo(printable(line), err=True)
         parts = f"{outcome.n_parts} parts in {outcome.seconds:.1f} s"
         typer.echo(f"{counts}{elsewhere}{ignored}; {parts} → {db or spool}", err=True)
         if spool:
@@ -591,8 +615,8 @@ def _command() -> str:
 
 
 class _Interrupts:
-    """What ^C and SIGTERM do: the first one ends the work, and what is finished is stored. A second one, while it is, is
-    answered with a line; a third one ends the process where it stands."""
+    """What ^C and SIGTERM do: the first ends the work, and what is finished is stored; a second one is answered with
+    a line; a third ends the process where it stands."""
 
     def __init__(self) -> None:
         self.n, self.status = 0, 130

@@ -141,6 +141,7 @@ class AriaModel:
         kv_cache: Quantised | None = None,
         device: str | None = None,
         packed: bool | None = None,
+        adapter: str | None = None,
         feature_cache_bytes: int = LIMIT_BYTES,
     ) -> AriaModel:
         """From a folder or a hub id.
@@ -148,13 +149,16 @@ class AriaModel:
         revision:             of a hub id: a commit, branch or tag.
         packed:               the decoder's weights in oneDNN's layout; None where that is of use.
         device:               cpu, cuda, cuda:1, …; None for the first card, all where one is too small, or the CPU.
+        adapter:              the folder of a LoRA adapter, see `adapter.py`; None for the weights as they are.
         feature_cache_bytes:  what features may take on disk, in ~/.cache/aria-docs or ARIA_DOCS_CACHE; 0 for none.
 
         Raises EngineError where the weights cannot be had, are not Aria's, or do not fit.
         """
         from aria_docs.model.aria import weights
 
-        loaded = weights.load(model, revision=revision, quantize=quantize, device=device, packed=packed)
+        loaded = weights.load(
+            model, revision=revision, quantize=quantize, device=device, packed=packed, adapter=adapter
+        )
         cache = None
         if feature_cache_bytes:
             network = loaded.network
