@@ -241,7 +241,10 @@ class _Grid:
             if set(self.filled(above)) == {0} and line.middle - above.middle < 1.25 * self.leading:
                 return True  # and this is its second line
         if 0 not in here:
-            # More text under text; numbers without a label are a row of their own.
+            # More text under text; numbers without a label are a row of their own, and so are texts in several columns
+            # that would have had room above.
+            if len(here) > 1 and not any(self._fills(previous, line, column) for column in here):
+                return False
             return not self._has_values(line) and set(here) <= set().union(*(self.filled(part) for part in row))
         if 0 not in before:
             return False
@@ -275,6 +278,15 @@ class _Grid:
             return False
         blank = 0.2 * self.height
         return text[-1].box[2] + blank + (more[0].box[2] - more[0].box[0]) > self.extents[column][1]
+
+    def _fills(self, above: Line, below: Line, column: int) -> bool:
+        """Whether the text above and the first word below are wider than the column, wherever they begin in it."""
+        text = [word for word in above.words if self.column(word) == column]
+        more = [word for word in below.words if self.column(word) == column]
+        if not text or not more:
+            return False
+        width = text[-1].box[2] - text[0].box[0] + 0.2 * self.height + more[0].box[2] - more[0].box[0]
+        return width > self.extents[column][1] - self.extents[column][0]
 
     def cells(self, group: Sequence[Line]) -> list[_Cell]:
         """The cells of one row of the body."""
