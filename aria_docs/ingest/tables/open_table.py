@@ -44,6 +44,10 @@ from aria_docs.ingest.tables.lines import (
 )
 from aria_docs.media import Box, TableCandidate, TableCell, Word
 
+_PREFIXED = re.compile(
+    r"[^\W\d_]-|[a-z]{1,5}-[A-Z]"
+)  # a name that begins with a small letter: α-Pinene, trans-Sabinene
+_GOES_ON = ("-", "/", ",", "&")
 _OFF_CENTRE = 0.15  # of the width of columns: a phrase that far from their middle does not head all of them
 _FULL = 0.9  # of a table's width: a rule that long ends a band of rows
 
@@ -183,7 +187,8 @@ class _Grid:
             apart = next((i for i, step in enumerate(steps, 1) if step > 1.3 * self.leading), 1)
             head = apart if sum(0 in self.filled(line) for line in lines[:apart]) <= 1 else 1
             return head if max(len(self.filled(line)) for line in lines[:head]) > 1 else 0
-        if ruled and ruled[0] <= len(lines) // 2 and sum(map(self.is_body, lines[: ruled[0]])) <= 1:
+        # A rule in the lower half is that of a total, but under the first three lines of a short table.
+        if ruled and ruled[0] <= max(3, len(lines) // 2) and sum(map(self.is_body, lines[: ruled[0]])) <= 1:
             ends = [i for i in ruled if i <= first_body] or ruled[:1]
             # Where each row is ruled, a heading between rows is none of the header.
             while len(ends) > 1 and all(set(self.filled(line)) == {0} for line in lines[ends[-2] : ends[-1]]):
@@ -249,7 +254,8 @@ class _Grid:
         if 0 not in before:
             return False
         indent = line.words[0].box[0] - row[0].words[0].box[0]
-        lower = line.words[0].text[:1].islower() or _before(line, previous).endswith(("-", "/", ",", "&"))
+        text = line.words[0].text
+        lower = (text[:1].islower() and not _PREFIXED.match(text)) or _before(line, previous).endswith(_GOES_ON)
         if set(before) == {0} and len(row) == 1:
             return indent > -1 and lower and self._had_to_wrap(previous, line)
         if set(here) == {0}:
