@@ -263,7 +263,7 @@ class _Grid:
             return indent > -1 and (tight or lower or (self._had_to_wrap(previous, line) and indent > 1))
         if self._has_values(line) or self._has_values(previous):
             return False
-        if all(text[0].isupper() or text[0].isdigit() for text in here.values()):
+        if 2 * sum(text[0].isupper() or text[0].isdigit() for text in here.values()) >= len(here):
             return False  # sentences that begin side by side
         if not (self.rows_apart or len(before[0].split()) > 2):
             return False  # names one under the other, each with its own text beside it
