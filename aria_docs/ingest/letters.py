@@ -18,7 +18,7 @@ _PER_MILLE = dict(
     )
 )
 _MIN_LETTERS = 24  # fewer say nothing
-_STRANGE, _SALAD = 0.9, 1.3  # nats: worth a comparison with what is painted, and certain without one
+_STRANGE, _SALAD = 0.9, 1.0  # nats: worth a comparison with what is painted, and certain without one
 _CERTAIN_LETTERS = 80
 
 

@@ -97,7 +97,7 @@ def read_layer(page: Any) -> TextLayer:
     hidden = _hidden(page, spans, painted, invisible=invisible) if not is_cut else []
     mended = [raw for raw in mend(textpage, raw_words, blocks) if _is_seen(raw[:4], hidden)]
     if fields:
-        mended = [raw for raw in mended if not in_fields(raw, fields)]
+        mended = [raw for raw in mended if not in_fields(raw[:4], fields)]
     words = tuple(
         Word(text, _box(raw[:4], matrix), raw[5], raw[6])
         for raw in mended
@@ -117,13 +117,13 @@ def read_layer(page: Any) -> TextLayer:
     mirrored = _is_mirrored(blocks)
     if mirrored:
         lines = [replace(line, box=_flipped(line.box, height)) for line in lines]
-    text = page_text(lines, height)
-    boxes = [_flipped(box, height) for box in text.boxes] if mirrored else text.boxes
+    read = page_text(lines, height)
+    boxes = [_flipped(box, height) for box in read.boxes] if mirrored else read.boxes
     places = tuple(_box(turn(box, -quarters, width, height), matrix) for box in boxes)
     upright = () if quarters or mirrored else tuple(replace(line, box=_box(line.box, matrix)) for line in lines)
     return TextLayer(
         words,
-        PageText(text.text, places),
+        PageText(read.text, places),
         upright,
         invisible,
         painted,
