@@ -25,7 +25,7 @@ from aria_docs.credentials import hand_down, with_credentials, without_credentia
 from aria_docs.errors import AriaDocsError, Unreachable
 from aria_docs.flows.server import prefect_server
 from aria_docs.ingest.folder import FoundFile, Kind
-from aria_docs.progress import Lines, failure_line, printable
+from aria_docs.progress import Lines, failure_line
 from aria_docs.run.outcome import Failure, Outcome
 from aria_docs.run.pending import chunks
 from aria_docs.run.recipes import Options, read_passwords
@@ -33,6 +33,7 @@ from aria_docs.run.run import Run
 from aria_docs.storage.database import Store
 from aria_docs.storage.keeper import Keeper
 from aria_docs.storage.spool import Spool
+from aria_docs.text_table import printable
 
 RETRIES = 2
 _ARTIFACT_ROWS = 500

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from aria_docs.errors import BudgetError, Damaged
 from aria_docs.ingest import sandbox
-from aria_docs.ingest.video import sampling
+from aria_docs.ingest.video import sampling, subtitles
 from aria_docs.media import Cue, Frame, Shot, Video, VideoInfo, one_note
 from aria_docs.model.chat_model import Shown
 from aria_docs.model.encoding import encode
@@ -66,6 +66,8 @@ def show_document(job: Job, requests: Iterable[ReadPages | ShowPages]) -> Iterat
     sandbox.allow_cpu(job.timeout_s)
     with documents.open_document(Path(job.path), passwords=job.passwords, ocr=job.ocr, apart=sandbox.apart) as document:
         info = document.info
+        if info.n_pages == 0 and info.note:
+            raise Damaged(f"{job.path} has no page left to read: {info.note}")
         yield info
         if info.n_pages == 0:
             yield from without(
@@ -132,6 +134,7 @@ def _shown(picture: NDArray[np.uint8], part: Part, key: str, profile: Profile) -
 def show_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
     """Shows a whole video; waits for no request."""
     from aria_docs.ingest.video import watch as videos
+    from aria_docs.ingest.video.opening import open_clip
     from aria_docs.model.embedded import referee
 
     look, path = job.look, Path(job.path)
@@ -140,7 +143,8 @@ def show_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
     tasks = tuple(task for task in look.video if task in job.recipes)
     yield Begun("", "", "open")
     sandbox.allow_cpu(job.timeout_s)
-    info = videos.probe(path)
+    clip = open_clip(path)
+    info = clip.info
     yield info
     yield from without(job, "video", "a video has no tables", tasks=job.recipes.keys() - {*tasks})
     if not tasks:
@@ -148,21 +152,22 @@ def show_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
     yield Begun(tasks[0], "video", "shots" if "scenes" in tasks else "frames")
     sandbox.allow_cpu(video_limit_s(job.timeout_s, info.duration_s))
     if "scenes" in tasks or look.sampling == "shots":
-        video = videos.watch(path, referee=referee.transitions if referee.version() else None)
+        video = videos.watch(clip, referee=referee.transitions if referee.version() else None)
     else:  # then nobody asks where it is cut
         whole = Shot(0.0, info.duration_s, "start", 0.0, 0.0)
-        video = Video(info, (whole,), (None,), videos.cues(path, info))
+        said = subtitles.words(clip)
+        video = Video(info, (whole,), (None,), said.cues, words_note=said.note)
     video = replace(video, cues=video.cues or transcribe(job, info))
     yield Begun(tasks[0], "video", "frames")
     mode = profile.mode(look.resolution) if look.resolution else profile.modes[-1]
     budget = profile.budget(look.question, answer=look.answer)
     n = _n_frames(info, look.frames, frame_part(info.duration_s, info.width, info.height, mode), budget)
     starts_s = [shot.start_s for shot in video.shots]
-    every_s = videos.times_s(path)
+    every_s = clip.times_s()
     times_s = [every_s[index] for index in _chosen(every_s, starts_s, n, look.sampling, look.frames)]
     words = _with_words(times_s, video.cues)
     # One at a time: 256 frames of full size would be gigabytes.
-    pairs = zip(videos.frames_at(path, times_s), words, strict=False)
+    pairs = zip(videos.frames_at(clip, times_s), words, strict=False)
     shown = {frame.time_s: _frame(frame, said, mode, job, profile) for frame, said in pairs}
     if not shown:
         raise Damaged(f"{path} has no frame that can be shown")

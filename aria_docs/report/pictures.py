@@ -112,9 +112,10 @@ def draw_pages(wanted: Wanted, _requests: Iterable[object]) -> Iterator[Drawn]:
 def draw_frames(wanted: Wanted, _requests: Iterable[object]) -> Iterator[Drawn]:
     """Runs in a child."""
     from aria_docs.ingest.video import watch
+    from aria_docs.ingest.video.opening import open_clip
 
     sandbox.allow_cpu(_LIMIT_S * len(wanted.times_s))
-    frames = watch.frames_at(Path(wanted.path), wanted.times_s, size_px=FRAME_PX)
+    frames = watch.frames_at(open_clip(Path(wanted.path)), wanted.times_s, size_px=FRAME_PX)
     for at, frame in zip(wanted.times_s, frames, strict=False):  # fewer where the file breaks off
         yield Drawn(at, _webp(frame.pixels))
 
