@@ -105,7 +105,10 @@ class SandboxError(AriaDocsError):
 
 
 class TimedOut(SandboxError):
-    """The wall clock ran out and the child was killed."""
+    """The child used more CPU time than a part may take, or stood still for long, and was killed. On a machine that is
+    less busy the same bytes may be read."""
+
+    retryable = True
 
 
 class OutOfMemory(SandboxError):

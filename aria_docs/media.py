@@ -59,7 +59,8 @@ class TableCell:
 class TableCandidate:
     """A table as the parser of the page sees it: geometry and text, nothing interpreted yet.
 
-    ruled:  lines are drawn between its rows, or both over and under it.
+    ruled:    lines are drawn between its rows, or both over and under it.
+    lattice:  lines are drawn around its cells.
     """
 
     box: Box
@@ -68,6 +69,7 @@ class TableCandidate:
     n_header_rows: int
     cells: tuple[TableCell, ...]
     ruled: bool = False
+    lattice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +91,22 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class FormField:
+    """One field of a form on a page; `checked` is for check boxes and radio buttons, `value` for the others."""
+
+    name: str
+    kind: Literal["text", "checkbox", "radio", "choice", "signature"]
+    value: str | None
+    checked: bool | None
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """One page of a PDF.
 
     text:        reading order, headings marked as in Markdown.
+    lines:       the box of each line of the text that is not blank, in order.
     candidates:  empty unless tables were asked for.
     note:        why the page is only partly read, else None.
     """
@@ -105,6 +119,8 @@ class Page:
     candidates: tuple[TableCandidate, ...] = ()
     from_ocr: bool = False
     note: str | None = None
+    lines: tuple[Box, ...] = ()
+    fields: tuple[FormField, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

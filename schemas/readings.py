@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from aria_docs.schemas import Row, derived_id
 from aria_docs.schemas.records import RecordRow
 from aria_docs.schemas.scenes import CueRow, SceneRow, ShotRow
-from aria_docs.schemas.sources import PageRow
+from aria_docs.schemas.sources import FormFieldRow, PageLinesRow, PageRow
 from aria_docs.schemas.summaries import SummaryRow
 from aria_docs.schemas.tables import CellRow, TableRow
 
@@ -108,3 +108,5 @@ class Finished:
     records: tuple[RecordRow, ...] = ()
     sidecars: tuple[SidecarRow, ...] = ()
     cues: tuple[CueRow, ...] | None = None
+    page_lines: tuple[PageLinesRow, ...] = ()
+    form_fields: tuple[FormFieldRow, ...] = ()

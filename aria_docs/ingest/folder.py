@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -17,7 +17,7 @@ from typing import Literal
 from aria_docs.errors import FileError, Unreachable, UsageError, WrongKind
 from aria_docs.ingest.video import subtitles
 
-Kind = Literal["pdf", "video"]
+Kind = Literal["pdf", "image", "video"]
 
 # Names that promise a video. Not .ts, which is TypeScript's too: a transport stream is known by its content.
 VIDEO_SUFFIXES = frozenset(
@@ -37,6 +37,11 @@ _VIDEO_MAGIC = re.compile(
     rb"|\x06\x0e\x2b\x34\x02\x05\x01\x01"  # MXF
     rb"|....(?:ftyp|moov|mdat|wide)"  # MP4, QuickTime
     rb"|\x47(?:.{187}\x47){3}|.{4}\x47(?:.{191}\x47){3}",  # MPEG transport streams of 188- and 192-byte packets
+    re.DOTALL,
+)
+_BLOCK_BYTES = 1 << 20  # hashed at once: a few milliseconds
+_IMAGE_MAGIC = re.compile(
+    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|II[*+]\x00|MM\x00[*+]|RIFF....WEBP|BM.{4}\x00{4}.{4}[\x0c\x28\x38\x40\x6c\x7c]\x00{3}",
     re.DOTALL,
 )
 _PDF_HEADER_WITHIN = 1024  # bytes of junk that Acrobat accepts ahead of %PDF- (ISO 32000-1, annex H.3.4.1)
@@ -79,6 +84,8 @@ def kind_of(head: bytes, suffix: str) -> Kind | None:
     is_video = _VIDEO_MAGIC.match(head) and not (head[4:8] == b"ftyp" and head[8:12] in _STILL_OR_SOUND_BRANDS)
     if is_video or (head.startswith(b"GIF8") and b"NETSCAPE2.0" in head):  # an animation, not a picture
         return "video"
+    if _IMAGE_MAGIC.match(head) and suffix != ".pdf" and suffix not in VIDEO_SUFFIXES:
+        return "image"
     return "pdf" if suffix == ".pdf" else "video" if suffix in VIDEO_SUFFIXES else None
 
 
@@ -162,10 +169,20 @@ def _promises(path: str) -> bool:
     return suffix == ".pdf" or suffix in VIDEO_SUFFIXES
 
 
-def sha256_of(path: str) -> str:
-    """The content's SHA-256 in hex, read as a stream. Raises Unreachable."""
+def sha256_of(path: str, *, stopping: Callable[[], bool] = lambda: False) -> str:
+    """The content's SHA-256 in hex, read as a stream.
+
+    stopping:  asked before each block: a file of 50 GB takes minutes.
+
+    Raises Unreachable, also when stopped.
+    """
+    digest = hashlib.sha256()
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+            while block := file.read(_BLOCK_BYTES):
+                digest.update(block)
+                if stopping():
+                    raise Unreachable(f"{path} was being hashed when the run was stopped")
     except OSError as error:
         raise Unreachable(f"{path} cannot be read: {error.strerror}") from error
+    return digest.hexdigest()

@@ -53,6 +53,7 @@ ADDRESS_SPACE_BYTES = 4 << 30
 GROWN_BYTES = 400 << 20
 """A child that holds so much more than when it was forked is replaced at the end of its file."""
 
+_HAS_PROC = Path("/proc/self/statm").exists()
 _DYING_S = 2.0  # how long a child may take to exit after it has closed its end, before it is killed
 _SENDING_S = 5.0  # how long a child may take to accept a request
 _AT_ONCE_BYTES = 64 << 20  # read from one child before the others get their turn
@@ -524,14 +525,14 @@ def apart(work: Callable[[], _T]) -> _T:
             os._exit(status)
     theirs.close()
     try:
-        answer, error = ours.recv()
+        answer, failure = ours.recv()
     except EOFError:
         raise _cause_of(os.waitpid(pid, 0)[1]) from None
     finally:
         ours.close()
     os.waitpid(pid, 0)
-    if error is not None:
-        raise error
+    if failure is not None:
+        raise failure
     found: _T = answer
     return found
 
@@ -555,7 +556,7 @@ def allow_cpu(seconds: float) -> None:
 
 def _limit_memory() -> None:
     mapped = 0
-    if sys.platform == "linux":
+    if _HAS_PROC:
         mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     _limit(resource.RLIMIT_AS, mapped + ADDRESS_SPACE_BYTES)
     _limit(resource.RLIMIT_CORE, 0)
@@ -567,12 +568,12 @@ def _limit(kind: int, soft: int) -> None:
     try:
         resource.setrlimit(kind, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
     except (OSError, ValueError):
-        if sys.platform == "linux":
-            raise  # macOS refuses RLIMIT_AS
+        if kind != resource.RLIMIT_AS:  # which macOS refuses
+            raise
 
 
 def _resident_bytes() -> int:
-    if sys.platform == "linux":
+    if _HAS_PROC:
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # the most so far, in bytes on macOS
 

@@ -17,7 +17,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import is_dataclass
 from datetime import date, datetime
-from functools import cache
 from pathlib import PurePath
 from typing import Any
 
@@ -70,7 +69,7 @@ def encode(message: object) -> list[Buffer]:
             return {"$error": [type(value).__name__, str(value)]}
         raise TypeError(f"{type(value).__name__} does not travel from a child")
 
-    kind = type(message)
+    kind: type[Any] = type(message)
     named = is_dataclass(message) or isinstance(message, BaseModel)
     value = _adapter(kind).dump_python(message) if named else message
     name = f"{kind.__module__}.{kind.__qualname__}" if named else ""
@@ -177,7 +176,7 @@ def _revived(item: dict[str, Any], buffers: Sequence[memoryview]) -> Any:
     return item
 
 
-def _named(name: str) -> type:
+def _named(name: str) -> type[Any]:
     """A dataclass or row of this package. The parent imports nothing because a child says so."""
     module, _, attribute = str(name).rpartition(".")
     found = getattr(sys.modules.get(module), attribute, None) if module.startswith("aria_docs.") else None
@@ -186,9 +185,12 @@ def _named(name: str) -> type:
     return found
 
 
-@cache
-def _adapter(kind: type) -> TypeAdapter[Any]:
-    if issubclass(kind, BaseModel):
-        return TypeAdapter(kind)
-    kind.__pydantic_config__ = ConfigDict(arbitrary_types_allowed=True)  # type: ignore[attr-defined] # for arrays
-    return TypeAdapter(kind)
+_adapters: dict[type, TypeAdapter[Any]] = {}
+
+
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    if kind not in _adapters:
+        if not issubclass(kind, BaseModel):
+            kind.__pydantic_config__ = ConfigDict(arbitrary_types_allowed=True)  # for arrays
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]

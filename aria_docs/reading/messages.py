@@ -15,8 +15,8 @@ from aria_docs.model.seen import SeenDocument, SeenPage, SeenVideo
 from aria_docs.schemas.readings import Finished
 
 WALL_FACTOR = 10.0
-"""`--timeout` is CPU seconds of the child, which does not depend on how busy the machine is. On the wall a part may take
-ten times that: a child that waits for a dead disk burns no CPU."""
+"""`--timeout` is CPU seconds of the child, so that a busy machine loses nothing. On the wall a part may take ten times
+that: a child that waits for a dead disk uses no CPU."""
 
 
 @dataclass(frozen=True, slots=True)

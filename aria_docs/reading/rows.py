@@ -13,7 +13,7 @@ from aria_docs.model.seen import Read, SeenPage, SeenVideo
 from aria_docs.reading.messages import Job, Seen
 from aria_docs.schemas.readings import Finished, ReadingRow, reading_id
 from aria_docs.schemas.scenes import CueRow, SceneRow, ShotRow
-from aria_docs.schemas.sources import PageRow
+from aria_docs.schemas.sources import FormFieldRow, PageLinesRow, PageRow
 from aria_docs.schemas.summaries import KeyPoint, SummaryRow
 from aria_docs.schemas.tables import CellRow, TableRow, table_id
 
@@ -88,6 +88,28 @@ def page_row(source_id: str, page: Page) -> PageRow:
         height_pt=page.height_pt,
         text=page.text,
         from_ocr=page.from_ocr,
+    )
+
+
+def page_parts(source_id: str, page: Page) -> Finished:
+    """All rows of a page that no task decides: its text, where its lines stand, the fields of its form."""
+    edges = [round(edge, 1) for box in page.lines for edge in box]
+    return Finished(
+        pages=(page_row(source_id, page),),
+        page_lines=(PageLinesRow(source_id=source_id, page=page.number, edges=edges),),
+        form_fields=tuple(
+            FormFieldRow(
+                source_id=source_id,
+                page=page.number,
+                field_no=number,
+                name=field.name,
+                kind=field.kind,
+                value=field.value,
+                checked=field.checked,
+                **dict(zip(("x0", "y0", "x1", "y1"), field.box, strict=True)),
+            )
+            for number, field in enumerate(page.fields)
+        ),
     )
 
 

@@ -33,8 +33,7 @@ from aria_docs.reading.messages import (
     video_limit_s,
 )
 from aria_docs.reading.read import transcribe
-from aria_docs.reading.rows import page_row, without
-from aria_docs.schemas.readings import Finished
+from aria_docs.reading.rows import page_parts, without
 from aria_docs.tiling.budget import Budget, Part, frame_part, page_part
 from aria_docs.tiling.pixels import crops
 
@@ -57,7 +56,7 @@ MAX_WINDOWS = 8
 
 def show_document(job: Job, requests: Iterable[ReadPages | ShowPages]) -> Iterator[Answer]:
     """Opens a PDF, says how many pages it has, and shows what is requested; the text of a page comes first."""
-    from aria_docs.ingest import pdf
+    from aria_docs.ingest import documents
 
     look = job.look
     assert look is not None
@@ -65,8 +64,10 @@ def show_document(job: Job, requests: Iterable[ReadPages | ShowPages]) -> Iterat
     page_mode = profile.mode(look.resolution) if look.resolution else profile.modes[0]
     yield Begun("", "", "open")
     sandbox.allow_cpu(job.timeout_s)
-    with pdf.open_document(Path(job.path), passwords=job.passwords, ocr=job.ocr, apart=sandbox.apart) as document:
+    with documents.open_document(Path(job.path), passwords=job.passwords, ocr=job.ocr, apart=sandbox.apart) as document:
         info = document.info
+        if info.n_pages == 0 and info.note:
+            raise Damaged(f"{job.path} has no page left to read: {info.note}")
         yield info
         if info.n_pages == 0:
             yield from without(
@@ -85,7 +86,7 @@ def show_document(job: Job, requests: Iterable[ReadPages | ShowPages]) -> Iterat
                 yield Begun(tasks[0] if tasks else "summary", f"page:{number}", "text")
                 sandbox.allow_cpu(job.timeout_s)
                 page = document.page(number)
-                yield Finished(pages=(page_row(job.source_id, page),))
+                yield page_parts(job.source_id, page)
                 if tasks:
                     yield Begun(tasks[0], f"page:{number}", "tiles")
                     part = page_part(number, page.width_pt, page.height_pt, page_mode)

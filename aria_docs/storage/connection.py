@@ -6,6 +6,7 @@ transaction, and closed; who comes too early waits. Between two batches readers 
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 import duckdb
 
 from aria_docs.errors import StoreBusy, StoreError
+from aria_docs.storage.internal import find_ours
 from aria_docs.storage.rows import first_line
 
 # 2.0 writes files that 1.5 cannot read unless told otherwise; many people's clients are older than ours.
@@ -24,13 +26,24 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,  # nothing is ever downloaded
     "autoload_known_extensions": False,
 }
-_LOCKED = re.compile(r"Could not set lock|being used by another process")
+_LOCKED = re.compile(r"Could not set lock|being used by another process|with a different configuration")
 _RETRY_S = 0.1
 _SAY_EVERY_S = 30.0
 
 
+# DuckDB refuses two connections of one file in one process that differ in what they may do, and a reader beside a
+# writer does: so one lock for each file, however many `Connections` and threads there are.
+_locks: dict[str, threading.RLock] = {}
+_locks_lock = threading.Lock()
+
+
+def _lock_of(path: Path) -> threading.RLock:
+    with _locks_lock:
+        return _locks.setdefault(os.path.realpath(path), threading.RLock())
+
+
 class Connections:
-    """One database file, opened only while a method runs. Threads may share it.
+    """One database file, opened only while a method runs. Threads may share it, and so may other `Connections`.
 
     on_wait:  called with a sentence, now and then, while another process has the file.
     """
@@ -38,32 +51,26 @@ class Connections:
     def __init__(self, path: Path, *, on_wait: Callable[[str], None] = lambda _: None) -> None:
         self.path = path
         self._on_wait = on_wait
-        self.lock = threading.RLock()
+        self.lock = _lock_of(path)
         self._joint: duckdb.DuckDBPyConnection | None = None  # of `together`
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """What is written within is one transaction: all of it, or nothing."""
+    def together(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """What is read and written within is one transaction: all of it, or nothing."""
         with self.writing() as db:
-            self._joint = db
+            outer, self._joint = self._joint, db
             try:
-                yield
+                yield db
             finally:
-                self._joint = None
+                self._joint = outer
 
     @contextmanager
     def writing(self, *, patience_s: float = float("inf")) -> Iterator[duckdb.DuckDBPyConnection]:
         """One transaction; inside `together`, that one. Raises StoreError, StoreBusy after patience_s."""
-        with self.lock:
-            if self._joint:
-                yield self._joint
-                return
-            with self._begun(patience_s=patience_s) as db:
-                yield db
-
-    @contextmanager
-    def _begun(self, *, patience_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
         with self._connected(read_only=False, patience_s=patience_s) as db:
+            if self._joint:
+                yield db
+                return
             db.execute("BEGIN")
             try:
                 yield db
@@ -87,21 +94,29 @@ class Connections:
 
     @contextmanager
     def _connected(self, *, read_only: bool, patience_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
-        db = self._connect(read_only=read_only, patience_s=patience_s)
-        try:
-            yield db
-        except RuntimeError as error:
-            if str(error) == "Query interrupted":  # what DuckDB makes of a ^C
-                raise KeyboardInterrupt from error
-            raise
-        finally:
-            db.close()
+        with self.lock:
+            if self._joint:
+                yield self._joint
+                return
+            db = self._connect(read_only=read_only, patience_s=patience_s)
+            try:
+                yield db
+            except RuntimeError as error:
+                if str(error) == "Query interrupted":  # what DuckDB makes of a ^C
+                    raise KeyboardInterrupt from error
+                raise
+            finally:
+                db.close()
 
     def _connect(self, *, read_only: bool, patience_s: float) -> duckdb.DuckDBPyConnection:
         began, said = time.monotonic(), 0.0
+        if not read_only and self.path.is_file() and self.path.stat().st_size == 0:
+            self.path.unlink()  # as mktemp leaves it: DuckDB takes no empty file for a new one
         while True:
             try:
-                return duckdb.connect(str(self.path), read_only=read_only, config=_CONFIG)
+                db = duckdb.connect(str(self.path), read_only=read_only, config=_CONFIG)
+                find_ours(db)
+                return db
             except duckdb.Error as error:
                 text = " ".join(str(error).split())
                 if not _LOCKED.search(text):

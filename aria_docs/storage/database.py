@@ -5,94 +5,27 @@ Only rooms of `storage` import duckdb; it knows rows, not where they come from.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import resources
-from pathlib import Path
-from typing import Any, Protocol
+
+import duckdb
 
 from aria_docs.errors import StoreError
-from aria_docs.schemas.readings import FailureRow, Finished, RecipeRow, RunRow
+from aria_docs.model.continued import TablePart
+from aria_docs.schemas.readings import FailureRow, ReadingRow, RecipeRow, RunRow
 from aria_docs.schemas.records import SchemaRow
-from aria_docs.schemas.sources import FileRow, SourceRow
-from aria_docs.storage import custom_tables, search, stacks
+from aria_docs.schemas.sources import SourceRow
+from aria_docs.storage import custom_tables, internal, search, stacks
+from aria_docs.storage.columns import INTERNAL
+from aria_docs.storage.keeper import Batch, FileStamp, Keeper, Known, Wanted, is_under
 from aria_docs.storage.query import Answer, Format, Frames, Questions
-from aria_docs.storage.rows import delete, existing, insert, records, upsert
+from aria_docs.storage.rows import delete, insert, records, upsert
 from aria_docs.storage.shapes import TableShape
 
 __all__ = ["Answer", "Batch", "Format", "Frames", "Keeper", "Known", "Store", "TableShape"]
-
-
-@dataclass(slots=True)
-class Batch:
-    """What one transaction writes: whole parts, and what became of files.
-
-    opened:     sources that could be opened; what was said against opening them is struck out.
-    continues:  table_id → the table_id on the page before that it goes on from.
-    """
-
-    files: list[FileRow] = field(default_factory=list)
-    sources: list[SourceRow] = field(default_factory=list)
-    finished: list[Finished] = field(default_factory=list)
-    failures: list[FailureRow] = field(default_factory=list)
-    opened: list[str] = field(default_factory=list)
-    continues: dict[str, str] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return any((self.files, self.sources, self.finished, self.failures, self.opened, self.continues))
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What earlier runs left: files by path, sources by id, and what was read under given recipes.
-
-    read:  (source, task, part, SHA-256 of the subtitles that lay beside the file then, or None)
-    """
-
-    files: dict[str, FileRow]
-    sources: dict[str, SourceRow]
-    read: set[tuple[str, str, str, str | None]]
-    failures: list[FailureRow]
-
-
-class Keeper(Protocol):
-    """Who keeps what a run finds, and knows what earlier ones found: a database (`Store`), or a spool (`Spool`).
-
-    Threads may share it. Everything that can go wrong is a StoreError.
-    """
-
-    @property
-    def path(self) -> Path:
-        """Where it is kept: a file or a folder."""
-
-    def prepare(self, *, patience_s: float) -> None:
-        """Makes it, or brings an older one up to date. Called before anything is written."""
-
-    def begin_run(self, run: RunRow, recipes: Iterable[RecipeRow], *, schema: SchemaRow | None = None) -> None:
-        """Records the run, the recipes it uses, and its custom schema."""
-
-    def end_run(self, run_id: str, *, n_read: int, n_failed: int, n_skipped: int) -> None:
-        """Records how the run ended."""
-
-    def known(self, recipes: Sequence[str], *, unless_noted: str | None = None) -> Known:
-        """What need not be done again, and what failed before, under these recipes (or before any recipe mattered).
-
-        unless_noted:  a reading whose note has these words does not count as read.
-        """
-
-    def write(self, batch: Batch) -> None:
-        """All of the batch or nothing. A part replaces what it was before under the same recipe; its failure is struck
-        out."""
-
-    def forget(self, paths: Sequence[str]) -> None:
-        """Files that a walk no longer finds are marked absent, and what was said of them is struck out."""
-
-    def table_places(self, source_id: str, recipe: str) -> list[dict[str, Any]]:
-        """The tables of a document in order: table_id, page, box, page size, n_cols, caption and the header's texts."""
-
-    def page_texts(self, source_id: str, pages: Sequence[int] | None) -> list[tuple[int, str]]:
-        """The pages of a document in order, all or the given ones."""
 
 
 class Store(Questions):
@@ -101,7 +34,9 @@ class Store(Questions):
     def prepare(self, *, patience_s: float) -> None:
         """Makes the file or brings an older one up to date. Raises StoreError, StoreBusy after patience_s."""
         with self.writing(patience_s=patience_s) as db:
-            db.execute("CREATE TABLE IF NOT EXISTS migrations (name VARCHAR, applied_at TIMESTAMP)")
+            internal.move_ours(db)
+            internal.find_ours(db)
+            db.execute(f"CREATE TABLE IF NOT EXISTS {INTERNAL}.migrations (name VARCHAR, applied_at TIMESTAMP)")
             applied = {name for (name,) in db.execute("SELECT name FROM migrations").fetchall()}
             scripts = resources.files("aria_docs.schemas") / "sql"
             numbered = sorted(file.name for file in scripts.iterdir() if file.name[:4].isdigit())
@@ -113,6 +48,7 @@ class Store(Questions):
                 if name not in applied:
                     db.execute((scripts / name).read_text(encoding="utf-8"))
                     db.execute("INSERT INTO migrations VALUES (?, ?)", [name, datetime.now(UTC).replace(tzinfo=None)])
+            internal.move_ours(db)
             db.execute((scripts / "views.sql").read_text(encoding="utf-8"))
 
     def begin_run(self, run: RunRow, recipes: Iterable[RecipeRow], *, schema: SchemaRow | None = None) -> None:
@@ -137,19 +73,17 @@ class Store(Questions):
         with self.writing() as db:
             custom_tables.prepare_schema(db, schema)
 
-    def end_run(self, run_id: str, *, n_read: int, n_failed: int, n_skipped: int) -> None:
-        """Records how the run ended; lays the stacked views anew where tables have come since the last did, and takes
-        the texts that came or went into the full-text index."""
-        new_tables = (
-            "SELECT count(*) FROM tables JOIN readings USING (reading_id) WHERE run_id = ? "
-            "OR read_at >= (SELECT coalesce(max(ended_at), '-infinity') FROM runs)"
-        )
-        with self.lock, self.reading(patience_s=float("inf")) as db:
-            [(n_new,)] = db.execute(new_tables, [run_id]).fetchall()
-        if n_new:
-            self.stack()
+    def end_run(self, run_id: str, *, n_read: int, n_failed: int, n_skipped: int, interrupted: bool = False) -> None:
+        """Records how the run ended, and brings the stacks up to date where tables have come, and the full-text index.
+        A run that is interrupted leaves both to the next one."""
         ended_at = datetime.now(UTC).replace(tzinfo=None)
         self.date_run(run_id, ended_at=ended_at, n_read=n_read, n_failed=n_failed, n_skipped=n_skipped)
+        if interrupted:
+            return
+        with self.reading(patience_s=float("inf")) as db:
+            is_due = bool(db.execute("SELECT 1 FROM due WHERE what = 'stacks' LIMIT 1").fetchall())
+        if is_due:
+            self.stack()
         self.rank()
 
     def date_run(self, run_id: str, *, ended_at: datetime, n_read: int, n_failed: int, n_skipped: int) -> None:
@@ -163,66 +97,119 @@ class Store(Questions):
     def stack(self) -> None:
         """Brings the stacks up to date."""
         stacks.stack(self)
+        with self.writing() as db:
+            db.execute("DELETE FROM due WHERE what = 'stacks'")
 
     def rank(self) -> None:
         """Brings the full-text index up to date."""
         search.rank(self)
 
-    def known(self, recipes: Sequence[str], *, unless_noted: str | None = None) -> Known:
+    def unchanged(self, stamps: Sequence[FileStamp]) -> dict[str, str]:
+        """path → source_id, of those files that are as they were when they were hashed. One that could not be reached
+        meanwhile counts as changed, so that its failure is deleted."""
+        with self.reading(patience_s=float("inf")) as db:
+            return dict(db.execute(f"WITH {_SAME} SELECT path, source_id FROM same", [_asked(stamps)]).fetchall())
+
+    def finished(self, stamps: Sequence[FileStamp], wanted: Wanted) -> dict[str, str]:
+        """path → source_id, of those unchanged files of which nothing is left to read and nothing has failed.
+
+        Leaves out what was read with subtitles beside it, which may have changed.
+        """
+        page_recipes, whole_recipes = list(wanted.page_recipes), list(wanted.whole_recipes)
+        with self.reading(patience_s=float("inf")) as db:
+            return dict(
+                db.execute(
+                    _FINISHED,
+                    {
+                        "asked": _asked(stamps), "kind": wanted.kind, "unless_noted": wanted.unless_noted,
+                        "pages": page_recipes, "whole": whole_recipes,
+                    },
+                ).fetchall()
+            )  # fmt: skip
+
+    def known(
+        self, source_ids: Sequence[str], recipes: Sequence[str], *, unless_noted: str | None = None
+    ) -> dict[str, Known]:
         """What need not be done again, and what failed before, under these recipes (or before any recipe mattered).
 
         unless_noted:  a reading whose note has these words does not count as read.
         """
+        of_these = "source_id IN (SELECT unnest(?::VARCHAR[]))"
+        done = (
+            "SELECT source_id, task, part, sha256 FROM readings LEFT JOIN sidecars USING (reading_id) "
+            f"WHERE {of_these} AND list_contains(?, recipe) AND NOT coalesce(contains(note, ?), false)"
+        )
+        failed = f"SELECT * FROM failures WHERE {of_these} AND list_contains(?, recipe) ORDER BY ALL"
+        asked = list(source_ids)
+        found = {source_id: Known() for source_id in asked}
         with self.reading(patience_s=float("inf")) as db:
-            done = (
-                "SELECT source_id, task, part, sha256 FROM readings LEFT JOIN sidecars USING (reading_id) "
-                "WHERE list_contains(?, recipe) AND NOT coalesce(contains(note, ?), false)"
-            )
-            failed = "SELECT * FROM failures WHERE list_contains(?, recipe) ORDER BY ALL"
-            files = [FileRow(**row) for row in records(db, "SELECT * FROM files")]
-            sources = [SourceRow(**row) for row in records(db, "SELECT * FROM sources")]
-            return Known(
-                files={row.path: row for row in files},
-                sources={row.source_id: row for row in sources},
-                read=set(db.execute(done, [list(recipes), unless_noted]).fetchall()),
-                failures=[FailureRow(**row) for row in records(db, failed, [[*recipes, ""]])],
-            )
+            for row in records(db, f"SELECT * FROM sources WHERE {of_these}", [asked]):
+                found[row["source_id"]].row = SourceRow(**row)
+            for source_id, *part in db.execute(done, [asked, list(recipes), unless_noted]).fetchall():
+                task, name, sidecar = part
+                found[source_id].read.add((task, name, sidecar))
+            for row in records(db, failed, [asked, [*recipes, ""]]):
+                found[row["source_id"]].failures.append(FailureRow(**row))
+        return found
+
+    def missing(self, roots: Sequence[str], found: Iterable[str]) -> list[str]:
+        """Paths at or under these roots, present so far or named in a failure, that are not among the found ones."""
+        there = set(found)
+        # A prefix alone: `is_under` is exact, and this lets DuckDB pass over the rest of a large archive.
+        under = " OR ".join("starts_with(path, ?)" for _ in roots)
+        query = (
+            f"SELECT path FROM files WHERE present AND ({under}) UNION SELECT path FROM failures WHERE ({under}) "
+            "ORDER BY path"
+        )
+        with self.reading(patience_s=float("inf")) as db:
+            paths = [path for (path,) in db.execute(query, [*roots, *roots]).fetchall()]
+        return [path for path in paths if path not in there and any(is_under(path, root) for root in roots)]
 
     def write(self, batch: Batch) -> None:
-        """One transaction. A part replaces what it was before under the same recipe; its failure is struck out."""
+        """One transaction. A part replaces what it was before under the same recipe, and its failure.
+
+        What has to be looked for among all that is stored is looked for by source, of the sources that were there
+        before: nearly all that a run writes is new.
+        """
         readings = [part.reading for part in batch.finished if part.reading]
+        pages = [row for part in batch.finished for row in part.pages]
+        shots = [row for part in batch.finished for row in part.shots]
+        tables = [row for part in batch.finished for row in part.tables]
+        touched = {row.source_id for row in readings} | {row.source_id for row in pages}
+        touched |= {row.source_id for row in shots}
         with self.writing() as db:
+            query = "SELECT DISTINCT source_id FROM {} WHERE source_id IN (SELECT unnest(?::VARCHAR[]))"
+            old = {
+                source_id
+                for table in ("readings", "pages", "shots")
+                for (source_id,) in db.execute(query.format(table), [sorted(touched)]).fetchall()
+            }
             upsert(db, batch.files, key=("path",))
             upsert(db, batch.sources, key=("source_id",))
-            known = existing(db, "readings", "reading_id", [reading.reading_id for reading in readings])
-            if known:
-                db.execute(
-                    "DELETE FROM cells WHERE table_id IN "
-                    "(SELECT table_id FROM tables WHERE list_contains(?, reading_id))",
-                    [known],
-                )
-                for table in (
-                    "tables",
-                    "scenes",
-                    "summaries",
-                    "sidecars",
-                    "readings",
-                    *custom_tables.custom_tables(db).values(),
-                ):
-                    db.execute(f"DELETE FROM {table} WHERE list_contains(?, reading_id)", [known])
+            replaced = [reading for reading in readings if reading.source_id in old]
+            if replaced:
+                _delete_readings(db, replaced)
             insert(db, readings)
+            _keep_newest(db, readings, old)
             insert(db, [row for part in batch.finished for row in part.sidecars])
-            upsert(db, [row for part in batch.finished for row in part.pages], key=("source_id", "page"))
-            shots = [row for part in batch.finished for row in part.shots]
-            delete(db, "shots", ("source_id",), {(row.source_id,) for row in shots})
+            of_old = {(row.source_id, row.page) for row in pages if row.source_id in old}
+            for table in ("pages", "page_lines", "form_fields"):
+                delete(db, table, ("source_id", "page"), of_old)
+            insert(db, list({(row.source_id, row.page): row for row in pages}.values()))
+            lines = [row for part in batch.finished for row in part.page_lines]
+            insert(db, list({(row.source_id, row.page): row for row in lines}.values()))
+            insert(db, [row for part in batch.finished for row in part.form_fields])
+            delete(db, "shots", ("source_id",), {(row.source_id,) for row in shots if row.source_id in old})
             insert(db, shots)
             # Each task of a video says what is said in it: the last one counts.
             cues = {
                 part.reading.source_id: part.cues for part in batch.finished if part.reading and part.cues is not None
             }
-            delete(db, "cues", ("source_id",), {(source,) for source in cues})
+            delete(db, "cues", ("source_id",), {(source,) for source in cues if source in old})
             insert(db, [row for rows in cues.values() for row in rows])
-            insert(db, [row for part in batch.finished for row in part.tables])
+            insert(db, tables)
+            if tables:
+                db.execute("INSERT INTO due SELECT 'stacks' WHERE 'stacks' NOT IN (SELECT what FROM due)")
             if batch.continues:
                 links = "(SELECT unnest(?::VARCHAR[]) AS first, unnest(?::VARCHAR[]) AS before)"
                 query = f"UPDATE tables SET continues = l.before FROM {links} AS l WHERE table_id = l.first"
@@ -231,19 +218,22 @@ class Store(Questions):
             insert(db, [row for part in batch.finished for row in part.scenes])
             insert(db, [row for part in batch.finished for row in part.summaries])
             custom_tables.insert_records(db, [row for part in batch.finished for row in part.records])
-            # Struck out: what was said of parts now read, of files now opened, of paths whose content changed.
-            db.execute(
-                "DELETE FROM failures WHERE (source_id, task, part, recipe) IN "
-                "(SELECT (source_id, task, part, recipe) FROM readings WHERE list_contains(?, reading_id))",
-                [[reading.reading_id for reading in readings]],
-            )
-            db.execute("DELETE FROM failures WHERE task = '' AND list_contains(?, source_id)", [batch.opened])
-            db.execute(
-                "DELETE FROM failures USING files WHERE list_contains(?, files.path) AND files.path = failures.path "
-                "AND failures.source_id IS DISTINCT FROM files.source_id",
-                [[file.path for file in batch.files]],
-            )
+            self._delete_failures(db, batch, readings)
             upsert(db, batch.failures, key=("path", "task", "part", "recipe"))
+
+    def _delete_failures(self, db: duckdb.DuckDBPyConnection, batch: Batch, readings: Sequence[ReadingRow]) -> None:
+        """Those of parts now read, of sources now opened, of paths whose content has changed."""
+        if not db.execute("SELECT 1 FROM failures LIMIT 1").fetchall():
+            return
+        keys = {(row.source_id, row.task, row.part, row.recipe) for row in readings}
+        if keys:
+            delete(db, "failures", ("source_id", "task", "part", "recipe"), keys)
+        db.execute("DELETE FROM failures WHERE task = '' AND list_contains(?, source_id)", [batch.opened])
+        db.execute(
+            "DELETE FROM failures USING files WHERE list_contains(?, files.path) AND files.path = failures.path "
+            "AND failures.source_id IS DISTINCT FROM files.source_id",
+            [[file.path for file in batch.files]],
+        )
 
     def forget(self, paths: Sequence[str]) -> None:
         """Files that a walk no longer finds are marked absent, and what was said of them is struck out."""
@@ -261,13 +251,13 @@ class Store(Questions):
         with self.writing() as db:
             db.execute("INSERT INTO loaded_spool_files VALUES (?, ?)", [name, datetime.now(UTC).replace(tzinfo=None)])
 
-    def table_places(self, source_id: str, recipe: str) -> list[dict[str, Any]]:
-        """The tables of a document in order: table_id, page, box, page size, n_cols, caption and the header's texts."""
+    def table_parts(self, source_id: str, recipe: str) -> list[TablePart]:
+        """The tables of a document in order, as far as is needed to see which go on from the page before."""
         query = """
             WITH placed AS (
                 SELECT t.table_id, t.page, [x0, y0, x1, y1] AS box, [width_pt, height_pt] AS size_pt,
                        n_cols, caption, table_no
-                FROM tables t JOIN readings USING (reading_id)
+                FROM tables t JOIN readings USING (source_id, reading_id)
                 JOIN pages p ON p.source_id = t.source_id AND p.page = t.page
                 WHERE t.source_id = ? AND recipe = ?
             )
@@ -279,13 +269,93 @@ class Store(Questions):
             ORDER BY page, table_no
         """
         with self.reading(patience_s=float("inf")) as db:
-            return records(db, query, [source_id, recipe])
+            found = records(db, query, [source_id, recipe])
+        return [TablePart(**row | {"box": tuple(row["box"]), "size_pt": tuple(row["size_pt"])}) for row in found]
 
     def page_texts(self, source_id: str, pages: Sequence[int] | None) -> list[tuple[int, str]]:
         """The stored pages of a document in order, all or the given ones."""
-        with self.writing() as db:
+        with self.reading(patience_s=float("inf")) as db:
             query = (
                 "SELECT page, text FROM pages WHERE source_id = ? AND (?::INTEGER[] IS NULL OR list_contains(?, page))"
             )
             chosen = None if pages is None else list(pages)
             return db.execute(query + " ORDER BY page", [source_id, chosen, chosen]).fetchall()
+
+
+_ASKED = (
+    'SELECT unnest(from_json({}, \'[{{"path": "VARCHAR", "size_bytes": "BIGINT", "modified_at": '
+    '"TIMESTAMP"}}]\'), recursive := true)'
+)
+_JOIN_SAME = """
+    same AS (
+        SELECT a.path, f.source_id FROM asked a JOIN files f USING (path, size_bytes, modified_at)
+        WHERE f.present AND a.path NOT IN (SELECT path FROM failures WHERE source_id IS NULL)
+    )
+"""
+_SAME = f"asked AS ({_ASKED.format('?')}), {_JOIN_SAME}"
+_FINISHED = f"""
+    WITH asked AS ({_ASKED.format("$asked")}), {_JOIN_SAME},
+    clean AS (
+        SELECT same.path, source_id, kind, coalesce(n_pages, 0) AS n_pages
+        FROM same JOIN sources USING (source_id) WHERE same.path NOT IN (SELECT path FROM failures)
+    ),
+    done AS (
+        SELECT source_id,
+               count(*) FILTER (part LIKE 'page:%' AND list_contains($pages::VARCHAR[], recipe)) AS n_pages_read,
+               count(*) FILTER (part IN ('document', 'video') AND list_contains($whole::VARCHAR[], recipe)) AS n_whole
+        FROM readings
+        WHERE source_id IN (SELECT source_id FROM clean) AND NOT coalesce(contains(note, $unless_noted), false)
+          AND reading_id NOT IN (SELECT reading_id FROM sidecars)
+        GROUP BY source_id
+    )
+    SELECT path, source_id FROM clean JOIN done USING (source_id)
+    WHERE kind = $kind AND n_pages_read = n_pages * len($pages::VARCHAR[]) AND n_whole = len($whole::VARCHAR[])
+"""
+
+
+def _asked(stamps: Sequence[FileStamp]) -> str:
+    return json.dumps([asdict(stamp) | {"modified_at": stamp.modified_at.isoformat(" ")} for stamp in stamps])
+
+
+def _delete_readings(db: duckdb.DuckDBPyConnection, replaced: Sequence[ReadingRow]) -> None:
+    """What these readings left when they were made before."""
+    sources = sorted({reading.source_id for reading in replaced})
+    query = (
+        "SELECT DISTINCT reading_id FROM readings WHERE source_id IN (SELECT unnest(?::VARCHAR[])) "
+        "AND reading_id IN (SELECT unnest(?::VARCHAR[]))"
+    )
+    found = db.execute(query, [sources, [reading.reading_id for reading in replaced]]).fetchall()
+    ids = [reading_id for (reading_id,) in found]
+    if not ids:
+        return
+    of_these = "source_id IN (SELECT unnest($sources::VARCHAR[])) AND reading_id IN (SELECT unnest($ids::VARCHAR[]))"
+    given = {"sources": sources, "ids": ids}
+    tables = [table_id for (table_id,) in db.execute(f"SELECT table_id FROM tables WHERE {of_these}", given).fetchall()]
+    if tables:
+        db.execute("DELETE FROM cells WHERE table_id IN (SELECT unnest(?::VARCHAR[]))", [tables])
+    for table in ("tables", "scenes", "summaries", "readings", *custom_tables.custom_tables(db).values()):
+        db.execute(f"DELETE FROM {table} WHERE {of_these}", given)
+    db.execute("DELETE FROM sidecars WHERE reading_id IN (SELECT unnest(?::VARCHAR[]))", [ids])
+
+
+def _keep_newest(db: duckdb.DuckDBPyConnection, readings: Sequence[ReadingRow], old: set[str]) -> None:
+    """The table `newest`. Readings may come in any order, as from a spool: the time of reading decides."""
+    latest: dict[tuple[str, str, str], ReadingRow] = {}
+    for row in readings:
+        key = (row.source_id, row.task, row.part)
+        if key not in latest or row.read_at >= latest[key].read_at:
+            latest[key] = row
+    news = [[*key, row.reading_id] for key, row in latest.items() if row.source_id not in old]
+    again = [key for key, row in latest.items() if row.source_id in old]
+    if news:
+        columns = [list(column) for column in zip(*news, strict=True)]
+        db.execute(f"INSERT INTO newest SELECT {', '.join(['unnest(?::VARCHAR[])'] * 4)}", columns)
+    if again:
+        delete(db, "newest", ("source_id", "task", "part"), again)
+        columns = [list(column) for column in zip(*again, strict=True)]
+        db.execute(
+            "INSERT INTO newest SELECT source_id, task, part, arg_max(reading_id, read_at) FROM readings "
+            "SEMI JOIN (SELECT unnest(?::VARCHAR[]) AS source_id, unnest(?::VARCHAR[]) AS task, "
+            "unnest(?::VARCHAR[]) AS part) USING (source_id, task, part) GROUP BY ALL",
+            columns,
+        )

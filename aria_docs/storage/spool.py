@@ -28,15 +28,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
 from aria_docs.errors import SpoolError, StoreError, UsageError
+from aria_docs.model.continued import TablePart
 from aria_docs.schemas.readings import FailureRow, Finished, RecipeRow, RunRow
 from aria_docs.schemas.records import SchemaRow
 from aria_docs.schemas.sources import FileRow, SourceRow
-from aria_docs.storage.database import Batch, Known, Store
+from aria_docs.storage.database import Store
+from aria_docs.storage.keeper import Batch, FileStamp, Known, ReadPart, Wanted, is_under, table_part
 from aria_docs.version import __version__
 
 FORMAT = 1
@@ -105,6 +107,7 @@ class Spool:
         self._lock = threading.RLock()
         self._run_name = ""
         self._no = 0
+        self._state: _Replay | None = None
         self._pages: dict[str, list[str]] = {}  # source → names of the files that have pages of it, in order
 
     def prepare(self, *, patience_s: float) -> None:  # noqa: ARG002 - nobody has to be waited for
@@ -125,27 +128,52 @@ class Spool:
             self._run_name, self._no = f"{stamp:{_STAMP}}-{run.run_id}", 0
             self._leave(Entry(run=run, recipes=list(recipes), schema=schema))
 
-    def end_run(self, run_id: str, *, n_read: int, n_failed: int, n_skipped: int) -> None:
+    def end_run(self, run_id: str, *, n_read: int, n_failed: int, n_skipped: int, interrupted: bool = False) -> None:  # noqa: ARG002 - nothing takes long
         """The last file of the run."""
         ended_at = datetime.now(UTC).replace(tzinfo=None)
         self._leave(Entry(ended=Ended(run_id, ended_at, n_read, n_failed, n_skipped)))
 
-    def known(self, recipes: Sequence[str], *, unless_noted: str | None = None) -> Known:
-        """What all files of the spool say, loaded or not. What one held that cannot be read is read again."""
-        found = _Replay(set(recipes), unless_noted)
+    def unchanged(self, stamps: Sequence[FileStamp]) -> dict[str, str]:
+        """As `Keeper.unchanged`, from all files of the spool, loaded or not."""
+        state = self._replayed()
+        return {stamp.path: source for stamp in stamps if (source := state.source_of(stamp))}
+
+    def finished(self, stamps: Sequence[FileStamp], wanted: Wanted) -> dict[str, str]:  # noqa: ARG002
+        """None: they are looked at one by one, in memory."""
+        return {}
+
+    def known(
+        self, source_ids: Sequence[str], recipes: Sequence[str], *, unless_noted: str | None = None
+    ) -> dict[str, Known]:
+        """As `Keeper.known`. What a file held that cannot be read is read again."""
+        state = self._replayed()
+        return {source: state.known(source, set(recipes), unless_noted) for source in source_ids}
+
+    def missing(self, roots: Sequence[str], found: Iterable[str]) -> list[str]:
+        """As `Keeper.missing`."""
+        gone = self._replayed().named().difference(found)
+        return sorted(path for path in gone if any(is_under(path, root) for root in roots))
+
+    def _replayed(self) -> _Replay:
+        """What all files say, read once; what this spool writes is added as it is written."""
         with self._lock:
-            self._pages = {}
-            for name in self.names():
-                try:
-                    with _reading(self.path / name) as lines:
-                        entry = _entry(lines)
-                except SpoolError as error:
-                    self._say(str(error))
-                    continue
-                found.see(entry)
-                for source in entry.pages:
-                    self._pages.setdefault(source, []).append(name)
-        return found.known()
+            if self._state is None:
+                self._state, self._pages = _Replay(), {}
+                for name in self.names():
+                    try:
+                        with _reading(self.path / name) as lines:
+                            entry = _entry(lines)
+                    except SpoolError as error:
+                        self._say(str(error))
+                        continue
+                    self._see(name, entry)
+            return self._state
+
+    def _see(self, name: str, entry: Entry) -> None:
+        if self._state is not None:
+            self._state.see(entry)
+        for source in entry.pages:
+            self._pages.setdefault(source, []).append(name)
 
     def write(self, batch: Batch) -> None:
         """One file: all of the batch or nothing."""
@@ -158,10 +186,7 @@ class Spool:
         pages: dict[str, list[int]] = {}
         for row in (row for part in batch.finished for row in part.pages):
             pages.setdefault(row.source_id, []).append(row.page)
-        with self._lock:
-            name = self._leave(Entry(batch=batch, read=read, pages=pages))
-            for source in pages:
-                self._pages.setdefault(source, []).append(name)
+        self._leave(Entry(batch=batch, read=read, pages=pages))
 
     def forget(self, paths: Sequence[str]) -> None:
         """A file that says what is gone."""
@@ -173,30 +198,17 @@ class Spool:
         wanted = texts.keys() if pages is None else texts.keys() & set(pages)
         return [(page, texts[page]) for page in sorted(wanted)]
 
-    def table_places(self, source_id: str, recipe: str) -> list[dict[str, Any]]:
-        """As `Store.table_places`."""
-        sizes: dict[int, list[float]] = {}
+    def table_parts(self, source_id: str, recipe: str) -> list[TablePart]:
+        """As `Keeper.table_parts`."""
+        sizes: dict[int, tuple[float, float]] = {}
         newest: dict[str, Finished] = {}
         for part in self._parts_of(source_id):
-            sizes |= {row.page: [row.width_pt, row.height_pt] for row in part.pages}
+            sizes |= {row.page: (row.width_pt, row.height_pt) for row in part.pages}
             if part.reading and part.reading.recipe == recipe:
                 newest[part.reading.reading_id] = part
-        tables = [(row, part) for part in newest.values() for row in part.tables if row.page in sizes]
-        places = []
-        for table, part in sorted(tables, key=lambda item: (item[0].page, item[0].table_no)):
-            heads = [cell for cell in part.cells if cell.is_header and cell.table_id == table.table_id]
-            places.append(
-                {
-                    "table_id": table.table_id,
-                    "page": table.page,
-                    "box": [table.x0, table.y0, table.x1, table.y1],
-                    "size_pt": sizes[table.page],
-                    "n_cols": table.n_cols,
-                    "caption": table.caption,
-                    "header": [cell.text for cell in sorted(heads, key=lambda cell: (cell.row_no, cell.col_no))],
-                }
-            )
-        return places
+        rows = [(table, part) for part in newest.values() for table in part.tables if table.page in sizes]
+        rows.sort(key=lambda item: (item[0].page, item[0].table_no))
+        return [table_part(table, part.cells, sizes[table.page]) for table, part in rows]
 
     def names(self) -> list[str]:
         """The files, in order. Raises StoreError."""
@@ -217,7 +229,7 @@ class Spool:
                         if source_id in sources or (part.reading and part.reading.source_id == source_id):
                             yield part
 
-    def _leave(self, entry: Entry) -> str:
+    def _leave(self, entry: Entry) -> None:
         """Writes a file that is there as a whole or not at all, whatever happens. Raises StoreError."""
         with self._lock:
             name = f"{self._run_name}-{self._no:06}.jsonl.gz"
@@ -233,17 +245,16 @@ class Spool:
                     beside.unlink(missing_ok=True)
                 _sync_folder(self.path)
             self._no += 1
-            return name
+            self._see(name, entry)
 
 
 class _Replay:
     """What a database would know that had these files loaded: the rules of `Store.write` and `Store.forget`."""
 
-    def __init__(self, recipes: set[str], unless_noted: str | None) -> None:
-        self._recipes, self._unless_noted = recipes, unless_noted
+    def __init__(self) -> None:
         self._files: dict[str, FileRow] = {}
         self._sources: dict[str, SourceRow] = {}
-        self._read: dict[tuple[str, str, str, str], str | None] = {}
+        self._read: dict[str, dict[tuple[str, str, str], tuple[str | None, str | None]]] = {}  # → sidecar, note
         self._pages: set[tuple[str, str]] = set()
         self._failures: dict[str, dict[tuple[str, str, str], FailureRow]] = {}  # path → task, part and recipe → row
         self._failing: dict[str | None, set[str]] = {}  # source → paths that have, or had, failures
@@ -259,42 +270,55 @@ class _Replay:
         self._sources |= {row.source_id: row for row in batch.sources}
         self._pages |= {(source, f"page:{page}") for source, pages in entry.pages.items() for page in pages}
         for source, task, part, recipe, note, sidecar in entry.read:
-            if recipe in self._recipes:
-                self._read[source, task, part, recipe] = sidecar
-                if self._unless_noted is not None and self._unless_noted in (note or ""):
-                    del self._read[source, task, part, recipe]
+            self._read.setdefault(source, {})[task, part, recipe] = sidecar, note
             self._strike(source, task, (part, recipe))
         for source in batch.opened:
             self._strike(source, "")
         for file in batch.files:
-            said = self._failures.get(file.path, {})
-            self._failures[file.path] = {key: row for key, row in said.items() if row.source_id == file.source_id}
+            failures = self._failures.get(file.path, {})
+            self._failures[file.path] = {key: row for key, row in failures.items() if row.source_id == file.source_id}
         for row in batch.failures:
             self._failures.setdefault(row.path, {})[row.task, row.part, row.recipe] = row
             self._failing.setdefault(row.source_id, set()).add(row.path)
 
     def _strike(self, source: str, task: str, at: tuple[str, str] | None = None) -> None:
-        """What was said of a source's task, at all or at one part under one recipe."""
+        """Deletes failures of a source's task, all or those of one part under one recipe."""
         for path in self._failing.get(source, ()):
             for key, row in list(self._failures.get(path, {}).items()):
                 if row.source_id == source and row.task == task and at in (None, (row.part, row.recipe)):
                     del self._failures[path][key]
 
-    def known(self) -> Known:
+    def source_of(self, stamp: FileStamp) -> str | None:
+        """The content of a file that is as it was."""
+        row = self._files.get(stamp.path)
+        if row is None or not row.present or (row.size_bytes, row.modified_at) != (stamp.size_bytes, stamp.modified_at):
+            return None
+        was_unreachable = any(failure.source_id is None for failure in self._failures.get(stamp.path, {}).values())
+        return None if was_unreachable else row.source_id
+
+    def named(self) -> set[str]:
+        """The paths that are present, or have failures."""
+        return {path for path, row in self._files.items() if row.present} | {
+            path for path, rows in self._failures.items() if rows
+        }
+
+    def known(self, source: str, recipes: set[str], unless_noted: str | None) -> Known:
         """What a run must know. Where a file cannot be read any more, what it held is read again: a page without its
         text is not read, a failure of a source that is not there is none."""
-        said = [row for rows in self._failures.values() for row in rows.values()]
-        said = [row for row in said if row.source_id is None or row.source_id in self._sources]
-        return Known(
-            files=self._files,
-            sources=self._sources,
-            read={
-                (source, task, part, sidecar)
-                for (source, task, part, _), sidecar in self._read.items()
-                if not part.startswith("page:") or (source, part) in self._pages
-            },
-            failures=[row for row in said if row.recipe in self._recipes or not row.recipe],
-        )
+        row = self._sources.get(source)
+        read: set[ReadPart] = set()
+        for (task, part, recipe), (sidecar, note) in self._read.get(source, {}).items():
+            has_text = not part.startswith("page:") or (source, part) in self._pages
+            noted = unless_noted is not None and unless_noted in (note or "")
+            if recipe in recipes and has_text and not noted:
+                read.add((task, part, sidecar))
+        failures = [
+            failure
+            for path in (sorted(self._failing.get(source, ())) if row else ())
+            for failure in self._failures.get(path, {}).values()
+            if failure.source_id == source and (failure.recipe in recipes or not failure.recipe)
+        ]
+        return Known(row, read, failures)
 
 
 @dataclass(slots=True)

@@ -29,7 +29,7 @@ from aria_docs.run.run import Run
 from aria_docs.storage.database import Store
 from aria_docs.storage.spool import Spool
 from tests.conftest import Told, make_pdf
-from tests.storage.test_spool import dump
+from tests.storage.test_spool import dump, parts_read
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = Options(tasks=("tables",))
@@ -88,8 +88,7 @@ def kill_tree(pid: int) -> None:
 
 
 def n_read(spool: Path) -> int:
-    recipes = [row.recipe for row in OPTIONS.recipes().values()]
-    return len(Spool(spool).known(recipes).read) if spool.exists() else 0
+    return len(parts_read(Spool(spool))) if spool.exists() else 0
 
 
 # A Prefect work pool

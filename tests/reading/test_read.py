@@ -7,10 +7,10 @@ import pytest
 
 from aria_docs.errors import OutOfMemory
 from aria_docs.ingest import sandbox
-from aria_docs.ingest.scans import reader as ocr
+from aria_docs.ingest.scans import choice
 from aria_docs.ingest.video import speech
 from aria_docs.model.engine import ModelId
-from aria_docs.reading import read, show
+from aria_docs.reading import messages, read, show
 from aria_docs.schemas.readings import Finished
 
 SAID = "A ferry leaves the harbour in the morning and carries two hundred people across the fjord."
@@ -38,7 +38,7 @@ def told(monkeypatch):
 
     def tell(path, *tasks, speech="models/tiny"):
         recipes = dict.fromkeys(tasks, "0" * 16)
-        job = read.Job(str(path), "0" * 64, "run", "embedded", recipes, 60.0, speech=speech)
+        job = messages.Job(str(path), "0" * 64, "run", "embedded", recipes, 60.0, speech=speech)
         finished = [answer for answer in read.read_video(job, ()) if isinstance(answer, Finished)]
         scenes = [scene.description for part in finished for scene in part.scenes]
         return scenes, [summary.text for part in finished for summary in part.summaries], len(listened)
@@ -75,10 +75,10 @@ def test_a_scanned_page_is_read_apart(story, tmp_path, monkeypatch):
 
     monkeypatch.setattr(sandbox, "apart", apart)
     monkeypatch.setattr(sandbox, "allow_cpu", lambda seconds: None)
-    monkeypatch.setattr(ocr, "load", lambda reader: None)
-    job = read.Job(
+    monkeypatch.setattr(choice, "load", lambda reader: None)
+    job = messages.Job(
         str(tmp_path / "scan.pdf"), "0" * 64, "run", "embedded", {"tables": "0" * 16}, 60.0,
-        ocr="rapidocr", look=read.Look("aria", 65_536, "What is there?", 4_096), model=ModelId("m", "1"),
+        ocr="rapidocr", look=messages.Look("aria", 65_536, "What is there?", 4_096), model=ModelId("m", "1"),
     )  # fmt: skip
     with pytest.raises(OutOfMemory, match="there, and not here"):
         list(story(job, [read.ReadPages((1,))]))

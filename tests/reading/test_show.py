@@ -10,8 +10,7 @@ from aria_docs.model.chat_model import Encoded
 from aria_docs.model.engine import ModelId
 from aria_docs.model.seen import SeenDocument, SeenPage, SeenVideo
 from aria_docs.reading import show as showing
-from aria_docs.reading.messages import Begun, Job, Look, ReadPages
-from aria_docs.reading.show import ShowPages
+from aria_docs.reading.messages import Begun, Job, Look, ReadPages, ShowPages
 from aria_docs.schemas.readings import Finished
 from aria_docs.tiling.pixels import Crop
 from tests.conftest import make_pdf

@@ -6,15 +6,16 @@ import shutil
 import subprocess
 import sys
 import threading
-from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aria_docs.errors import EngineError, Unreachable, UsageError
+from aria_docs.ingest import sandbox
 from aria_docs.ingest.folder import sha256_of
 from aria_docs.ingest.sandbox import Child
-from aria_docs.run import run as batch
+from aria_docs.run import scheduler
 from aria_docs.run.pending import plan
 from aria_docs.run.recipes import parse_pages
 from aria_docs.run.run import Run
@@ -159,7 +160,7 @@ def test_subtitles_that_cannot_be_read_are_a_failure_of_their_video(bench, video
     assert (bench.run().n_parts, failures(bench)) == (2, [])
 
 
-def cannot_read_subtitles(path: str) -> str:
+def cannot_read_subtitles(path: str, *, stopping=None) -> str:
     if path.endswith(".srt"):
         raise Unreachable(f"{path} cannot be read: Permission denied")
     return sha256_of(path)
@@ -228,7 +229,7 @@ def test_passwords(bench) -> None:
     ("deed", "error"), [("damaged", "Damaged"), ("segfault", "Crashed"), ("hang", "TimedOut"), ("killed-once", "")]
 )
 def test_a_page_that_fails_costs_itself_only(bench, stage, deed, error) -> None:
-    timeout_s = 2.0 if deed == "hang" else 60.0
+    timeout_s = 0.3 if deed == "hang" else 60.0
     pdf = bench.pdf(f"p2.{stage}.{deed}.pdf", 4, word=deed)
     outcome = bench.run(timeout_s=timeout_s)
     [(path, part, kind, message)] = bench.rows("SELECT path, part, error, message FROM failures")
@@ -244,6 +245,8 @@ def test_a_page_that_fails_costs_itself_only(bench, stage, deed, error) -> None:
     if deed == "killed-once":  # for want of memory: tried again unasked
         assert (again.n_parts, again.n_failed, failures(bench)) == (2, 0, [])
         assert bench.rows("SELECT status FROM readings WHERE task = 'summary'") == [("ok",)]
+    elif deed == "hang":  # a busy machine loses nothing for good
+        assert (again.n_parts > 0, again.n_failed) == (True, 1)
     else:
         assert (again.n_parts, again.n_failed) == (0, 1)
 
@@ -282,12 +285,12 @@ def test_every_copy_of_a_bad_file_has_its_own_failure(bench) -> None:
 def test_a_file_whose_first_three_parts_time_out_is_given_up(bench, workers) -> None:
     bench.pdf("all.text.hang.pdf", 30)
     bench.pdf("good.pdf", word="Good")
-    outcome = bench.run(timeout_s=1.0, workers=workers)
+    outcome = bench.run(timeout_s=0.2, workers=workers)
     assert (outcome.n_read, outcome.n_failed) == (1, 1)
     found = failures(bench)
     assert len(found) == 4
     assert found[0] == ("all.text.hang.pdf", "", "TimedOut")
-    assert bench.run(timeout_s=1.0).n_parts == 0
+    assert bench.run(timeout_s=0.2).n_failed == 1  # a time-out may always be tried again
 
 
 def test_not_one_page_can_be_read(bench) -> None:
@@ -321,7 +324,7 @@ def test_the_warm_process_dies(bench, box) -> None:
     with pytest.MonkeyPatch.context() as patch, pytest.raises(EngineError, match="SIGKILL"):
         start = own.start
         patch.setattr(
-            own, "start", lambda worker, job: start(worker.replace("aria_docs.reading.read", "misbehaving"), job)
+            own, "start", lambda worker, job, **_: start(worker.replace("aria_docs.reading.read", "misbehaving"), job)
         )
         patch.setattr("aria_docs.run.run.Sandbox", lambda **_: own)
         bench.run()
@@ -413,7 +416,7 @@ def test_a_plan_reads_and_writes_nothing(bench) -> None:
 
 
 def test_a_long_document_is_readable_before_its_end(bench, monkeypatch) -> None:
-    monkeypatch.setattr("aria_docs.run.run.BATCH_PARTS", 5)
+    monkeypatch.setattr("aria_docs.run.scheduler.BATCH_PARTS", 5)
     bench.pdf("all.text.slow.pdf", 40)
     seen = []
     write = bench.store.write
@@ -429,7 +432,7 @@ def test_a_long_document_is_readable_before_its_end(bench, monkeypatch) -> None:
 
 
 def test_a_reader_in_the_way_is_waited_for(bench, monkeypatch) -> None:
-    monkeypatch.setattr("aria_docs.run.run.BATCH_PARTS", 2)
+    monkeypatch.setattr("aria_docs.run.scheduler.BATCH_PARTS", 2)
     bench.pdf("all.text.slow.pdf", 10)
     bench.run(pages=parse_pages("1"))
     program = "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True); print(1, flush=True); input()"
@@ -455,20 +458,20 @@ def test_a_reader_in_the_way_is_waited_for(bench, monkeypatch) -> None:
 
 
 @pytest.fixture
-def ends_are_heard_last(monkeypatch) -> list[Connection]:
+def ends_are_heard_last(monkeypatch) -> list[Any]:
     """The end of a child is heard after all that the others say. Returns who was told to end."""
 
     def late(connections, timeout):
-        with_more = [c for c in connections if isinstance(c, Connection) and c not in finishing]
+        with_more = [c for c in connections if isinstance(c, sandbox._Connection) and c not in finishing]
         return heard(with_more or connections, timeout=timeout)
 
     def finish(child) -> None:
         finishing.append(child.connection)
         end(child)
 
-    finishing: list[Connection] = []
-    heard, end = batch.wait, Child.finish
-    monkeypatch.setattr("aria_docs.run.run.wait", late)
+    finishing: list[Any] = []
+    heard, end = scheduler.wait, Child.finish
+    monkeypatch.setattr("aria_docs.run.scheduler.wait", late)
     monkeypatch.setattr(Child, "finish", finish)
     return finishing
 
@@ -482,7 +485,7 @@ def test_two_children_that_end_at_once_do_not_lose_the_summary(bench, ends_are_h
 
 def test_a_child_that_dies_while_the_other_ends_does_not_lose_the_summary(bench, ends_are_heard_last) -> None:
     pdf = bench.pdf("p8.tables.hang.pdf", 8)
-    assert bench.run(timeout_s=3.0).n_parts == 9
+    assert bench.run(timeout_s=0.3).n_parts == 9
     assert bench.rows("SELECT note FROM readings WHERE task = 'summary'") == [(None,)]
     assert failures(bench) == [(pdf.name, "page:8", "TimedOut")]
 

@@ -20,7 +20,8 @@ from aria_docs.schemas.scenes import CueRow, SceneRow, ShotRow
 from aria_docs.schemas.sources import FileRow, PageRow, SourceRow
 from aria_docs.schemas.summaries import KeyPoint, SummaryRow
 from aria_docs.schemas.tables import CellRow, TableRow, table_id
-from aria_docs.storage.database import Batch, Store
+from aria_docs.storage.database import Store
+from aria_docs.storage.keeper import Batch, FileStamp, Known
 
 NOW = datetime(2026, 11, 22, 9, 30, 0, 123456)
 
@@ -121,9 +122,9 @@ def test_what_lay_beside_a_file_is_known_until_it_is_read_again(store: Store) ->
     assert reading
     beside = SidecarRow(reading_id=reading.reading_id, sha256="5f")
     store.write(Batch(finished=[Finished(reading=reading, sidecars=(beside,)), part(2)]))
-    assert store.known(["r1"]).read == {("s1", "tables", "page:1", "5f"), ("s1", "tables", "page:2", None)}
+    assert store.known(["s1"], ["r1"])["s1"].read == {("tables", "page:1", "5f"), ("tables", "page:2", None)}
     store.write(Batch(finished=[part(1)]))
-    assert store.known(["r1"]).read == {("s1", "tables", "page:1", None), ("s1", "tables", "page:2", None)}
+    assert store.known(["s1"], ["r1"])["s1"].read == {("tables", "page:1", None), ("tables", "page:2", None)}
 
 
 def test_what_is_said_is_kept_by_source_and_found_at_its_second(store: Store) -> None:
@@ -152,10 +153,14 @@ def test_what_is_known(store: Store) -> None:
     )
     store.write(Batch(files=[file("/in/s1.pdf")], sources=[source()], finished=[part(1), part(2, recipe="r2")]))
     store.write(Batch(failures=[failure(part="page:9"), failure(recipe="r2"), failure(task="", part="", recipe="")]))
-    known = store.known(["r1"])
-    assert known.files == {"/in/s1.pdf": file("/in/s1.pdf")}
-    assert known.sources == {"s1": source()}
-    assert known.read == {("s1", "tables", "page:1", None)}
+    stamp = FileStamp("/in/s1.pdf", file("/in/s1.pdf").size_bytes, file("/in/s1.pdf").modified_at)
+    assert store.unchanged([stamp, replace(stamp, size_bytes=7), replace(stamp, path="/in/s2.pdf")]) == {
+        stamp.path: "s1"
+    }
+    assert store.known(["other"], ["r1"]) == {"other": Known()}
+    known = store.known(["s1"], ["r1"])["s1"]
+    assert known.row == source()
+    assert known.read == {("tables", "page:1", None)}
     assert [(row.part, row.recipe) for row in known.failures] == [("", ""), ("page:9", "r1")]
     store.end_run("run", n_read=1, n_failed=2, n_skipped=3)
     assert one(store, "SELECT n_read * 100 + n_failed * 10 + n_skipped FROM runs WHERE ended_at > started_at") == 123
@@ -208,7 +213,7 @@ def test_views_show_the_newest_reading_of_present_files(store: Store) -> None:
 
 def test_a_database_of_the_future_and_one_that_is_none(tmp_path: Path, store: Store) -> None:
     with duckdb.connect(str(store.path)) as db:
-        db.execute("INSERT INTO migrations VALUES ('9999_future.sql', now()::TIMESTAMP)")
+        db.execute("INSERT INTO aria_docs_internal.migrations VALUES ('9999_future.sql', now()::TIMESTAMP)")
     with pytest.raises(StoreError, match="newer aria-docs"):
         store.prepare(patience_s=1)
     (tmp_path / "text.duckdb").write_text("hello " * 1000)
@@ -319,12 +324,10 @@ def test_answers_in_every_form(store: Store, tmp_path: Path, capfd: pytest.Captu
 
 def test_tables_are_joined_over_pages(store: Store) -> None:
     store.write(Batch(finished=[part(1), part(2)]))
-    first, second = store.table_places("s1", "r1")
-    assert (first["page"], first["box"], first["size_pt"], first["n_cols"], first["header"]) == (
-        1, [0, 0, 9, 9], [595, 842], 1, [],
-    )  # fmt: skip
-    store.write(Batch(continues={second["table_id"]: first["table_id"]}))
+    first, second = store.table_parts("s1", "r1")
+    assert (first.page, first.box, first.size_pt, first.n_cols, first.header) == (1, (0, 0, 9, 9), (595, 842), 1, [])
+    store.write(Batch(continues={second.table_id: first.table_id}))
     assert store.records("SELECT page, continues FROM tables ORDER BY page") == [
         {"page": 1, "continues": None},
-        {"page": 2, "continues": first["table_id"]},
+        {"page": 2, "continues": first.table_id},
     ]

@@ -29,7 +29,8 @@ from aria_docs.schemas.records import RecordRow, SchemaRow
 from aria_docs.schemas.sources import FileRow, PageRow, SourceRow
 from aria_docs.schemas.tables import CellRow, TableRow, table_id
 from aria_docs.storage import spool as spools
-from aria_docs.storage.database import Batch, Keeper, Known, Store
+from aria_docs.storage.database import Store
+from aria_docs.storage.keeper import Batch, FileStamp, Keeper
 from aria_docs.storage.spool import Spool, load
 from tests.conftest import SharedSandbox, Told, make_pdf
 
@@ -201,14 +202,11 @@ def test_what_changes_in_the_folder_changes_in_the_database(made: Made, tmp_path
 _SLOWLY = f"""if True:
     import sys
     sys.path.insert(0, {str(HERE)!r})
-    from aria_docs import batch, cli
-    from aria_docs.ingest.sandbox import Sandbox
+    from aria_docs import cli
+    from aria_docs.run import run, scheduler
+    from misbehaving import Slow
 
-    class Slow(Sandbox):
-        def start(self, worker, job):
-            return super().start(worker.replace("aria_docs.reading.read", "misbehaving"), job)
-
-    batch.Sandbox, batch.BATCH_PARTS = Slow, 2
+    run.Sandbox, scheduler.BATCH_PARTS = Slow, 2
     sys.argv[0] = "aria-docs"
     cli.main()
 """
@@ -234,7 +232,7 @@ def test_killed_again_and_again_a_worker_loses_nothing_that_was_finished(tmp_pat
         worker.wait()
         half = spool.path / f".{spools._host()}-{worker.pid}-20990101T000000000000-ab-000001.jsonl.gz.tmp"
         half.write_bytes(b"\x1f\x8bhalf a batch")
-    before = spool.known([row.recipe for row in bench.options.recipes().values()]).read
+    before = parts_read(spool)
     assert 6 <= len(before) < 25
 
     outcome = read(spool, bench.folder)
@@ -263,8 +261,8 @@ def test_a_file_half_written_by_a_living_worker_or_another_machine_is_let_be(tmp
 _LOAD_AND_DIE = """if True:
     import os, signal, sys
     from pathlib import Path
-    from aria_docs import spool
-    from aria_docs.store import Store
+    from aria_docs.storage import spool
+    from aria_docs.storage.database import Store
 
     folder, db, n, when = sys.argv[1:]
     spool._AT_ONCE_FILES = 1
@@ -509,8 +507,27 @@ def random_batch(rng: random.Random, *, first: bool) -> Batch:
     return batch
 
 
-def told(known: Known) -> tuple[Any, ...]:
-    return known.files, known.sources, known.read, sorted(row.model_dump_json() for row in known.failures)
+SOURCES = ("a" * 32, "b" * 32, "c" * 32, "d" * 32)
+STAMPS = [FileStamp(f"/{number}", size, NOW) for number in range(5) for size in (1, 2, 3)]
+
+
+def parts_read(spool: Spool) -> set[tuple[str, str, str]]:
+    """All that a spool's files say was read."""
+    entries = []
+    for name in spool.names():
+        with spools._reading(spool.path / name) as lines:
+            entries.append(spools._entry(lines))
+    return {(read.source_id, read.task, read.part) for entry in entries for read in entry.read}
+
+
+def told(keeper: Keeper, recipes: list[str], note: str | None) -> Any:
+    """All that a run may ask."""
+    known = keeper.known(SOURCES, recipes, unless_noted=note)
+    of_sources = {
+        source: (found.row, found.read, sorted(row.model_dump_json() for row in found.failures))
+        for source, found in known.items()
+    }
+    return of_sources, keeper.unchanged(STAMPS), keeper.missing(["/"], ["/3"])
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -532,16 +549,16 @@ def test_a_spool_knows_what_the_database_knows_that_has_loaded_it(seed: int, tmp
     load(spool.path, loaded, say=quiet)
     for recipes in (["r1"], ["r1", "r2"], []):
         for note in (None, "no words"):
-            expected = told(direct.known(recipes, unless_noted=note))
-            assert told(Spool(spool.path).known(recipes, unless_noted=note)) == expected
-            assert told(loaded.known(recipes, unless_noted=note)) == expected
+            expected = told(direct, recipes, note)
+            assert told(Spool(spool.path), recipes, note) == expected
+            assert told(loaded, recipes, note) == expected
     fresh = Spool(spool.path)
-    fresh.known([])
-    for source in ("a" * 32, "b" * 32, "c" * 32, "d" * 32):
+    fresh.known(SOURCES, [])
+    for source in SOURCES:
         for at in (fresh, spool):
             for pages in (None, [1, 3, 7]):
                 assert at.page_texts(source, pages) == direct.page_texts(source, pages)
-            assert at.table_places(source, "r1") == direct.table_places(source, "r1")
+            assert at.table_parts(source, "r1") == direct.table_parts(source, "r1")
     assert dump(loaded) == dump(direct)
 
 
@@ -560,7 +577,7 @@ def test_a_spool_knows_what_the_database_knows_that_has_loaded_it(seed: int, tmp
         (["run", "in", "--spool", "s", "--shard", "half"], 2, "--shard half: write for example 1/4"),
         (["run", "in", "--spool", "file", "--shard", "1/2"], 2, "--spool file: this is a file"),
         (["run", "in", "--spool", "file/in", "--shard", "1/2"], 1, "file/in: Not a directory; a spool is a folder"),
-        (["run", "texts", "--spool", "s", "--shard", "1/1"], 2, "no PDF and no video"),
+        (["run", "texts", "--spool", "s", "--shard", "1/1"], 2, "no PDF, image or video"),
         (["load", "none", "--db", "d"], 2, "none: no such folder"),
         (["load", "empty", "--db", "d"], 0, "0 spool files loaded, 0 loaded before; 0 parts"),
         (["load", "texts", "--db", "d"], 1, "a.txt is no part of a spool"),
