@@ -315,7 +315,20 @@ def export(
     db: Db,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where the files are written.")],
     form: Annotated[
-        Literal["csv", "parquet", "xlsx", "markdown", "chapters", "edl", "otio", "clips", "thumbnails", "sheets"],
+        Literal[
+            "csv",
+            "parquet",
+            "xlsx",
+            "markdown",
+            "chapters",
+            "edl",
+            "otio",
+            "clips",
+            "thumbnails",
+            "sheets",
+            "srt",
+            "vtt",
+        ],
         typer.Option("--format", help="The first three are of tables (csv of scenes too), the others of videos."),
     ] = "csv",
     stacked: Annotated[
@@ -334,9 +347,12 @@ def export(
         ),
     ] = None,
     table: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this table; may be repeated.")] = None,
+    max_chapters: Annotated[
+        int | None, typer.Option(metavar="N", help="Of chapters: at most so many for a video.  [default: 12]")
+    ] = None,
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
-    """Write tables, chapters, edit lists, clips or pictures to a folder, with a manifest."""
+    """Write tables, chapters, edit lists, clips, pictures or subtitles to a folder, with a manifest."""
     from aria_docs.export import Chosen, Left
     from aria_docs.export import export as write
     from aria_docs.storage.database import Store
@@ -346,10 +362,20 @@ def export(
         typer.echo(printable(f"{left.source}: {left.error}"), err=True)
 
     chosen = Chosen(path=path, where=where, tables=tuple(table or ()))
-    done = write(Store(db), output, form=form, stacked=stacked, separate=separate, chosen=chosen, on_left=say)
-    left = f", {len(done.left)} left out" if done.left else ""
+    done = write(
+        Store(db),
+        output,
+        form=form,
+        stacked=stacked,
+        separate=separate,
+        chosen=chosen,
+        max_chapters=max_chapters,
+        on_left=say,
+    )
+    failed = [left for left in done.left if not left.is_unwanted]
+    left = f", {len(failed)} left out" if failed else ""
     typer.echo(f"{len(done.written)} file{'s' * (len(done.written) != 1)} → {output}{left}", err=True)
-    raise typer.Exit(1 if done.left else 0)
+    raise typer.Exit(1 if failed else 0)
 
 
 @app.command()
