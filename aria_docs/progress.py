@@ -134,6 +134,53 @@ class Lines:
         print(printable(sentence), file=sys.stderr, flush=True)  # noqa: T201 - this is what the module is for
 
 
+class Steps:
+    """Steps of one kind, with the time that is left: a bar on a terminal, a line every ten seconds elsewhere."""
+
+    def __init__(self, unit: str, *, terminal: bool) -> None:
+        self._unit = unit
+        columns = (TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True) if terminal else None
+        self._task = self._bar.add_task(unit, total=None) if self._bar else None
+        self._began = self._said = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def at(self, n_done: int, n_all: int) -> None:
+        """So many of so many steps are done."""
+        if self._bar and self._task is not None:
+            self._bar.update(self._task, completed=n_done, total=n_all)
+            return
+        now = time.monotonic()
+        if n_done and now - self._said >= _LINE_EVERY_S:
+            self._said = now
+            left_s = (now - self._began) / n_done * (n_all - n_done)
+            self.say(f"{n_done:,} of {n_all:,} {self._unit}, about {_duration(left_s)} left")
+
+    def say(self, sentence: str) -> None:
+        """A line, above the bar where there is one."""
+        if self._bar:
+            self._bar.console.print(printable(sentence), markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(printable(sentence), file=sys.stderr, flush=True)  # noqa: T201 - this is what the module is for
+
+
+def steps(unit: str) -> Steps:
+    """For standard error as it is."""
+    return Steps(unit, terminal=sys.stderr.isatty())
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
 def failure_line(failure: Failure) -> str:
     """One line; the message names the file and the page."""
     return f"failed: {failure.message}"

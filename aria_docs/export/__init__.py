@@ -23,7 +23,7 @@ from aria_docs.errors import AriaDocsError, UsageError
 if TYPE_CHECKING:
     from aria_docs.storage.database import Store
 
-FORMATS = ("csv", "parquet", "xlsx", "chapters", "edl", "otio", "clips", "thumbnails", "sheets")
+FORMATS = ("csv", "parquet", "xlsx", "markdown", "chapters", "edl", "otio", "clips", "thumbnails", "sheets")
 MANIFEST = "manifest.json"
 _LONGEST_STEM = 80  # characters; with a folder and a suffix, well inside the 255 bytes of a file name in most scripts
 

@@ -1,4 +1,4 @@
-"""What the report tells, as data: the store's rows, gathered per source. Knows no HTML and draws nothing."""
+"""What the report shows, as data: the store's rows, gathered per source. Knows no HTML and draws nothing."""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ class Source:
     models:       with which weights; of the embedded engine, which has libraries for models, none.
     n_partial:    readings that are only partly there.
     grounded:     the share of its tables' cells found on the page; None without tables.
+    note:         of the first part that is only partly there: which part, and why.
     fingerprint:  changes when anything on the source's page does, the state of its file included.
     unshown:      why no picture of it can be drawn now, else None.
     """
@@ -85,6 +86,7 @@ class Source:
     n_scenes: int
     grounded: float | None
     title: str | None
+    note: str | None
     failures: tuple[Failure, ...]
     fingerprint: str
     unshown: str | None
@@ -95,9 +97,19 @@ class Source:
         return self.files[0].path
 
     @property
+    def is_gone(self) -> bool:
+        """Whether the file cannot be opened now."""
+        return not Path(self.path).is_file()
+
+    @property
     def name(self) -> str:
         """What people call it."""
         return Path(self.path).name
+
+    @property
+    def stem(self) -> str:
+        """The name without its suffix."""
+        return Path(self.path).stem
 
     @property
     def status(self) -> str:
@@ -133,6 +145,16 @@ class Cell:
     number: float | None
     box: Box | None
     grounded: bool
+    confidence: float | None = None
+    corrected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FailedCheck:
+    """What arithmetic or the page say against a table. suspects: (row, column) of the cells that may be wrong."""
+
+    note: str
+    suspects: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +171,8 @@ class TableContent:
     continues: str | None
     grounded: float | None
     cells: tuple[Cell, ...]
+    confidence: float | None = None
+    failed_checks: tuple[FailedCheck, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +196,7 @@ class SummaryContent:
 
 @dataclass(frozen=True, slots=True)
 class PageContent:
-    """A stored page; of its text, the beginning."""
+    """A stored page."""
 
     number: int
     width_pt: float
@@ -195,14 +219,28 @@ class SceneContent:
     thumbnail: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A subtitle or a spoken line at its own seconds."""
+
+    start_s: float
+    end_s: float
+    text: str
+
+
 @dataclass(slots=True)
 class Contents:
-    """Everything on a source's page. `frames`: the times that a model saw; empty where none was."""
+    """Everything on a source's page.
+
+    cues:    None where the database is older than they are.
+    frames:  the times that a model saw; empty where none was.
+    """
 
     source: Source
     pages: dict[int, PageContent] = field(default_factory=dict)
     tables: list[TableContent] = field(default_factory=list)
     scenes: list[SceneContent] = field(default_factory=list)
+    cues: list[Cue] | None = None
     summary: SummaryContent | None = None
     readings: list[dict[str, Any]] = field(default_factory=list)
     frames: list[float] = field(default_factory=list)
@@ -210,34 +248,70 @@ class Contents:
 
 def read_overview(store: Store) -> Overview:
     """Raises StoreError, StoreBusy."""
-    failures = tuple(Failure(**row) for row in _rows(store, _FAILURES))
+    failures = tuple(Failure(**row) for row in query(store, _FAILURES))
     said: dict[str, list[Failure]] = {}
     for failure in failures:
         if failure.source_id:
             said.setdefault(failure.source_id, []).append(failure)
+    later = _later_facts(store, columns(store))
     return Overview(
         database=store.path,
-        sources=tuple(_source(row, tuple(said.get(row["source_id"], ()))) for row in _rows(store, _SOURCES)),
+        sources=tuple(
+            _source(row, tuple(said.get(row["source_id"], ())), later.get(row["source_id"], []))
+            for row in query(store, _SOURCES)
+        ),
         failures=failures,
-        engines=tuple(_rows(store, _ENGINES)),
-        runs=tuple(_rows(store, "SELECT * FROM runs ORDER BY started_at DESC LIMIT 10")),
+        engines=tuple(query(store, _ENGINES)),
+        runs=tuple(query(store, "SELECT * FROM runs ORDER BY started_at DESC LIMIT 10")),
     )
 
 
 def read_contents(store: Store, sources: Sequence[Source], *, cells_at_once: int = 50_000) -> Iterator[Contents]:
     """What is on the page of each source, in order. Read in portions: the database is scanned once for each, and no
     more than about `cells_at_once` cells are held. Raises StoreError, StoreBusy."""
-    for portion in _portions(sources, cells_at_once):
-        yield from _portion(store, portion)
+    known = columns(store)
+    for portion in portions(sources, cells_at_once):
+        yield from _portion(store, portion, known)
 
 
-def search_entries(store: Store) -> Iterator[tuple[str, str, str]]:
-    """What the overview's search finds beside files: (source_id, where on its page, words) of tables and scenes."""
-    for row in _rows(store, _SEARCHED):
-        yield row["source_id"], row["place"], " ".join(row["words"].split())
+def columns(store: Store) -> dict[str, set[str]]:
+    """Tables and views of the database with their columns: an older one has fewer. Raises StoreError, StoreBusy."""
+    found: dict[str, set[str]] = {}
+    for row in query(store, "SELECT table_name, column_name FROM information_schema.columns"):
+        found.setdefault(row["table_name"], set()).add(row["column_name"])
+    return found
 
 
-def _portions(sources: Sequence[Source], cells_at_once: int) -> Iterator[list[Source]]:
+def corrects(known: dict[str, set[str]], view: str) -> bool:
+    """Whether the view shows what people have corrected; in an older database none was."""
+    return "corrected" in known.get(view, ())
+
+
+def _cells_query(known: dict[str, set[str]]) -> str:
+    if not corrects(known, "document_cells"):
+        return _CELLS
+    view = known["document_cells"]
+    box = "d.x0, d.y0, d.x1, d.y1" if "x0" in view else "c.x0, c.y0, c.x1, c.y1"
+    confidence = "d.confidence, " if "confidence" in view else ""
+    return _CORRECTED_CELLS.replace("{more}", confidence + box)
+
+
+def _later_facts(store: Store, known: dict[str, set[str]]) -> dict[str, list[Any]]:
+    """What changes a source's page without a new reading of it: checks and corrections. Their hashes, by source."""
+    queries = []
+    if "checks" in known:
+        queries.append(_CHECKS_DIGEST)
+    if "corrections" in known:
+        queries.append(_CORRECTIONS_DIGEST)
+    facts: dict[str, list[Any]] = {}
+    for sql in queries:
+        for row in query(store, sql):
+            facts.setdefault(row["source_id"], []).append(row["digest"])
+    return facts
+
+
+def portions(sources: Sequence[Source], cells_at_once: int) -> Iterator[list[Source]]:
+    """The sources in order, each portion with about so many cells."""
     portion: list[Source] = []
     n_cells = 0
     for source in sources:
@@ -251,31 +325,43 @@ def _portions(sources: Sequence[Source], cells_at_once: int) -> Iterator[list[So
         yield portion
 
 
-def _portion(store: Store, sources: Sequence[Source]) -> Iterator[Contents]:
+def _portion(store: Store, sources: Sequence[Source], known: dict[str, set[str]]) -> Iterator[Contents]:
     found = {source.id: Contents(source) for source in sources}
-    these = _listed(found)
-    for row in _rows(store, _PAGES.format(these=these)):
+    these = listed(found)
+    for row in query(store, _PAGES.format(these=these)):
         contents = found[row.pop("source_id")]
         contents.pages[row["number"]] = PageContent(**row)
     cells = {
         table: tuple(_cell(row) for row in rows)
-        for table, rows in groupby(_rows(store, _CELLS.format(these=these)), itemgetter("table_id"))
+        for table, rows in groupby(query(store, _cells_query(known).format(these=these)), itemgetter("table_id"))
     }
-    for row in _rows(store, _TABLES.format(these=these)):
-        found[row["source_id"]].tables.append(_table(row, cells.get(row["table_id"], ())))
-    for row in _rows(store, _SCENES.format(these=these)):
+    failed: dict[str, list[FailedCheck]] = {}
+    for row in query(store, _FAILED_CHECKS.format(these=these)) if "checks" in known else ():
+        suspects = tuple((at["row_no"], at["col_no"]) for at in row["suspects"] or ())
+        failed.setdefault(row["table_id"], []).append(FailedCheck(row["note"] or row["kind"], suspects))
+    tables = _CORRECTED_TABLES if corrects(known, "document_tables") else _TABLES
+    for row in query(store, tables.format(these=these)):
+        id_ = row["table_id"]
+        found[row["source_id"]].tables.append(_table(row, cells.get(id_, ()), tuple(failed.get(id_, ()))))
+    if "cues" in known:
+        cues = {
+            id_: list(rows) for id_, rows in groupby(query(store, _CUES.format(these=these)), itemgetter("source_id"))
+        }
+        for id_, contents in found.items():
+            contents.cues = [Cue(row["start_s"], row["end_s"], row["text"]) for row in cues.get(id_, ())]
+    for row in query(store, (_CORRECTED_SCENES if corrects(known, "video_scenes") else _SCENES).format(these=these)):
         found[row.pop("source_id")].scenes.append(SceneContent(**row))
-    for row in _rows(store, f"SELECT s.* FROM summaries s SEMI JOIN latest_readings USING (reading_id) WHERE {these}"):
+    for row in query(store, f"SELECT s.* FROM summaries s SEMI JOIN latest_readings USING (reading_id) WHERE {these}"):
         points = tuple(Point(**point) for point in row["key_points"] or ())
         found[row["source_id"]].summary = SummaryContent(row["title"], row["language"], row["text"] or "", points)
-    for row in _rows(store, _READINGS.format(these=these)):
+    for row in query(store, _READINGS.format(these=these)):
         contents = found[row["source_id"]]
         contents.frames = row["frames"] or contents.frames
         contents.readings.append(row)
     yield from found.values()
 
 
-def _source(row: dict[str, Any], failures: tuple[Failure, ...]) -> Source:
+def _source(row: dict[str, Any], failures: tuple[Failure, ...], later: list[Any]) -> Source:
     files = tuple(FileState(**file) for file in row.pop("files"))
     # A copy that is still as it was serves as well as the first.
     states = [(file.why_not_shown(), file) for file in files]
@@ -283,7 +369,7 @@ def _source(row: dict[str, Any], failures: tuple[Failure, ...]) -> Source:
     unshown = None if shown else states[0][0]
     if shown:
         files = (shown, *(file for file in files if file is not shown))
-    facts = [row, [file.path for file in files], [repr(failure) for failure in failures], unshown]
+    facts = [row, [file.path for file in files], [repr(failure) for failure in failures], unshown, later]
     fingerprint = hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()
     row.pop("digest")
     if not re.fullmatch("[0-9a-f]+", row["source_id"]):  # it becomes the name of a file
@@ -300,18 +386,20 @@ def _source(row: dict[str, Any], failures: tuple[Failure, ...]) -> Source:
     )
 
 
-def _table(row: dict[str, Any], cells: tuple[Cell, ...]) -> TableContent:
+def _table(row: dict[str, Any], cells: tuple[Cell, ...], failed_checks: tuple[FailedCheck, ...]) -> TableContent:
     return TableContent(
         id=row["table_id"],
         page=row["page"],
         number=row["table_no"],
-        box=_box(row),
+        box=box_of(row),
         n_rows=row["n_rows"],
         n_cols=row["n_cols"],
         caption=row["caption"],
         continues=row["continues"],
         grounded=row["grounded"],
         cells=cells,
+        confidence=row.get("confidence"),
+        failed_checks=failed_checks,
     )
 
 
@@ -324,20 +412,25 @@ def _cell(row: dict[str, Any]) -> Cell:
         is_header=row["is_header"],
         text=row["text"] or "",
         number=row["number"],
-        box=_box(row),
+        box=box_of(row),
         grounded=row["grounded"],
+        confidence=row.get("confidence"),
+        corrected=bool(row.get("corrected")),
     )
 
 
-def _box(row: dict[str, Any]) -> Box | None:
+def box_of(row: dict[str, Any]) -> Box | None:
+    """The row's box; None where it has none."""
     return None if row["x0"] is None else (row["x0"], row["y0"], row["x1"], row["y1"])
 
 
-def _rows(store: Store, query: str) -> list[dict[str, Any]]:
-    return store.records(query, patience_s=_PATIENCE_S)
+def query(store: Store, sql: str) -> list[dict[str, Any]]:
+    """The rows that it answers. Raises StoreError, StoreBusy."""
+    return store.records(sql, patience_s=_PATIENCE_S)
 
 
-def _listed(ids: Iterable[str]) -> str:
+def listed(ids: Iterable[str]) -> str:
+    """The condition that a row is of one of these sources."""
     quoted = ", ".join("'{}'".format(text.replace("'", "''")) for text in ids)
     return f"source_id IN ({quoted})"
 
@@ -347,6 +440,7 @@ WITH read AS (
     SELECT source_id, count(*) AS n_parts, count(*) FILTER (status = 'partial') AS n_partial, max(read_at) AS read_at,
            list(DISTINCT engine ORDER BY engine) AS engines,
            list(DISTINCT model ORDER BY model) FILTER (engine <> 'embedded') AS models,
+           first(concat_ws(': ', replace(part, 'page:', 'page '), note) ORDER BY part) FILTER (note <> '') AS note,
            md5(string_agg(concat_ws('|', reading_id, read_at, status, note), ';' ORDER BY reading_id)) AS digest
     FROM latest_readings GROUP BY source_id
 ), measured AS (
@@ -370,7 +464,8 @@ SELECT s.source_id, s.kind, s.size_bytes, s.n_pages, s.duration_s, s.width, s.he
        coalesce(any_value(read.n_partial), 0) AS n_partial, any_value(read.read_at) AS read_at,
        coalesce(any_value(tabled.n_tables), 0) AS n_tables, coalesce(any_value(tabled.n_cells), 0) AS n_cells,
        coalesce(any_value(filmed.n_scenes), 0) AS n_scenes, any_value(tabled.grounded) AS grounded,
-       any_value(told.title) AS title, concat(any_value(read.digest), any_value(tabled.digest)) AS digest
+       any_value(told.title) AS title, any_value(read.note) AS note,
+       concat(any_value(read.digest), any_value(tabled.digest)) AS digest
 FROM sources s
 JOIN files f ON f.source_id = s.source_id AND f.present
 LEFT JOIN read ON read.source_id = s.source_id
@@ -391,7 +486,7 @@ SELECT engine, model, model_revision, prompt_version, list(DISTINCT task ORDER B
 FROM latest_readings GROUP BY engine, model, model_revision, prompt_version ORDER BY last_at DESC
 """
 _PAGES = """
-SELECT source_id, page AS number, width_pt, height_pt, from_ocr, left(text, 3000) AS text FROM pages WHERE {these}
+SELECT source_id, page AS number, width_pt, height_pt, from_ocr, text FROM pages WHERE {these}
 """
 _TABLES = """
 SELECT t.* FROM tables t SEMI JOIN latest_readings USING (reading_id)
@@ -413,18 +508,32 @@ SELECT source_id, task, part, engine, model, status, note, seconds, input_tokens
 FROM latest_readings WHERE {these}
 ORDER BY source_id, task, try_cast(split_part(part, ':', 2) AS INTEGER), part
 """
-# A table is found by its caption, its header and its first column; a scene by its title and description.
-_SEARCHED = """
-SELECT t.source_id, t.page AS major, t.table_no AS minor, concat('t', t.page, '-', t.table_no) AS place,
-       concat_ws(' ', t.caption, string_agg(c.text, ' ' ORDER BY c.row_no, c.col_no)) AS words
-FROM tables t SEMI JOIN latest_readings USING (reading_id)
-LEFT JOIN cells c ON c.table_id = t.table_id AND (c.is_header OR c.col_no = 0) AND c.row_no < 12 AND c.text <> ''
-GROUP BY t.source_id, t.page, t.table_no, t.caption
-UNION ALL
-SELECT source_id, scene_no, 0, concat('s', scene_no), concat_ws(' ', title, description)
-FROM scenes SEMI JOIN latest_readings USING (reading_id) WHERE concat_ws('', title, description) <> ''
-UNION ALL
-SELECT source_id, -1, 0, 'summary', concat_ws(' ', title, text)
-FROM summaries SEMI JOIN latest_readings USING (reading_id)
-ORDER BY source_id, major, minor
+_CORRECTED_TABLES = """
+SELECT DISTINCT * EXCLUDE (path) FROM document_tables WHERE {these} ORDER BY source_id, page, table_no
 """
+_CORRECTED_CELLS = """
+SELECT DISTINCT d.table_id, d.row_no, d.col_no, d.row_span, d.col_span, d.is_header, d.text, d.number, d.grounded,
+       d.corrected, {more}
+FROM document_cells d LEFT JOIN cells c USING (table_id, row_no, col_no)
+WHERE d.{these} ORDER BY table_id, row_no, col_no
+"""
+_CORRECTED_SCENES = """
+SELECT DISTINCT s.source_id, scene_no AS number, s.start_s, s.end_s, s.transition, title, description, thumbnail,
+       coalesce(shots.transition_end_s - shots.transition_start_s, 0) AS transition_s
+FROM video_scenes s LEFT JOIN shots ON shots.source_id = s.source_id AND shots.start_s = s.start_s
+WHERE s.{these} ORDER BY s.source_id, scene_no
+"""
+_CHECKS_DIGEST = """
+SELECT source_id,
+       md5(string_agg(concat_ws('|', table_id, check_no, holds, note), ';' ORDER BY table_id, check_no)) AS digest
+FROM checks JOIN tables USING (table_id) GROUP BY source_id
+"""
+_CORRECTIONS_DIGEST = """
+SELECT source_id, md5(string_agg(concat_ws('|', correction_id, state), ';' ORDER BY correction_id)) AS digest
+FROM corrections GROUP BY source_id
+"""
+_FAILED_CHECKS = """
+SELECT table_id, kind, note, suspects FROM checks SEMI JOIN (SELECT table_id FROM tables WHERE {these}) USING (table_id)
+WHERE NOT holds ORDER BY table_id, check_no
+"""
+_CUES = "SELECT source_id, start_s, end_s, text FROM cues WHERE {these} ORDER BY source_id, cue_no"

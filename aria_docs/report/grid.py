@@ -16,6 +16,7 @@ MAX_ROWS = 100
 MAX_COLS = 60
 MAX_CELLS_PER_SOURCE = 20_000
 FEW_ROWS = 5
+MAX_ROWS_ASKED = 5_000  # what "Show all rows" lays out: half a second
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,12 +192,21 @@ class Store(Questions):
             insert(db, readings)
             _keep_newest(db, readings, old)
             insert(db, [row for part in batch.finished for row in part.sidecars])
-            delete(
-                db, "pages", ("source_id", "page"), {(row.source_id, row.page) for row in pages if row.source_id in old}
-            )
+            of_old = {(row.source_id, row.page) for row in pages if row.source_id in old}
+            for table in ("pages", "page_lines", "form_fields"):
+                delete(db, table, ("source_id", "page"), of_old)
             insert(db, list({(row.source_id, row.page): row for row in pages}.values()))
+            lines = [row for part in batch.finished for row in part.page_lines]
+            insert(db, list({(row.source_id, row.page): row for row in lines}.values()))
+            insert(db, [row for part in batch.finished for row in part.form_fields])
             delete(db, "shots", ("source_id",), {(row.source_id,) for row in shots if row.source_id in old})
             insert(db, shots)
+            # Each task of a video says what is said in it: the last one counts.
+            cues = {
+                part.reading.source_id: part.cues for part in batch.finished if part.reading and part.cues is not None
+            }
+            delete(db, "cues", ("source_id",), {(source,) for source in cues if source in old})
+            insert(db, [row for rows in cues.values() for row in rows])
             insert(db, tables)
             if tables:
                 db.execute("INSERT INTO due SELECT 'stacks' WHERE 'stacks' NOT IN (SELECT what FROM due)")
@@ -260,7 +269,8 @@ class Store(Questions):
             ORDER BY page, table_no
         """
         with self.reading(patience_s=float("inf")) as db:
-            return [TablePart(**row) for row in records(db, query, [source_id, recipe])]
+            found = records(db, query, [source_id, recipe])
+        return [TablePart(**row | {"box": tuple(row["box"]), "size_pt": tuple(row["size_pt"])}) for row in found]
 
     def page_texts(self, source_id: str, pages: Sequence[int] | None) -> list[tuple[int, str]]:
         """The stored pages of a document in order, all or the given ones."""

@@ -70,6 +70,13 @@ FROM scenes s
 JOIN aria_docs_internal.newest USING (source_id, reading_id)
 JOIN files f ON f.source_id = s.source_id AND f.present;
 
+-- One row per subtitle or spoken line of each present file, with clock times as people write them.
+CREATE OR REPLACE VIEW video_cues AS
+SELECT f.path, c.cue_no, c.start_s, c.end_s,
+       strftime(make_timestamp(CAST(c.start_s * 1e6 AS BIGINT)), '%H:%M:%S.%g') AS start_clock, c.text, c.origin,
+       c.source_id
+FROM cues c JOIN files f ON f.source_id = c.source_id AND f.present;
+
 -- One row per summary and present file.
 CREATE OR REPLACE VIEW file_summaries AS
 SELECT f.path, s.title, s.language, s.text, s.key_points, s.source_id, s.reading_id
@@ -77,7 +84,7 @@ FROM summaries s
 JOIN aria_docs_internal.newest USING (source_id, reading_id)
 JOIN files f ON f.source_id = s.source_id AND f.present;
 
--- What a search looks through: one row per page, caption, summary and scene of each present file.
+-- What a search looks through: one row per page, caption, summary, scene and cue of each present file.
 CREATE OR REPLACE VIEW search_texts AS
 SELECT 'page' AS kind, f.path, p.page, NULL::DOUBLE AS start_s, p.text, p.source_id
 FROM pages p JOIN files f ON f.source_id = p.source_id AND f.present
@@ -87,7 +94,9 @@ UNION ALL
 SELECT 'summary', path, NULL, NULL, concat_ws(chr(10), title, text), source_id FROM file_summaries
 UNION ALL
 SELECT 'scene', path, NULL, start_s, concat_ws(chr(10), title, description), source_id FROM video_scenes
-WHERE title IS NOT NULL OR description IS NOT NULL;
+WHERE title IS NOT NULL OR description IS NOT NULL
+UNION ALL
+SELECT 'cue', path, NULL, start_s, text, source_id FROM video_cues;
 
 -- The words of a text as a search compares them: without case and accents.
 CREATE OR REPLACE MACRO words_of(text) AS regexp_extract_all(strip_accents(lower(text)), '[\p{L}\p{M}\p{N}]+');

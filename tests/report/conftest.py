@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import av
+import duckdb
 import numpy as np
 import pymupdf
 import pytest
@@ -30,6 +31,7 @@ EVIL = [
 ]
 EVIL_NAME = "<img src=x onerror=alert(1)>&amp;.pdf"
 FRAMES = [0.25, 1.0, 1.75]
+CUES = [(0.0, 0.9, "The tide is coming in."), (0.9, 1.4, "There she sails."), (1.4, 2.0, "Farewell, Krykkje!")]
 
 
 def box_of(row: int, col: int) -> tuple[float, float, float, float]:
@@ -52,7 +54,7 @@ def draw_document(path: Path) -> None:
 def draw_video(path: Path) -> None:
     """Two seconds, 20 frames, each a grey of its own."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=10)
+        stream = container.add_stream("libvpx", rate=10)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for n in range(20):
             pixels = np.full((48, 64, 3), 12 * n, dtype=np.uint8)
@@ -120,6 +122,19 @@ def summary(source_id: str, part: str, *points: KeyPoint, title: str = "The flee
     return Finished(reading=of, summaries=(row,))
 
 
+def write_cues(store: Store, source_id: str, cues: list[tuple[float, float, str]]) -> None:
+    """As DESIGN.md has the table, in whatever version of the database."""
+    with duckdb.connect(store.path) as db:
+        db.execute(
+            "CREATE TABLE IF NOT EXISTS cues (source_id VARCHAR, cue_no INTEGER, start_s DOUBLE, end_s DOUBLE, "
+            "text VARCHAR, origin VARCHAR)"
+        )
+        rows = [(source_id, n, *cue, "sidecar") for n, cue in enumerate(cues)]
+        db.executemany(
+            "INSERT INTO cues (source_id, cue_no, start_s, end_s, text, origin) VALUES (?, ?, ?, ?, ?, ?)", rows
+        )
+
+
 def failure(path: Path | str, **more: object) -> FailureRow:
     values = {
         "path": str(path), "source_id": None, "task": "", "part": "", "recipe": "r1", "stage": "open",
@@ -150,6 +165,22 @@ class Made:
         """Only the fleet's file is there."""
         self.store.forget([str(file) for file in self.files.iterdir() if file.name != "fleet.pdf"])
 
+    def bring_back(self) -> None:
+        """The fleet's file is found again."""
+        self.store.write(Batch(files=[file_row(self.files / "fleet.pdf", FLEET)]))
+
+    def fail_alike(self, n: int) -> None:
+        """As many failures of one reason, two in each file."""
+        self.store.write(
+            Batch(
+                failures=[
+                    failure(f"/in/{i // 2}.pdf", task="tables", part=f"page:{i % 2 + 1}", error="EngineError",
+                            message=f"/in/{i // 2}.pdf: 400 Bad Request: no image inputs")
+                    for i in range(n)
+                ]
+            )
+        )  # fmt: skip
+
     def read_again(self) -> None:
         """The fleet's table, later and with another last row."""
         later = reading(FLEET, "tables", "page:2", read_at=READ_AT.replace(hour=11))
@@ -168,7 +199,7 @@ class Made:
 def make_database(folder: Path) -> Made:
     files = folder / "files"
     files.mkdir()
-    fleet, hostile, film = files / "fleet.pdf", files / EVIL_NAME, files / "tour.avi"
+    fleet, hostile, film = files / "fleet.pdf", files / EVIL_NAME, files / "tour.webm"
     draw_document(fleet)
     with pymupdf.open() as document:
         document.new_page(width=WIDTH, height=HEIGHT).insert_text((60, 80), "harmless to look at")
@@ -229,7 +260,41 @@ def make_database(folder: Path) -> Made:
             ],
         )
     )
+    write_cues(store, FILM, CUES)
     return Made(store, files)
+
+
+def make_long(folder: Path) -> Store:
+    """A document that is no longer there: 60 pages of 8,000 letters, and a table of 300 rows on page 50."""
+    store = Store(folder / "long.duckdb")
+    store.prepare(patience_s=5)
+    rows = [["No", "Name"], *([str(n), f"Fjordling {n}"] for n in range(1, 300))]
+    words = "The water of the fjord is cold and clear. " * 190
+    texts = tuple(
+        PageRow(
+            source_id=FLEET, page=n, width_pt=WIDTH, height_pt=HEIGHT, text=f"{words} Landmark {n}.", from_ocr=False
+        )
+        for n in range(1, 61)
+    )
+    listed = table(reading(FLEET, "tables", "page:50"), 50, rows, caption="Table 9. The young")
+    finished = [
+        Finished(reading=listed.reading, tables=listed.tables, cells=listed.cells),
+        Finished(reading=reading(FLEET, "tables", "page:1"), pages=texts),
+    ]
+    source = SourceRow(
+        source_id=FLEET, path="/gone/long.pdf", kind="pdf", size_bytes=9, n_pages=60, first_seen_at=READ_AT
+    )
+    file = FileRow(path="/gone/long.pdf", source_id=FLEET, size_bytes=9, modified_at=READ_AT)
+    store.write(Batch(files=[file], sources=[source], finished=finished))
+    return store
+
+
+@pytest.fixture(scope="session")
+def long_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of `make_long`."""
+    folder = tmp_path_factory.mktemp("long")
+    write_report(make_long(folder), folder / "report")
+    return folder / "report"
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """The report in headless Chromium, as people open it: from disk, without a network.
 
 Wants Debian's chromium (`apt-get install chromium`) or a Chrome, and playwright out of the dev extra; skipped without.
+The test of accessibility wants axe-core too, which is no part of this repository: `npm pack axe-core`, unpack it, and
+name its axe.min.js in AXE_CORE.
 """
 
 import os
@@ -11,6 +13,8 @@ from typing import Any
 
 import pymupdf
 import pytest
+
+from aria_docs.report.site import write_report
 
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install '.[dev]' brings playwright")
 
@@ -37,7 +41,9 @@ class Visit:
 
     def __init__(self, chromium: Any, made: Any, folder: Path, **options: Any) -> None:
         self.made, self.folder = made, folder
-        self._context = chromium.new_context(accept_downloads=True, viewport={"width": 1300, "height": 900}, **options)
+        self.own: list[str] = []  # requests of the film's own file
+        options = {"viewport": {"width": 1300, "height": 900}, **options}
+        self._context = chromium.new_context(accept_downloads=True, **options)
         self._context.grant_permissions(["clipboard-read", "clipboard-write"])
         self.page = self._context.new_page()
         self.complaints: list[str] = []
@@ -47,7 +53,9 @@ class Visit:
         self.page.on("request", self._asked)
 
     def _asked(self, request: Any) -> None:
-        if not request.url.startswith((self.folder.as_uri() + "/", "data:")):
+        if self.made and request.url == (self.made.files / "tour.webm").as_uri():
+            self.own.append(request.url)
+        elif not request.url.startswith((self.folder.as_uri() + "/", "data:")):
             self.complaints.append(f"request: {request.url}")
 
     def go(self, name: str, anchor: str = "") -> Any:
@@ -56,6 +64,10 @@ class Visit:
 
     def source(self, source_id: str, anchor: str = "") -> Any:
         return self.go(f"sources/{source_id}.html", anchor)
+
+    def another(self) -> Any:
+        """A second tab."""
+        return self._context.new_page()
 
     def close(self) -> None:
         self._context.close()
@@ -67,6 +79,15 @@ def visit(chromium: Any, report: Any) -> Iterator[Visit]:
     yield window
     window.close()
     assert not window.complaints
+
+
+def eventually(page: Any, expression: str) -> None:
+    """Waits until it holds; playwright's own waiting would `eval`, which the page's policy forbids."""
+    for _ in range(400):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(25)
+    raise AssertionError(expression)
 
 
 def in_sight(locator: Any) -> bool:
@@ -116,22 +137,81 @@ def test_search_finds_inside_files_and_leads_there(visit: Visit) -> None:
     page.keyboard.type("KRYKKJE havorn")  # neither case nor accents matter
     hit = page.locator(".hits li a")
     hit.wait_for()
-    assert page.locator(".count").text_content() == "1 of 3 files"
+    assert page.locator(".count").text_content() == "1 of 4 files, 1 place"
+    assert page.locator(".hits li small").text_content() == "Havørn  │  1998  │  -12"
+    assert page.locator(".hits mark").all_text_contents() == ["Havørn"]
     hit.click()
-    page.wait_for_url(f"**/{visit.made.fleet}.html#t2-0")
-    assert in_sight(page.locator("#t2-0"))
+    page.wait_for_url(f"**/{visit.made.fleet}.html#t2-0&q=KRYKKJE+havorn")
+    page.locator(".grid .here").wait_for()
+    assert page.locator(".grid .hit").all_text_contents() == ["Havørn", "Krykkje"]
+    assert in_sight(page.locator(".grid .here"))
     page.go_back()
+    page.locator(".hits mark").first.wait_for()
+    assert page.locator("#find").input_value() == "KRYKKJE havorn", "Back comes back to what was found"
+
+
+def test_a_cell_is_found_from_the_overview_and_marked_on_its_page(visit: Visit) -> None:
+    page = visit.go("index.html")
+    page.locator("#find").fill("-12")
+    page.locator(".hits li a").click()
+    page.locator(".grid .here").wait_for()
+    assert page.locator(".grid .hit").all_text_contents() == ["-12"]
+    key = page.locator(".grid .here").get_attribute("data-k")
+    assert "on" in page.locator(f"g rect[data-k='{key}']").get_attribute("class"), "its place on the page is lit"
+
+
+def test_an_empty_answer_says_what_was_searched(visit: Visit) -> None:
+    page = visit.go("index.html")
     page.locator("#find").fill("no such thing")
-    page.get_by_text("0 of 3 files").wait_for()
-    page.keyboard.press("Escape")
-    assert page.locator(".count").text_content() == "3 files"
+    page.get_by_text("Nothing found inside files").wait_for()
+    said = page.locator(".hits .none").text_content()
+    for what in ("2 tables", "1 page", "2 scenes", "3 spoken lines", "4 files"):
+        assert what in said
+    page.locator("#find").press("Escape")
+    assert page.locator(".count").text_content() == "4 files"
+
+
+def test_hits_come_by_relevance_and_all_can_be_reached(visit: Visit) -> None:
+    page = visit.go("index.html", "#q=fleet")
+    page.locator(".hits mark").first.wait_for()
+    first = page.locator(".hits li").first.text_content()
+    assert "Table 1. The fleet" in first or "summary" in first, "a caption or a title comes before a text"
+    page = visit.go("index.html", "#q=e")
+    page.locator(".hits mark").first.wait_for()
+    n_places = int(page.locator(".hits h2").text_content().split(":")[1].split()[0])
+    assert n_places > 8 and page.locator(".hits li").count() == 8
+    page.get_by_role("button", name="Show").click()
+    assert page.locator(".hits li").count() == n_places
+    assert page.evaluate("document.activeElement.closest('li') === document.querySelector('.hits li:nth-child(9)')")
+
+
+def test_an_address_reopens_the_view_and_back_leaves_it(visit: Visit) -> None:
+    page = visit.go("index.html")
+    page.get_by_role("button", name="PDF", exact=True).click()
+    page.get_by_role("button", name="File", exact=True).click()
+    page.locator("#find").fill("ferries")
+    page.locator(".hits mark").first.wait_for()
+    view, lines = page.url, page.locator("#files .line:visible .file").all_text_contents()
+    assert "kind=pdf" in view and "sort=name" in view and "q=ferries" in view
+    other = visit.another()
+    other.goto(view)
+    other.locator(".hits mark").first.wait_for()
+    assert other.locator("#files .line:visible .file").all_text_contents() == lines
+    assert other.locator("#find").input_value() == "ferries"
+    assert other.get_by_role("button", name="PDF", exact=True).get_attribute("aria-pressed") == "true"
+    page.go_back()
+    page.get_by_text("2 of 4 files").wait_for()
+    assert page.locator("#find").input_value() == "" and "kind=pdf" in page.url
+    page.go_back()
+    page.go_back()
+    page.get_by_text("4 files", exact=True).wait_for()
 
 
 def test_filters_and_order(visit: Visit) -> None:
     page = visit.go("index.html")
     names = page.locator("#files [role=rowgroup] .line:visible .file a")
     page.get_by_role("button", name="Video").click()
-    assert names.all_text_contents() == ["tour.avi"]
+    assert names.all_text_contents() == ["tour.webm"]
     page.get_by_role("group", name="Kind").get_by_role("button", name="All").click()
     page.get_by_role("button", name="File", exact=True).click()
     first = names.all_text_contents()
@@ -193,9 +273,93 @@ def test_keys(visit: Visit) -> None:
     page.get_by_text("0 of 1 table").wait_for()
 
 
+def test_keyboard_alone_reaches_everything(visit: Visit) -> None:
+    """Tab comes to every link, button and field; arrows to every cell, and its place on the page lights up."""
+    for name in ("index.html", f"sources/{visit.made.fleet}.html", f"sources/{visit.made.film}.html"):
+        page = visit.go(name)
+        wanted = page.locator("a[href]:visible, button:visible, input:visible, video:visible, summary:visible")
+        total = page.evaluate(
+            "nodes => nodes.filter(n => !n.closest('.timeline, dialog')).length", wanted.element_handles()
+        )
+        reached = set()
+        for _ in range(3 * total + 20):
+            page.keyboard.press("Tab")
+            reached.add(page.evaluate("[...document.querySelectorAll('*')].indexOf(document.activeElement)"))
+        missed = page.evaluate(
+            """([nodes, reached]) => nodes.filter(n => !n.closest('.timeline, dialog'))
+            .filter(n => !reached.includes([...document.querySelectorAll('*')].indexOf(n))).map(n => n.outerHTML)""",
+            [wanted.element_handles(), list(reached)],
+        )
+        assert not missed
+    page = visit.source(visit.made.fleet)
+    page.locator("#t2-0 .scroll").focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowDown", "ArrowRight"):
+        page.keyboard.press(key)
+    assert page.evaluate("document.activeElement.textContent") == "2021"
+    key = page.evaluate("document.activeElement.dataset.k")
+    assert "on" in page.locator(f"g rect[data-k='{key}']").get_attribute("class")
+
+
+def test_a_part_leads_back_to_its_address_and_its_sql(visit: Visit) -> None:
+    page = visit.source(visit.made.fleet)
+    page.locator("#t2-0").get_by_role("button", name="Link, SQL").click()
+    page.get_by_role("button", name="Copy SQL").click()
+    query = page.evaluate("navigator.clipboard.readText()")
+    assert [row["c0"] for row in visit.made.store.records(query)] == [row[0] for row in visit.made.rows]
+    page.get_by_role("button", name="Copy Link to this").click()
+    link = page.evaluate("navigator.clipboard.readText()")
+    page.keyboard.press("Escape")
+    other = visit.another()
+    other.goto(link)
+    assert in_sight(other.locator("#t2-0")) and other.evaluate("document.activeElement.id") == "t2-0"
+    page.locator("#p3 [data-lead]").click()
+    query = page.locator("#lead code").nth(1).text_content()
+    assert visit.made.store.records(query) == [{"text": ""}]
+    page = visit.source(visit.made.film)
+    page.locator("#s1").get_by_role("button", name="Link, SQL").click()
+    [scene] = visit.made.store.records(page.locator("#lead code").nth(1).text_content())
+    assert scene["start_s"] == 1.2
+
+
+def test_a_page_is_zoomed_and_its_pdf_opens_there(visit: Visit) -> None:
+    page = visit.source(visit.made.fleet)
+    link = page.locator("#p2").get_by_role("link", name="Open the PDF at this page")
+    assert link.get_attribute("href") == (visit.made.files / "fleet.pdf").as_uri() + "#page=2"
+    before = page.locator("#p2 img").bounding_box()["width"]
+    page.locator("#p2").get_by_role("button", name="Zoom").click()
+    width = page.locator("#zoom img").bounding_box()["width"]
+    page.get_by_role("button", name="Larger").click()
+    assert before < width < page.locator("#zoom img").bounding_box()["width"]
+
+
+def test_a_long_document_has_all_pages_rows_and_words(chromium: Any, long_report: Path) -> None:
+    visit = Visit(chromium, None, long_report)
+    name = f"sources/{next((long_report / 'sources').glob('*.html')).name}"
+    page = visit.go(name)
+    assert page.locator(".sheet-row").count() == 60
+    assert (long_report / name).stat().st_size < 200_000, "long texts are side files"
+    page.locator("#p7 summary").click()
+    page.locator("#p7 .words").get_by_text("Landmark 7.").wait_for()
+    assert page.locator("#t50-0 tr").count() == 100
+    page.get_by_role("button", name="Show all rows").click()
+    page.locator("#t50-0").get_by_text("Fjordling 299", exact=True).wait_for()
+    assert page.locator("#t50-0 tr").count() == 300 and page.locator("#t50-0 thead tr").count() == 1
+    assert page.locator("g[data-table=t50-0] rect[data-k]").count() in (0, 600)
+    page = visit.go("index.html", "#q=fjordling+287")
+    page.locator(".hits li a").click()
+    page.locator(".grid .here").wait_for()
+    assert in_sight(page.get_by_text("Fjordling 287", exact=True)), "a row that the page cuts is shown when asked for"
+    page = visit.go("index.html", "#q=landmark+33")
+    page.locator(".hits li a").click()
+    page.locator("#p33 mark.here").wait_for()
+    assert in_sight(page.locator("#p33 mark.here"))
+    visit.close()
+    assert not visit.complaints
+
+
 def test_summary_leads_to_its_pages(visit: Visit) -> None:
     page = visit.source(visit.made.fleet)
-    page.get_by_role("link", name="page 3").click()
+    page.get_by_role("link", name="page 3", exact=True).click()
     assert in_sight(page.locator("#p3"))
     page.locator("#p3 img").wait_for()
     assert page.locator("#p3 img").evaluate("image => image.decode().then(() => image.naturalHeight)") == 1200
@@ -219,8 +383,82 @@ def test_a_video_shows_its_scenes_and_what_the_model_saw(visit: Visit) -> None:
     assert "A grey morning." in page.locator(".preview").text_content()
     page.locator("#find").fill("morning")
     page.get_by_text("1 of 2 scenes").wait_for()
+    page.locator("#find").fill("")
     page.get_by_role("link", name="0:01.5").click()  # a key point, within the second scene
-    assert page.url.endswith("#s1")
+    page.wait_for_url("**#t=1.50")
+
+
+def test_a_film_plays_from_a_scene_with_its_words_beside_it(visit: Visit) -> None:
+    page = visit.source(visit.made.film)
+    assert not visit.own, "nothing of the film is loaded before someone asks for it"
+    page.locator("#s1").get_by_role("button", name="Play").click()
+    eventually(page, "document.querySelector('video').currentTime >= 1.2")
+    page.locator("#s1[aria-current]").wait_for()
+    assert visit.own
+    page.locator(".cues li").nth(0).get_by_role("link").click()
+    page.locator(".cues li:nth-child(1)[aria-current]").wait_for()
+    page.locator(".cues li:nth-child(2)[aria-current]").wait_for()  # it goes along
+    page = visit.another()
+    page.goto(visit.page.url.partition("#")[0] + "#t=1.5")
+    page.locator(".cues li:nth-child(3)[aria-current]").wait_for()
+    eventually(page, "Math.abs(document.querySelector('video').currentTime - 1.5) < .05")
+    assert page.evaluate("document.querySelector('video').paused"), "an address does not begin to talk"
+    page.locator("#find").fill("farewell")
+    page.get_by_text("0 of 2 scenes, 1 spoken line").wait_for()
+    assert page.locator(".cues li:visible mark").all_text_contents() == ["Farewell,"]
+
+
+def test_a_spoken_word_is_found_at_its_second(visit: Visit) -> None:
+    page = visit.go("index.html", "#q=farewell")
+    page.locator(".hits li a").click()
+    page.locator(".cues li:nth-child(3)[aria-current]").wait_for()
+    eventually(page, "Math.abs(document.querySelector('video').currentTime - 1.4) < .05")
+
+
+def test_a_film_that_does_not_play_says_what_would(chromium: Any, made: Any, tmp_path: Path) -> None:
+    (made.files / "tour.webm").write_bytes(b"no film any more")
+    write_report(made.store, tmp_path / "report", pictures=False)
+    visit = Visit(chromium, made, tmp_path / "report")
+    page = visit.source(made.film)
+    page.locator("#s0").get_by_role("button", name="Play").click()
+    page.get_by_text("This browser cannot play the file").wait_for()
+    assert f"aria-docs export --db {made.store.path} --format clips" in page.locator(".unplayable").text_content()
+    visit.close()
+    assert not visit.complaints
+
+
+def test_a_touched_cell_shows_its_place_on_a_narrow_screen(chromium: Any, report: Any) -> None:
+    visit = Visit(chromium, *report, viewport={"width": 390, "height": 844}, has_touch=True)
+    page = visit.source(visit.made.fleet)
+    page.get_by_role("cell", name="Krykkje").tap()
+    peek = page.locator(".peek")
+    assert in_sight(peek) and peek.locator("image").get_attribute("href").endswith("p2-1200.webp")
+    x0, y0, x1, y1 = visit.made.box_of(2, 0)
+    ring = peek.locator("rect")
+    assert [float(ring.get_attribute(name)) for name in ("x", "y", "width", "height")] == [x0, y0, x1 - x0, y1 - y0]
+    visit.close()
+    assert not visit.complaints
+
+
+AXE = os.environ.get("AXE_CORE", "")
+
+
+@pytest.mark.skipif(not Path(AXE).is_file(), reason="AXE_CORE names no axe.min.js of axe-core: npm pack axe-core")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_fault(chromium: Any, report: Any, scheme: str) -> None:
+    visit = Visit(chromium, *report, color_scheme=scheme, bypass_csp=True)
+    views = ["index.html", "index.html#q=fleet", f"sources/{visit.made.fleet}.html", f"sources/{visit.made.film}.html"]
+    for width in (1300, 390):
+        visit.page.set_viewport_size({"width": width, "height": 844})
+        for view in views:
+            name, _, anchor = view.partition("#")
+            page = visit.go(name, f"#{anchor}" if anchor else "")
+            page.wait_for_timeout(300)
+            page.evaluate(Path(AXE).read_text(encoding="utf-8"))
+            found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+            serious = [fault for fault in found if fault["impact"] in ("serious", "critical")]
+            assert not serious, (view, width, [(fault["id"], fault["nodes"][0]["html"]) for fault in serious])
+    visit.close()
 
 
 def test_dark_print_and_narrow(chromium: Any, report: Any) -> None:

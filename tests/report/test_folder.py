@@ -1,12 +1,13 @@
 """The folder: only what a report has made is ever replaced or removed."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from aria_docs.errors import UsageError
-from aria_docs.report.folder import MANIFEST, Folder
+from aria_docs.report.folder import JOURNAL, MANIFEST, Folder
 
 
 def write(path: Path, **pages: str) -> int:
@@ -55,11 +56,35 @@ def test_cut_short_everything_stays_known_as_ours(tmp_path: Path) -> None:
     assert write(tmp_path, a="1") == 2  # b and c are swept
 
 
+def test_a_file_that_no_report_has_made_is_never_overwritten(tmp_path: Path) -> None:
+    write(tmp_path, a="1")
+    (tmp_path / "sub" / "b.html").write_text("mine")
+    with pytest.raises(UsageError, match=r"b\.html is no file of this report"):
+        write(tmp_path, a="1", b="2")
+    assert (tmp_path / "sub" / "b.html").read_text() == "mine"
+    assert write(tmp_path, c="3") == 1, "what was made before the refusal is still ours"
+
+
+def test_killed_what_was_put_is_ours_and_what_was_finished_is_whole(tmp_path: Path) -> None:
+    write(tmp_path / "a", a="1")
+    with Folder(tmp_path / "a") as site:
+        site.finished("b", "2", [site.put("sub/b.html", "2")])
+        site.put("sub/half.html", "3")
+        shutil.copytree(tmp_path / "a", tmp_path / "killed")
+    journal = tmp_path / "killed" / JOURNAL
+    journal.write_text(journal.read_text() + '{"put": "sub/torn')  # the line in which the power went
+    with Folder(tmp_path / "killed") as site:
+        assert site.keep("a", "1") and site.keep("b", "2") and not site.keep("half", "3")
+        site.put("sub/half.html", "3 again")
+        site.finished("half", "3", ["sub/half.html"])
+        assert site.sweep() == 0
+
+
 def test_what_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(UsageError, match="cannot be written"), Folder(tmp_path / "taken" / "report"):
         pass
     with Folder(tmp_path / "report") as site:
-        (tmp_path / "report" / "a.html").mkdir()
+        (tmp_path / "report" / "sub").write_text("a file")
         with pytest.raises(UsageError, match="cannot be written"):
-            site.put("a.html", "text")
+            site.put("sub/a.html", "text")

@@ -22,7 +22,7 @@ def test_pages_and_frames(sandbox: Sandbox, made: Any) -> None:
     pages = list(draw(sandbox, Wanted(str(made.files / "fleet.pdf"), numbers=(1, 3))))
     assert [drawn.at for drawn in pages] == [1, 3]
     assert all(drawn.picture and drawn.cover and len(drawn.cover) < len(drawn.picture) for drawn in pages[:1])
-    frames = list(draw(sandbox, Wanted(str(made.files / "tour.avi"), times_s=(0.25, 1.75))))
+    frames = list(draw(sandbox, Wanted(str(made.files / "tour.webm"), times_s=(0.25, 1.75))))
     assert [drawn.at for drawn in frames] == [0.25, 1.75] and frames[0].picture != frames[1].picture
 
 
