@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 
-# A word for table, and a number, a Roman one or a letter.
-_CAPTION = re.compile(
-    r"(?:table|tab\.|exhibit|appendix|annex|schedule|tabelle|tableau|tabla|tabela|tabella|tabel|tabell|таблица|表)"
-    r"\s*(?:[A-Z]{0,2}[-.]?\d|[IVXLC]+\b|[A-Z]\b|[一二三四五六七八九十])",
-    re.IGNORECASE,
+_TABLE = (
+    r"table|tab\.|tabelle|tableau|tabla|tabela|tabella|tabel|tabell|taulukko|táblázat|tabulka|tabuľka|tablo"
+    r"|таблица|таблиця|табл\.|πίνακας|טבלה|جدول|表|표"
 )
+_OTHER = r"exhibit|appendix|annex|schedule"
+_NUMBER = r"\s*(?:[A-Z]{0,2}[-.]?\d+(?:[.-]\d+)*|[IVXLC]+\b|[A-Z]\b|[一二三四五六七八九十])"
+# A word for table, and a number, a Roman one or a letter.
+_CAPTION = re.compile(rf"(?:{_TABLE}|{_OTHER}){_NUMBER}", re.IGNORECASE)
+_OF_TABLE = re.compile(rf"(?:{_TABLE}){_NUMBER}", re.IGNORECASE)
 
 
 def number_of(text: str) -> str | None:
@@ -25,3 +28,8 @@ def number_of(text: str) -> str | None:
 def is_caption(text: str) -> bool:
     """Whether a text begins like the caption of a table."""
     return number_of(text) is not None
+
+
+def names_table(text: str) -> bool:
+    """Whether it does so with a word for table; an appendix may hold anything."""
+    return _OF_TABLE.match(text) is not None

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from aria_docs.errors import AriaDocsError, UsageError
+from aria_docs import cli_adapt
+from aria_docs.credentials import without_credentials
+from aria_docs.errors import AriaDocsError, EngineError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +39,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.add_typer(cli_adapt.app)
 
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files and folders; folders are walked deeply.")]
 Db = Annotated[Path, typer.Option("--db", metavar="FILE", help="The database; made where it does not exist.")]
@@ -46,6 +49,16 @@ Engine = Annotated[
 ]
 Model = Annotated[
     str | None, typer.Option(metavar="DIR_OR_ID", help="Aria's weights; of --engine remote, the server's model.")
+]
+Revision = Annotated[
+    str | None, typer.Option(metavar="REVISION", help="Branch, tag or commit of --model, where that is a hub id.")
+]
+Device = Annotated[
+    str | None,
+    typer.Option(metavar="DEVICE", help="Where Aria runs: cpu, cuda or cuda:1. [default: the first card, else cpu]"),
+]
+Adapter = Annotated[
+    str | None, typer.Option(metavar="DIR", help="A LoRA adapter for Aria's weights, as aria-docs adapt train makes.")
 ]
 Server = Annotated[
     list[str] | None,
@@ -96,7 +109,10 @@ Timeout = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Results on standard output as JSON.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks, and what the parsers' libraries print.")]
 
-_NOTHING = "no PDF and no video was found there: name a file or folder that holds some"
+_FORMAT_OF: dict[str, Literal["csv", "json", "parquet", "markdown"]] = {
+    ".csv": "csv", ".json": "json", ".parquet": "parquet", ".md": "markdown",
+}  # fmt: skip
+_NOTHING = "no PDF, image or video was found there: name a file or folder that holds some"
 
 
 @app.command()
@@ -115,6 +131,9 @@ def run(
     ] = None,
     engine: Engine = "auto",
     model: Model = None,
+    revision: Revision = None,
+    device: Device = None,
+    adapter: Adapter = None,
     server: Server = None,
     profile: Profile = None,
     resolution: Resolution = None,
@@ -145,20 +164,22 @@ def run(
     """Read what is new, changed, or failed for a reason that may pass, and store it."""
     from aria_docs import progress
     from aria_docs.ingest.shards import parse_shard
-    from aria_docs.run.pending import plan
+    from aria_docs.run.pending import holds_any, plan
     from aria_docs.run.run import Run
 
     shown: progress.Bars | progress.Lines = progress.Bars() if sys.stderr.isatty() else progress.Lines()
     keeper = _keeper(db, spool, shard=shard, say=shown.say)
     choice, options = _options(
-        engine=engine, model=model, servers=server, profile=profile, resolution=resolution, frames=frames,
-        sampling=sampling, schema=schema, per=per, quantize=quantize, kv_cache=kv_cache,
-        request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model, ocr=ocr, pages=pages,
-        workers=workers, password_file=password_file, timeout=timeout, force=force, retry_failed=retry_failed,
-        debug=debug,
+        engine=engine, model=model, revision=revision, device=device, adapter=adapter, servers=server,
+        profile=profile, resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per,
+        quantize=quantize, kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model,
+        ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout, force=force,
+        retry_failed=retry_failed, debug=debug,
     )  # fmt: skip
     if shard:
         options = replace(options, shard=parse_shard(shard))
+    if not keeper.path.exists() and not holds_any(paths):  # before anything is made
+        raise UsageError(_NOTHING)
     if dry_run:
         _end_of_plan(plan(paths, keeper, options), as_json=as_json)
     if prefect:
@@ -184,9 +205,9 @@ def load(
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
     """Take what is in a spool into the database, each of its files once."""
-    from aria_docs.progress import printable
     from aria_docs.storage.database import Store
     from aria_docs.storage.spool import load as take
+    from aria_docs.text_table import printable
 
     def say(sentence: str) -> None:
         typer.echo(printable(sentence), err=True)
@@ -199,10 +220,16 @@ def schedule(
     paths: Paths,
     db: Db,
     cron: Annotated[str, typer.Option(metavar="CRON", help="When, as in '0 2 * * *' for every night at two.")],
+    timezone: Annotated[
+        str | None, typer.Option(metavar="TZ", help="Of CRON, as in Europe/Oslo. [default: the machine's]")
+    ] = None,
     documents: Annotated[bool, typer.Option("--documents", help="PDFs only.")] = False,
     videos: Annotated[bool, typer.Option("--videos", help="Videos only.")] = False,
     engine: Engine = "auto",
     model: Model = None,
+    revision: Revision = None,
+    device: Device = None,
+    adapter: Adapter = None,
     server: Server = None,
     profile: Profile = None,
     resolution: Resolution = None,
@@ -225,15 +252,16 @@ def schedule(
 ) -> None:
     """Serve the flows on a schedule, until interrupted; each run reads what is new or changed."""
     _, options = _options(
-        engine=engine, model=model, servers=server, profile=profile, resolution=resolution, frames=frames,
-        sampling=sampling, schema=schema, per=per, quantize=quantize, kv_cache=kv_cache,
-        request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model, ocr=ocr, pages=pages,
-        workers=workers, password_file=password_file, timeout=timeout, force=False, retry_failed=False, debug=debug,
+        engine=engine, model=model, revision=revision, device=device, adapter=adapter, servers=server,
+        profile=profile, resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per,
+        quantize=quantize, kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model,
+        ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout, force=False,
+        retry_failed=False, debug=debug,
     )  # fmt: skip
     from aria_docs.flows.schedule import serve
 
     kinds = [kind for kind, asked in (("pdf", documents), ("video", videos)) if asked] or ["pdf", "video"]
-    serve(paths, db, options, kinds=kinds, cron=cron, password_file=password_file)
+    serve(paths, db, options, kinds=kinds, cron=cron, timezone=timezone, password_file=password_file)
 
 
 @app.command()
@@ -246,16 +274,19 @@ def sql(
         ),
     ] = None,
     form: Annotated[
-        Literal["table", "csv", "json", "parquet"], typer.Option("--format", help="How the answer is written.")
-    ] = "table",
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where it is written.")] = None,
+        Literal["table", "lines", "markdown", "csv", "json", "parquet"] | None,
+        typer.Option("--format", help="How the answer is written. [default: table, or by the suffix of -o]"),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="A .csv, .json, .parquet, .xlsx or .md file.")
+    ] = None,
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
     """Query the database, read-only."""
     from aria_docs.storage.database import Store
 
     if query is None:
-        if output or form != "table":
+        if output or form:
             raise UsageError("--format and -o are for one query: name it, or - for standard input")
         from aria_docs import shell
 
@@ -263,9 +294,18 @@ def sql(
         return
     if query == "-":
         query = sys.stdin.read()
-    if form == "table" and output and output.suffix[1:] in ("csv", "json", "parquet"):
-        form = output.suffix[1:]  # type: ignore[assignment]
-    Store(db).answer(query, form=form, target=output)
+    if output and form is None:
+        form = _FORMAT_OF.get(output.suffix.lower())
+        if output.suffix.lower() == ".xlsx":
+            from aria_docs.export.xlsx import write_answer
+
+            write_answer(output, Store(db).ask(query))
+            return
+        if form is None:
+            raise UsageError(
+                f"-o {output}: the suffix says the format, {', '.join(_FORMAT_OF)} or .xlsx; or add --format"
+            )
+    Store(db).answer(query, form=form or "table", target=output)
 
 
 @app.command()
@@ -273,34 +313,85 @@ def export(
     db: Db,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where the files are written.")],
     form: Annotated[
-        Literal["csv", "parquet", "xlsx", "chapters", "edl", "otio", "clips", "thumbnails", "sheets"],
+        Literal["csv", "parquet", "xlsx", "markdown", "chapters", "edl", "otio", "clips", "thumbnails", "sheets"],
         typer.Option("--format", help="The first three are of tables (csv of scenes too), the others of videos."),
     ] = "csv",
     stacked: Annotated[
-        bool, typer.Option("--stacked", help="Tables of one header as one file, instead of a file each.")
+        bool, typer.Option("--stacked", help="Tables of one stack as one file or sheet, instead of one each.")
     ] = False,
+    separate: Annotated[
+        bool, typer.Option("--separate", help="Of xlsx: a workbook for each table, instead of one for all.")
+    ] = False,
+    path: Annotated[
+        str | None, typer.Option(metavar="GLOB", help="Only files whose path or name matches, as in '*annual*'.")
+    ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SQL", help="Only tables of document_tables, or scenes of video_scenes, where this holds."
+        ),
+    ] = None,
+    table: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this table; may be repeated.")] = None,
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
     """Write tables, chapters, edit lists, clips or pictures to a folder, with a manifest."""
-    from aria_docs.export import Left
+    from aria_docs.export import Chosen, Left
     from aria_docs.export import export as write
-    from aria_docs.progress import printable
     from aria_docs.storage.database import Store
+    from aria_docs.text_table import printable
 
     def say(left: Left) -> None:
         typer.echo(printable(f"{left.source}: {left.error}"), err=True)
 
-    done = write(Store(db), output, form=form, stacked=stacked, on_left=say)
-    typer.echo(f"{len(done.written)} files → {output}" + (f", {len(done.left)} left out" * bool(done.left)), err=True)
+    chosen = Chosen(path=path, where=where, tables=tuple(table or ()))
+    done = write(Store(db), output, form=form, stacked=stacked, separate=separate, chosen=chosen, on_left=say)
+    left = f", {len(done.left)} left out" if done.left else ""
+    typer.echo(f"{len(done.written)} file{'s' * (len(done.written) != 1)} → {output}{left}", err=True)
     raise typer.Exit(1 if done.left else 0)
+
+
+@app.command()
+def read(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A PDF, an image or a video.")],
+    form: Annotated[
+        Literal["markdown", "json"], typer.Option("--format", help="Markdown, or everything that was read as JSON.")
+    ] = "markdown",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="OUT", help="A file to write. [default: standard output]")
+    ] = None,
+    pages: Pages = None,
+    ocr: Ocr = None,
+    password_file: PasswordFile = None,
+    timeout: Timeout = 60.0,
+    debug: Debug = False,  # noqa: ARG001 - read by main
+) -> None:
+    """Read one file without a database and print what was read."""
+    from aria_docs.document import read as read_file
+    from aria_docs.progress import failure_line
+    from aria_docs.run.recipes import read_passwords
+    from aria_docs.text_table import printable
+
+    passwords = read_passwords(password_file) if password_file else ()
+    document = read_file(file, pages=pages, passwords=passwords, ocr=ocr, timeout_s=timeout)
+    is_json = form == "json"
+    text = json.dumps(document.as_json(), indent=2, ensure_ascii=False) + "\n" if is_json else document.to_markdown()
+    if output:
+        output.write_text(text, encoding="utf-8")
+    else:
+        typer.echo(text, nl=False)
+    for note in document.notes:
+        typer.echo(printable(f"not read: {note}"), err=True)
+    for failure in document.failures:
+        typer.echo(printable(failure_line(failure)), err=True)
+    raise typer.Exit(1 if document.failures else 0)
 
 
 @app.command()
 def status(db: Db, as_json: Json = False, debug: Debug = False) -> None:  # noqa: ARG001 - read by main
     """What is done, what has failed and why."""
-    from aria_docs.progress import printable
     from aria_docs.status import read_status
     from aria_docs.storage.database import Store
+    from aria_docs.text_table import printable
 
     current = read_status(Store(db))
     if as_json:
@@ -324,8 +415,8 @@ def budget(
 ) -> None:
     """What reading with Aria would take: tiles, tokens, windows, GPU memory. Reads no model."""
     from aria_docs.forecast import Forecast
-    from aria_docs.progress import printable
     from aria_docs.survey import survey
+    from aria_docs.text_table import printable
     from aria_docs.tiling.resolution import named
 
     forecasts = list(survey(paths, mode=named(resolution) if resolution else None, frames=frames))
@@ -367,6 +458,9 @@ def _options(
     *,
     engine: Literal["auto", "embedded", "aria", "remote"],
     model: str | None,
+    revision: str | None,
+    device: str | None,
+    adapter: str | None,
     servers: list[str] | None,
     profile: str | None,
     resolution: Literal["medium", "high", "ultra"] | None,
@@ -389,19 +483,29 @@ def _options(
     retry_failed: bool,
     debug: bool,
 ) -> tuple[Choice, Options]:
-    from aria_docs.ingest.scans.reader import choose as choose_reader
+    from aria_docs.ingest.scans.choice import choose as choose_reader
     from aria_docs.model.choice import choose
     from aria_docs.model.custom import load as load_schema
     from aria_docs.run.recipes import Options, parse_pages, parse_tasks, read_passwords
 
     own_task = None if schema is None else load_schema(schema, per=per).name
-    choice = choose(engine, model=model, servers=servers or (), profile=profile)
+    choice = choose(
+        engine,
+        model=model,
+        revision=revision,
+        device=device,
+        servers=servers or (),
+        profile=profile,
+        adapter=adapter,
+    )
     return choice, Options(
         engine=choice.engine,
         model=choice.model,
         revision=choice.revision,
+        device=device,
         profile=choice.profile,
         context=choice.context,
+        adapter=choice.adapter,
         servers=tuple(servers or ()),
         request_timeout_s=request_timeout,
         resolution=resolution,
@@ -454,7 +558,8 @@ def _end_of_load(loaded: Loaded, spool: Path, db: Path, *, as_json: bool) -> Non
 
 def _end_of_plan(plan: Plan, *, as_json: bool) -> None:
     """Says what would be read, and exits with the status that a run with nothing to read would have."""
-    from aria_docs.progress import failure_line, printable
+    from aria_docs.progress import failure_line
+    from aria_docs.text_table import printable
 
     if not (plan.pending or plan.done or plan.failures or plan.n_elsewhere):
         raise UsageError(_NOTHING)
@@ -475,13 +580,18 @@ def _end_of_plan(plan: Plan, *, as_json: bool) -> None:
 
 def _end(outcome: Outcome, db: Path | None, spool: Path | None, as_json: bool) -> None:
     """Says how the run ended, and exits with the status of that."""
+    from aria_docs.text_table import printable
+
     if as_json:
         where = {"db": str(db)} if db else {"spool": str(spool)}
         typer.echo(json.dumps(asdict(outcome) | where, indent=2))
     else:
         counts = f"{outcome.n_read} files read, {outcome.n_skipped} done before, {outcome.n_failed} failed"
+        counts += f", {outcome.n_partial} read in part" if outcome.n_partial else ""
         ignored = f", {outcome.n_ignored} of other kinds ignored" if outcome.n_ignored else ""
         elsewhere = f", {outcome.n_elsewhere} of other shards" if outcome.n_elsewhere else ""
+        for line in outcome.partial_lines():
+            typer.echo(printable(line), err=True)
         parts = f"{outcome.n_parts} parts in {outcome.seconds:.1f} s"
         typer.echo(f"{counts}{elsewhere}{ignored}; {parts} → {db or spool}", err=True)
         if spool:
@@ -490,19 +600,43 @@ def _end(outcome: Outcome, db: Path | None, spool: Path | None, as_json: bool) -
             typer.echo(f"why: aria-docs status --db {shlex.quote(str(db))}", err=True)
     if outcome.interrupted:
         typer.echo("interrupted: what was finished is kept, and the same command reads the rest", err=True)
-        raise typer.Exit(130)
+        raise typer.Exit(_interrupts.status)
     if outcome.n_files == outcome.n_elsewhere == 0:
         raise UsageError(_NOTHING)
     raise typer.Exit(1 if outcome.n_failed else 0)
 
 
 def _command() -> str:
-    return shlex.join(["aria-docs", *sys.argv[1:]])
+    return without_credentials(shlex.join(["aria-docs", *sys.argv[1:]]))
+
+
+class _Interrupts:
+    """What ^C and SIGTERM do: the first ends the work, and what is finished is stored; a second one is answered with
+    a line; a third ends the process where it stands."""
+
+    def __init__(self) -> None:
+        self.n, self.status = 0, 130
+
+    def __call__(self, number: int, _: object) -> None:
+        self.n += 1
+        if self.n == 1:
+            self.status = 128 + number
+            raise KeyboardInterrupt
+        if self.n == 2:
+            os.write(2, b"aria-docs: storing what is finished; once more ends at once\n")
+        else:
+            os.write(2, b"aria-docs: ended at once; what was stored before is kept\n")
+            os._exit(self.status)
+
+
+_interrupts = _Interrupts()
 
 
 def main() -> None:
     """Entry of the `aria-docs` command."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's stop keeps what is finished too
+    for number in (signal.SIGINT, signal.SIGTERM):  # a service manager's stop keeps what is finished too
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and a shell's & leave it
+            signal.signal(number, _interrupts)
     if "--debug" not in sys.argv:
         sys.excepthook = lambda kind, error, _: typer.echo(
             f"aria-docs: {kind.__name__}: {error} (a defect: --debug says where)", err=True
@@ -514,7 +648,7 @@ def main() -> None:
         sys.exit(typer.main.get_command(app)(standalone_mode=False))
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("aria-docs: interrupted", err=True)
-        sys.exit(130)
+        sys.exit(_interrupts.status)
     except typer.TyperException as error:
         typer.echo(f"aria-docs: {error.format_message()} (see aria-docs --help)", err=True)
         sys.exit(2)
@@ -522,4 +656,4 @@ def main() -> None:
         if "--debug" in sys.argv:
             traceback.print_exception(error)
         typer.echo(f"aria-docs: {error}", err=True)
-        sys.exit(2 if isinstance(error, UsageError) else 1)
+        sys.exit(2 if isinstance(error, UsageError) else 3 if isinstance(error, EngineError) else 1)

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Box = tuple[float, float, float, float]
-Transition = Literal["start", "cut", "dissolve", "fade"]
+Transition = Literal["start", "cut", "dissolve", "fade", "wipe"]
+Origin = Literal["track", "sidecar", "speech"]
 
 
 def one_note(*notes: str | None) -> str | None:
@@ -58,7 +59,8 @@ class TableCell:
 class TableCandidate:
     """A table as the parser of the page sees it: geometry and text, nothing interpreted yet.
 
-    ruled:  lines are drawn between its rows, or both over and under it.
+    ruled:    lines are drawn between its rows, or both over and under it.
+    lattice:  lines are drawn around its cells.
     """
 
     box: Box
@@ -67,6 +69,7 @@ class TableCandidate:
     n_header_rows: int
     cells: tuple[TableCell, ...]
     ruled: bool = False
+    lattice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +91,22 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class FormField:
+    """One field of a form on a page; `checked` is for check boxes and radio buttons, `value` for the others."""
+
+    name: str
+    kind: Literal["text", "checkbox", "radio", "choice", "signature"]
+    value: str | None
+    checked: bool | None
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """One page of a PDF.
 
     text:        reading order, headings marked as in Markdown.
+    lines:       the box of each line of the text that is not blank, in order.
     candidates:  empty unless tables were asked for.
     note:        why the page is only partly read, else None.
     """
@@ -104,6 +119,8 @@ class Page:
     candidates: tuple[TableCandidate, ...] = ()
     from_ocr: bool = False
     note: str | None = None
+    lines: tuple[Box, ...] = ()
+    fields: tuple[FormField, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,17 +165,18 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """One subtitle."""
+    """One subtitle, or one line that was transcribed."""
 
     start_s: float
     end_s: float
     text: str
+    origin: Origin = "track"
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A run of frames from one camera. A cut takes no time; a dissolve or fade lasts from transition_start_s to _end_s
-    and the shot starts in its middle."""
+    """A run of frames from one camera. A cut takes no time; a dissolve, fade or wipe lasts from transition_start_s to
+    _end_s and the shot starts in its middle."""
 
     start_s: float
     end_s: float
@@ -178,6 +196,7 @@ class Video:
     thumbnails:  a JPEG of a frame near the middle of each shot, None where no frame could be decoded.
     cues:        the subtitle track or sidecar file, in order; empty where there is none.
     note:        why the video is only partly read (names the second where it broke), else None.
+    words_note:  what there is to say about the subtitles, else None.
     """
 
     info: VideoInfo
@@ -185,6 +204,7 @@ class Video:
     thumbnails: tuple[bytes | None, ...]
     cues: tuple[Cue, ...] = ()
     note: str | None = None
+    words_note: str | None = None
 
     def __post_init__(self) -> None:
         assert self.shots and len(self.shots) == len(self.thumbnails), (len(self.shots), len(self.thumbnails))

@@ -20,6 +20,7 @@ from rich.progress import (
 )
 
 from aria_docs.run.outcome import Failure
+from aria_docs.text_table import printable
 
 _LINE_EVERY_S = 10.0
 
@@ -183,8 +184,3 @@ def _duration(seconds: float) -> str:
 def failure_line(failure: Failure) -> str:
     """One line; the message names the file and the page."""
     return f"failed: {failure.message}"
-
-
-def printable(text: str) -> str:
-    """File names may hold line breaks, escape sequences, bytes that are no text: none of them reaches the terminal."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

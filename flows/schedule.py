@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo, available_timezones
 
 from prefect import Flow
 from prefect.client.orchestration import get_client
@@ -38,16 +39,27 @@ _PLANNING_PATIENCE_S = 70  # the scheduler looks for new deployments every 5 s, 
 
 
 def serve(
-    paths: Sequence[Path], db: Path, options: Options, *, kinds: Sequence[str], cron: str, password_file: Path | None
+    paths: Sequence[Path],
+    db: Path,
+    options: Options,
+    *,
+    kinds: Sequence[str],
+    cron: str,
+    timezone: str | None = None,
+    password_file: Path | None,
 ) -> None:
-    """Runs the flow of each kind whenever `cron` says so, in local time, until a ^C or SIGTERM: KeyboardInterrupt.
+    """Runs the flow of each kind at the times of `cron`, until a ^C or SIGTERM: KeyboardInterrupt.
 
-    Raises UsageError for a path that does not exist, and for a cron expression that is none.
+    timezone:  of these times, as Europe/Oslo; None for the machine's.
+
+    Raises UsageError for a path that does not exist, a cron expression or a time zone that is none.
     """
     for path in paths:
         if not path.exists():
             raise UsageError(f"{path}: no such file or folder")
-    zone = get_localzone_name() or "UTC"
+    zone = timezone or get_localzone_name() or "UTC"
+    if zone not in available_timezones():
+        raise UsageError(f"--timezone {zone} is no time zone: write for example Europe/Oslo or UTC")
     try:
         schedule = Cron(cron, timezone=zone)
     except ValueError as error:
@@ -68,17 +80,17 @@ def serve(
     ]
     names = " and ".join(_FLOWS[kind].name for kind in kinds)
     with prefect_server() as ui:
-        if asyncio.run(_serve(deployments, f"{names} of {where}, by {cron!r} in {zone}", ui)).stopping:
+        if asyncio.run(_serve(deployments, f"{names} of {where}, by {cron!r} in {zone}", ZoneInfo(zone), ui)).stopping:
             raise KeyboardInterrupt
     raise AriaDocsError("the Prefect server does not answer any more: start aria-docs schedule again")
 
 
-async def _serve(deployments: Sequence[RunnerDeployment], what: str, ui: str) -> Runner:
+async def _serve(deployments: Sequence[RunnerDeployment], what: str, zone: ZoneInfo, ui: str) -> Runner:
     await _forget(deployments)
     runner = _Runner()
     ids = [await runner.aadd_deployment(deployment) for deployment in deployments]
     next_run = await _next_run(ids)
-    Lines().say(f"{what}: next {next_run.astimezone():%Y-%m-%d %H:%M}, until ^C; Prefect UI at {ui}")
+    Lines().say(f"{what}: next {next_run.astimezone(zone):%Y-%m-%d %H:%M}, until ^C; Prefect UI at {ui}")
     # A ^C on a terminal goes to the runs' processes too, which would die of it in the middle of their imports: blocked
     # here, it is blocked in them, and comes to this process by the thread that does not block it.
     threading.Thread(target=threading.Event().wait, daemon=True).start()

@@ -23,10 +23,13 @@ from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
 
+from aria_docs.credentials import SERVERS
 from aria_docs.errors import AriaDocsError
 
 _STARTING_PATIENCE_S = 180.0  # a new PREFECT_HOME is given its tables first, which takes a busy machine a minute
 _STOPPING_PATIENCE_S = 5.0
+# Not for the server: flow runs are processes of ours, and ask with what ours has.
+_SECRETS = ("ARIA_DOCS_API_KEY", "OPENAI_API_KEY", SERVERS)
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
@@ -52,7 +55,7 @@ def prefect_server() -> Iterator[str]:
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"PREFECT_SERVER_LOGGING_LEVEL": "ERROR"},
+            env=_environment(f"{address}/api"),
             start_new_session=True,  # ^C is for the flows; they still need the server to say how they ended
             preexec_fn=_die_with_parent,
         )
@@ -71,6 +74,16 @@ def prefect_server() -> Iterator[str]:
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait()
+
+
+def _environment(api: str) -> dict[str, str]:
+    """Of the server: its own address for the UI, which would look for the API at port 4200; none of our secrets."""
+    own = {
+        "PREFECT_UI_API_URL": api,
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
+    }
+    return {name: value for name, value in os.environ.items() if name not in _SECRETS} | own
 
 
 def _wait_for(server: subprocess.Popen[bytes], client: SyncPrefectClient, said: IO[str]) -> None:

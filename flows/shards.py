@@ -22,9 +22,11 @@ from prefect import State, flow, task, unmapped
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.deployments import run_deployment
+from prefect.runtime import flow_run
+from prefect.states import Completed
 
 from aria_docs.errors import AriaDocsError
-from aria_docs.flows.files import RETRIES, Told, read_unattended
+from aria_docs.flows.files import RETRIES, FlowLog, read_unattended, run_name
 from aria_docs.ingest.shards import Shard, parse_shard
 from aria_docs.model.choice import choose
 from aria_docs.run.recipes import Options, read_passwords
@@ -35,33 +37,40 @@ from aria_docs.storage.spool import Spool, load
 _POLL_S = 2.0
 
 
-@flow(name="shard", flow_run_name="shard {share}", persist_result=False)
+def _shard_name() -> str:
+    return f"{run_name()} {flow_run.parameters.get('share', '1/1')}"
+
+
+@flow(name="shard", flow_run_name=_shard_name, persist_result=False)
 def shard(
     paths: list[str], spool: str, share: str = "1/1", options: Options | None = None, password_file: str | None = None
-) -> list[str] | State[list[str]]:
+) -> State[list[str]]:
     """Reads one share of the files, as 1/4 for the first of four, into the spool: a task for each file.
 
-    Returns the paths of the files that failed; all else is in the spool.
+    The result is the paths of the files that failed; all else is in the spool.
     """
-    keeper = Spool(Path(spool), say=Told().say)
-    return read_unattended(("pdf", "video"), paths, keeper, _for_share(options, share), password_file)
+    keeper = Spool(Path(spool), say=FlowLog().say)
+    state = read_unattended(("pdf", "video"), paths, keeper, _for_share(options, share), password_file)
+    if state.is_failed():  # the share was read all the same: `shards` reads one again only if its worker was lost
+        return Completed(name="Files failed", message=state.message, data=state.data)
+    return state
 
 
-@flow(name="load", persist_result=False)
+@flow(name="load", flow_run_name=run_name, persist_result=False)
 def load_spool(spool: str, db: str) -> int:
     """Takes what is in the spool into the database, each of its files once. Returns how many there were.
 
     Raises AriaDocsError where some had to be left out: the others are loaded.
     """
-    told = Told()
-    loaded = load(Path(spool), Store(Path(db), on_wait=told.say), say=told.say)
-    told.say(f"{loaded.n_files} spool files loaded, {loaded.n_before} loaded before; {loaded.n_parts} parts → {db}")
+    log = FlowLog()
+    loaded = load(Path(spool), Store(Path(db), on_wait=log.say), say=log.say)
+    log.say(f"{loaded.n_files} spool files loaded, {loaded.n_before} loaded before; {loaded.n_parts} parts → {db}")
     if loaded.left:
         raise AriaDocsError(f"left out of {db}: {'; '.join(loaded.left.values())}")
     return loaded.n_files
 
 
-@flow(name="shards", persist_result=False)
+@flow(name="shards", flow_run_name=run_name, persist_result=False)
 def shards(
     paths: list[str],
     spool: str,
@@ -116,20 +125,20 @@ def read_shard(
     paths: Sequence[str], spool: str, share: str, options: Options | None, password_file: str | None
 ) -> list[str]:
     """Reads one share of the files into the spool, wherever it runs. Returns the paths of the files that failed."""
-    told = Told()
+    log = FlowLog()
     chosen = _for_share(options, share)
     if password_file:
         chosen = replace(chosen, passwords=read_passwords(Path(password_file)))
-    with Run(Spool(Path(spool), say=told.say), chosen, command=f"task shard {share}", progress=told) as run:
+    with Run(Spool(Path(spool), say=log.say), chosen, command=f"task shard {share}", progress=log) as run:
         files = run.find([Path(path) for path in paths])
-        told.files(len(files))
+        log.files(len(files))
         run.outcome.add(run.read(files))
     if run.outcome.interrupted:
         raise AriaDocsError(f"shard {share} was interrupted: what it had finished is in {spool}")
     return sorted({failure.path for failure in run.outcome.failures})
 
 
-@flow(name="fleet", persist_result=False)
+@flow(name="fleet", flow_run_name=run_name, persist_result=False)
 def fleet(
     paths: list[str],
     spool: str,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from prefect import State, flow
 
-from aria_docs.flows.files import read_kind
+from aria_docs.flows.files import read_kind, run_name
 from aria_docs.run.recipes import Options
 
 
-@flow(name="videos", persist_result=False)
+@flow(name="videos", flow_run_name=run_name, persist_result=False)
 def videos(
     paths: list[str], db: str, options: Options | None = None, password_file: str | None = None
-) -> list[str] | State[list[str]]:
-    """Reads the videos under the paths. Returns the paths of the files that failed; all else is in the database."""
+) -> State[list[str]]:
+    """Reads the videos under the paths; the run fails if one of them does. All that could be read is in the database.
+
+    The result is the paths of the files that failed in earlier runs and were not tried again.
+    """
     return read_kind("video", paths, db, options or Options(), password_file)

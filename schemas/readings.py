@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 
 from aria_docs.schemas import Row, derived_id
 from aria_docs.schemas.records import RecordRow
-from aria_docs.schemas.scenes import SceneRow, ShotRow
-from aria_docs.schemas.sources import PageRow
+from aria_docs.schemas.scenes import CueRow, SceneRow, ShotRow
+from aria_docs.schemas.sources import FormFieldRow, PageLinesRow, PageRow
 from aria_docs.schemas.summaries import SummaryRow
 from aria_docs.schemas.tables import CellRow, TableRow
 
@@ -93,7 +93,10 @@ class FailureRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """All rows of one part, written all or nothing. The page of a document may come without a reading."""
+    """All rows of one part, written all or nothing. The page of a document may come without a reading.
+
+    cues:  all that is said in the video, in place of what was known before; None where nobody has looked.
+    """
 
     reading: ReadingRow | None = None
     pages: tuple[PageRow, ...] = ()
@@ -104,3 +107,6 @@ class Finished:
     summaries: tuple[SummaryRow, ...] = ()
     records: tuple[RecordRow, ...] = ()
     sidecars: tuple[SidecarRow, ...] = ()
+    cues: tuple[CueRow, ...] | None = None
+    page_lines: tuple[PageLinesRow, ...] = ()
+    form_fields: tuple[FormFieldRow, ...] = ()

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, PlainSerializer
 
 from aria_docs.schemas import Row
 
-Transition = Literal["start", "cut", "dissolve", "fade"]
+Transition = Literal["start", "cut", "dissolve", "fade", "wipe"]
 # The store's inserts go through JSON; DuckDB's from_base64 wants the standard alphabet.
 Blob = Annotated[
     bytes,
@@ -27,6 +27,18 @@ class ShotRow(Row):
     transition: Transition
     transition_start_s: float
     transition_end_s: float
+
+
+class CueRow(Row):
+    """One subtitle, or one line that was transcribed."""
+
+    table: ClassVar[str] = "cues"
+    source_id: str
+    cue_no: int
+    start_s: float
+    end_s: float
+    text: str
+    origin: Literal["track", "sidecar", "speech"]
 
 
 class SceneRow(Row):

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from aria_docs.schemas import Row
 
-Kind = Literal["pdf", "video"]
+Kind = Literal["pdf", "image", "video"]
 
 
 def source_id(sha256_hex: str) -> str:
@@ -50,3 +50,29 @@ class PageRow(Row):
     height_pt: float
     text: str
     from_ocr: bool
+
+
+class PageLinesRow(Row):
+    """Where the lines of a page's text stand: x0, y0, x1, y1 of each that is not blank, one after the other."""
+
+    table: ClassVar[str] = "page_lines"
+    source_id: str
+    page: int
+    edges: list[float]
+
+
+class FormFieldRow(Row):
+    """One field of a form; `checked` is for check boxes and radio buttons, `value` for what is written or chosen."""
+
+    table: ClassVar[str] = "form_fields"
+    source_id: str
+    page: int
+    field_no: int
+    name: str
+    kind: Literal["text", "checkbox", "radio", "choice", "signature"]
+    value: str | None = None
+    checked: bool | None = None
+    x0: float
+    y0: float
+    x1: float
+    y1: float

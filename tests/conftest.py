@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from misbehaving import disturbed, renamed
 
 from aria_docs.ingest.sandbox import Child, Sandbox
 from aria_docs.run.outcome import Failure, Outcome
@@ -69,8 +70,7 @@ class SharedSandbox:
         self._box = box
 
     def start(self, worker: str, job: object, *, warm: str | None = None, lasting: bool = False) -> Child:
-        worker = worker.replace("aria_docs.reading.read", "misbehaving")
-        return self._box.start(worker.replace("aria_docs.reading.show", "misbehaving"), job, lasting=lasting)
+        return disturbed(self._box.start(renamed(worker), job, lasting=lasting))
 
     def close(self) -> None:
         pass

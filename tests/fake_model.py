@@ -35,8 +35,8 @@ class FakeModel:
 
     name, model, revision, lanes, unreachable = "remote", "fake", "1", 2, ()
 
-    def __init__(self, profile, *, together=1, fails=(), error=None, hold=None) -> None:
-        self.profile, self.together = profile, together
+    def __init__(self, profile, *, fails=(), error=None, hold=None) -> None:
+        self.profile = profile
         self.fails, self.error = list(fails), error or ModelError("the server is out")
         self.asked: list[list[str]] = []
         self.hold: threading.Event | None = hold

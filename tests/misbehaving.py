@@ -8,8 +8,28 @@ import time
 from pathlib import Path
 
 from aria_docs.errors import Damaged
+from aria_docs.ingest.sandbox import Sandbox
 from aria_docs.reading import read, show
 from aria_docs.reading.messages import Begun
+
+
+def renamed(worker):
+    """The worker here that stands for one of the product's."""
+    return worker.replace("aria_docs.reading.read", "misbehaving").replace("aria_docs.reading.show", "misbehaving")
+
+
+def disturbed(child):
+    """The same child, for its later jobs too."""
+    go_on = child.go_on
+    child.go_on = lambda worker, job: go_on(renamed(worker), job)
+    return child
+
+
+class Slow(Sandbox):
+    """Starts the workers of this module in place of the product's."""
+
+    def start(self, worker, job, **how):
+        return disturbed(super().start(renamed(worker), job, **how))
 
 
 def warm():

@@ -1,8 +1,10 @@
 """The ladder of CONTRIBUTING.md, executed: a module imports from its own line only itself, and from lower lines."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,21 +15,33 @@ ROOT = Path(__file__).parents[1]
 LADDER = [
     {"aria_docs.__main__"},
     {"aria_docs.cli"},
+    {"aria_docs.cli_adapt"},
     {"aria_docs.flows"},
     {"aria_docs.progress", "aria_docs.status"},
-    {"aria_docs.export", "aria_docs.notebook", "aria_docs.report", "aria_docs.shell", "aria_docs.survey"},
+    {
+        "aria_docs.adapt",
+        "aria_docs.document",
+        "aria_docs.export",
+        "aria_docs.notebook",
+        "aria_docs.report",
+        "aria_docs.shell",
+        "aria_docs.survey",
+    },
     {"aria_docs.run"},
     {"aria_docs.storage"},
     {"aria_docs.reading"},
     {"aria_docs.model", "aria_docs.ingest"},
-    {"aria_docs.forecast", "aria_docs.prompts"},
-    {"aria_docs.tiling"},
+    {"aria_docs.forecast", "aria_docs.markdown", "aria_docs.prompts"},
+    {"aria_docs.tiling", "aria_docs.turns"},
     {
+        "aria_docs.bidi",
         "aria_docs.captions",
+        "aria_docs.credentials",
         "aria_docs.errors",
         "aria_docs.formulas",
         "aria_docs.media",
         "aria_docs.schemas",
+        "aria_docs.text_table",
         "aria_docs.version",
     },
 ]
@@ -38,14 +52,16 @@ DOORS = {
     "prefect": {"aria_docs.flows"},
     "torch": {"aria_docs.model.aria", "aria_docs.model.embedded.referee"},
     "transformers": {"aria_docs.model.aria"},
-    "safetensors": {"aria_docs.model.aria.weights"},
+    "safetensors": {"aria_docs.model.aria.weights", "aria_docs.model.aria.adapter", "aria_docs.model.aria.adapt"},
     "huggingface_hub": {"aria_docs.model.aria.weights"},
-    "accelerate": {"aria_docs.model.aria.weights"},
+    "accelerate": {"aria_docs.model.aria.weights", "aria_docs.model.aria.adapt", "aria_docs.adapt.train"},
+    "peft": {"aria_docs.model.aria.adapt", "aria_docs.adapt.train"},
+    "yaml": {"aria_docs.adapt.config"},
     "pymupdf": {"aria_docs.ingest"},
     "av": {"aria_docs.ingest"},
     "decord": {"aria_docs.ingest"},
     "ffmpeg": {"aria_docs.ingest"},
-    "typer": {"aria_docs.cli"},
+    "typer": {"aria_docs.cli", "aria_docs.cli_adapt"},
     "rich": {"aria_docs.progress"},
     "xlsxwriter": {"aria_docs.export.xlsx"},
     "opentimelineio": {"aria_docs.export.otio"},
@@ -93,7 +109,9 @@ MODULES = modules()
 def test_imports_go_down_the_ladder(name: str) -> None:
     if name == "aria_docs":
         inside = {other for other in imports(MODULES[name]) if other.startswith("aria_docs.")}
-        assert {line_of(other) for other in inside} == {line_of("aria_docs.notebook"), line_of("aria_docs.version")}
+        assert {line_of(other) for other in inside} == {
+            *map(line_of, ("aria_docs.document", "aria_docs.notebook", "aria_docs.errors", "aria_docs.version")),
+        }
         return
     own = line_of(name)
     assert own, f"{name} stands on no line of the ladder: give it a room"
@@ -148,5 +166,21 @@ def test_the_ladder_catches_a_trespasser(tmp_path: Path) -> None:
     assert {"aria_docs.storage.database.Store", "aria_docs.cli"} <= imports(trespass)
     store, ingest = line_of("aria_docs.storage.database.Store"), line_of("aria_docs.ingest.pdf")
     assert store and ingest
-    assert (store[1], ingest[1]) == ("aria_docs.storage.database", "aria_docs.ingest")
+    assert (store[1], ingest[1]) == ("aria_docs.storage", "aria_docs.ingest")
     assert store[0] < ingest[0]
+
+
+# Distributions whose modules have other names; pydantic_core comes with the pydantic that it belongs to.
+DISTRIBUTIONS = {"PIL": "pillow", "ffmpeg": "ffmpeg-python", "pydantic_core": "pydantic"}
+
+
+def test_what_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [line for name, lines in project["optional-dependencies"].items() if name != "dev" for line in lines]
+    listed = [*project["dependencies"], *extras]
+    declared = {re.split(r"[^A-Za-z0-9_.-]", line)[0].lower().replace("_", "-") for line in listed}
+    imported = {name.partition(".")[0] for path in MODULES.values() for name in imports(path)}
+    foreign = imported - sys.stdlib_module_names - {"aria_docs"}
+    needed = {DISTRIBUTIONS.get(name, name).lower().replace("_", "-") for name in foreign}
+    assert {"duckdb", "torch", "prefect", "onnxruntime"} <= needed
+    assert needed - declared == set()

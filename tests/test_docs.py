@@ -3,6 +3,7 @@
 `python tests/test_docs.py` writes the answers of today into README.md and docs/cookbook.md.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -20,7 +21,9 @@ _QUERY = re.compile(r"```sql\n(?P<query>.*?)\n```\n(?:\n```text\n(?P<answer>.*?)
 
 
 def aria_docs(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "aria_docs", *arguments], capture_output=True, text=True)
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}  # pytest sets it
+    command = [sys.executable, "-m", "aria_docs", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
 def read_examples(db: Path) -> None:

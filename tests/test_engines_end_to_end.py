@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import duckdb
+import pymupdf
 import pytest
 import tiny_aria
+import torch
 from fake_server import FakeServer
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -23,13 +25,14 @@ def rows(db: Path, query: str) -> list[tuple]:
 
 def test_a_tiny_aria_reads_the_examples(aria_docs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARIA_DOCS_CACHE", str(tmp_path / "cache"))
-    tiny = tiny_aria.build(tmp_path / "tiny")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # products this small are slower on several, ten times on busy cores
+    tiny = tiny_aria.build(tmp_path / "tiny", dtype=torch.bfloat16, positions=4_096)  # as published
     db = tmp_path / "a.duckdb"
     command = ["run", *INPUT, "--db", db, "--engine", "aria", "--model", tiny, "--pages", "2-3", "--frames", "8"]
     done = aria_docs(*command, "--resolution", "medium", "--json")
     assert done.returncode == 0, done.stderr
     assert "engine: aria" in done.stderr
-    assert "sdpa" in done.stderr, "the attention that was chosen is told"
+    assert "attention: tower torch's flash for CPUs" in done.stderr, "the kernels that run are named"
     assert json.loads(done.stdout)["n_parts"] == 5
     assert rows(db, "SELECT task, part FROM readings ORDER BY ALL") == READINGS
     facts = (
@@ -41,6 +44,35 @@ def test_a_tiny_aria_reads_the_examples(aria_docs, tmp_path: Path, monkeypatch: 
     assert rows(db, "SELECT count(*) FROM scenes")[0][0] >= 1
     again = aria_docs(*command, "--resolution", "medium", "--json")
     assert json.loads(again.stdout)["n_skipped"] == 2
+
+
+ROWS = [["Metal", "Yield", "Share"], ["zinc", "12.5", "40%"], ["argon", "-7", "1,234"], ["lynx", "88.0", "$56"]]
+
+
+@pytest.mark.parametrize("kept", [[], ["--quantize", "int8", "--kv-cache", "int8", "--device", "cpu"]])
+def test_an_aria_that_reads_small_tables_reads_them(
+    aria_docs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: list[str]
+) -> None:
+    """tests/data/tiny_aria has learned to read; these words were not among those it learned from."""
+    monkeypatch.setenv("ARIA_DOCS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # products this small are slower on several, ten times on busy cores
+    with pymupdf.open() as document:
+        page = document.new_page(width=300, height=200)
+        for row, cells in enumerate(ROWS):
+            for col, text in enumerate(cells):
+                page.insert_text(
+                    (20 + 90 * col, 50 + 30 * row), text, fontname="cobo" if row == 0 else "cour", fontsize=12
+                )
+        page.draw_line((16, 58), (270, 58))
+        document.save(tmp_path / "small.pdf")
+    db = tmp_path / "t.duckdb"
+    aria = Path(__file__).parent / "data" / "tiny_aria"
+    command = ["run", tmp_path / "small.pdf", "--db", db, "--engine", "aria", "--model", aria, "--tasks", "tables"]
+    done = aria_docs(*command, "--resolution", "medium", *kept)
+    assert done.returncode == 0, done.stderr
+    found = rows(db, "SELECT list(text ORDER BY col_no) FROM cells GROUP BY row_no ORDER BY row_no")
+    assert [texts for (texts,) in found] == ROWS
+    assert rows(db, "SELECT bool_and(grounded), count(*) FILTER (is_header) FROM cells") == [(True, 3)]
 
 
 def test_two_servers_read_the_examples(aria_docs, tmp_path: Path) -> None:

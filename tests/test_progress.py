@@ -5,8 +5,9 @@ import os
 import pytest
 
 from aria_docs import progress
-from aria_docs.progress import Bars, Lines, printable
+from aria_docs.progress import Bars, Lines
 from aria_docs.run.outcome import Failure
+from aria_docs.text_table import printable
 
 NASTY = "/in/\x1b]0;title\x07 line\nbreak\ttab " + os.fsdecode(b"\xff") + "\u202egnp.pdf"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from aria_docs.shell import statements
+from aria_docs.shell import completions, statements
 from aria_docs.storage.database import Store
 
 
@@ -125,3 +125,55 @@ def test_a_terminal_has_a_history_and_leaves_the_file_alone(db: Path, tmp_path: 
     again.type("\x1b[A\x1b[A\n")  # the line before ".quit"
     again.wait_for("forty-two")
     assert again.quit() == 0
+
+
+@pytest.mark.parametrize("word", ["exit", "quit;", ".exit", "\\q", "QUIT"])
+def test_words_that_leave(db: Path, word: str) -> None:
+    done = subprocess.run(command(db), input=f"{word}\nSELECT 40 + 2;", capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_mode_and_a_schema_with_comments(db: Path) -> None:
+    lines = ".mode csv\nSELECT 1 AS a, 2 AS b;\n.schema document_tables\n"
+    done = subprocess.run(command(db), input=lines, capture_output=True, text=True, timeout=60)
+    assert "a,b\n1,2\n" in done.stdout
+    assert "caption" in done.stdout
+
+
+def test_completions() -> None:
+    names = ["document_tables", "document_cells", "Path", "search("]
+    assert completions("doc", names) == ["document_cells", "document_tables"]
+    assert completions("se", names) == ["search(", "select"]
+    assert completions("SEL", names) == ["SELECT"]
+    assert completions("pa", names) == ["Path"]
+    assert completions(".q", names) == [".quit"]
+
+
+def test_a_wrong_name_is_answered_with_the_right_one(db: Path) -> None:
+    for query, hint in (("captoin FROM document_tables", '"caption"'), ("1 FROM document_tabels", "document_tables")):
+        done = subprocess.run([*command(db), f"SELECT {query}"], capture_output=True, text=True)
+        [line] = done.stderr.splitlines()
+        assert hint in line
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "200", ""])
+def test_a_long_caption_is_shown_whole_at_every_width(db: Path, columns: str) -> None:
+    caption = "Table 12. Unemployment rates by sex, age group and region of the country in the years from 1999 to 2006"
+    query = f"SELECT 'unemployment_report.pdf' AS file, 12 AS page, 7 AS n_rows, 5 AS n_cols, '{caption}' AS caption"
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    if columns:
+        environment["COLUMNS"] = columns
+    done = subprocess.run([*command(db), query], capture_output=True, text=True, env=environment)
+    plain = "".join("".join(line.split("│")[5:6]) or line for line in done.stdout.splitlines()).replace(" ", "")
+    assert caption.replace(" ", "") in plain
+    assert "…" not in done.stdout
+    assert "unemployment" in done.stdout
+
+
+def test_the_suffix_says_the_format(db: Path, tmp_path: Path) -> None:
+    assert subprocess.run([*command(db), "SELECT 1 AS a", "-o", str(tmp_path / "a.md")]).returncode == 0
+    assert (tmp_path / "a.md").read_text() == "| a |\n| ---: |\n| 1 |\n"
+    done = subprocess.run([*command(db), "SELECT 1", "-o", str(tmp_path / "a.ods")], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert ".ods" in done.stderr and ".xlsx" in done.stderr
+    assert not (tmp_path / "a.ods").exists()

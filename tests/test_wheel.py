@@ -1,20 +1,22 @@
-"""The wheel is whole: unpacked elsewhere and run from there, it reads a file, answers a query and draws a report."""
+"""The wheel is whole: installed elsewhere it reads a file, answers a query, draws a report; it takes but one name."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import aria_docs
+
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     # From a copy of what git tracks: setuptools leaves its build folder where it works.
     source = folder / "source"
@@ -26,36 +28,99 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir"]
     subprocess.run([*build, str(folder), str(source)], check=True, capture_output=True)
     [wheel] = folder.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder / "site")
-    return folder / "site"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
+    [site] = (folder / "venv").glob("lib/python*/site-packages")
+    pip = [sys.executable, "-m", "pip", "--python", str(folder / "venv" / "bin" / "python")]
+    install = [*pip, "install", "--quiet", "--no-deps", "--no-index", "--no-compile", str(wheel)]
+    subprocess.run(install, check=True, capture_output=True)
+    # What it needs is not installed again; it stands ahead of this checkout.
+    (site / "others.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
+    return folder / "venv"
 
 
-def test_the_wheel_has_its_data_and_no_tests(unpacked: Path) -> None:
-    names = {str(path.relative_to(unpacked)) for path in unpacked.rglob("*") if path.is_file()}
-    shipped = subprocess.run(
-        ["git", "ls-files", "aria_docs", "flows", "schemas"], cwd=ROOT, capture_output=True, text=True
-    )
-    tracked = set(shipped.stdout.split("\n")[:-1]) - {"aria_docs/flows", "aria_docs/schemas"}  # links
-    assert {name if name.startswith("aria_docs/") else f"aria_docs/{name}" for name in tracked} <= names
-    assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {"aria_docs"}
+def site_packages(venv: Path) -> Path:
+    [site] = venv.glob("lib/python*/site-packages")
+    return site
 
 
-def test_it_runs_from_there(unpacked: Path, tmp_path: Path, bench: Any) -> None:
-    bench.pdf("a.pdf", 1, tables=(1,)).rename(tmp_path / "a.pdf")
-    environment = os.environ | {"PYTHONPATH": str(unpacked)}
+def test_the_wheel_has_its_data_and_nothing_beside_the_package(installed: Path) -> None:
+    site = site_packages(installed)
+    shipped = ["git", "ls-files", "aria_docs", "flows", "schemas"]
+    tracked = subprocess.run(shipped, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")[:-1]
+    expected = set(tracked) - {"aria_docs/flows", "aria_docs/schemas"}  # links
+    names = {str(path.relative_to(site)) for path in site.rglob("*") if path.is_file()}
+    assert {name if name.startswith("aria_docs/") else f"aria_docs/{name}" for name in expected} <= names
+    assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {"aria_docs", "others.pth"}
+    assert "aria_docs/py.typed" in names
 
-    def aria_docs(*arguments: str) -> str:
-        command = [sys.executable, "-m", "aria_docs", *arguments, "--db", "r.duckdb"]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A user's own, with names that this repository uses too; whoever takes them for ours breaks."""
+    for name in ("schemas.py", "reading.py", "run.py", "storage.py", "flows/__init__.py", "report/__init__.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("raise RuntimeError('this is the project of the user')\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("how", [["bin/python", "-m", "aria_docs"], ["bin/aria-docs"]], ids=["module", "command"])
+def test_it_works_in_a_project_with_modules_of_the_same_names(
+    installed: Path, project: Path, bench: Any, how: list[str]
+) -> None:
+    bench.pdf("a.pdf", 1, tables=(1,)).rename(project / "a.pdf")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    program = [str(installed / how[0]), *how[1:]]
+
+    def python(*arguments: str) -> str:
+        done = subprocess.run(arguments, cwd=project, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    where = [sys.executable, "-c", "import aria_docs, flows, schemas; print(aria_docs.__file__)"]
-    assert subprocess.run(where, cwd=tmp_path, env=environment, capture_output=True, text=True).stdout.startswith(
-        str(unpacked)
+    python(*program, "run", "a.pdf", "--db", "r.duckdb")
+    total = python(*program, "sql", "SELECT sum(number) AS total FROM cells", "--format", "csv", "--db", "r.duckdb")
+    assert total == "total\n1.5\n"
+    opened = "import aria_docs; print(aria_docs.__file__, len(aria_docs.open('r.duckdb').tables()))"
+    assert (
+        python(str(installed / "bin/python"), "-c", opened) == f"{site_packages(installed)}/aria_docs/__init__.py 1\n"
     )
-    aria_docs("run", "a.pdf")
-    assert aria_docs("sql", "SELECT sum(number) AS total FROM cells", "--format", "csv") == "total\n1.5\n"
-    aria_docs("report", "-o", "report")
-    assert (tmp_path / "report" / "index.html").exists()
+    python(*program, "report", "-o", "pages", "--db", "r.duckdb")
+    assert (project / "pages" / "index.html").exists()
+    if importlib.util.find_spec("prefect"):
+        named = "from aria_docs.flows.documents import documents; print(documents.name)"
+        assert python(str(installed / "bin/python"), "-c", named) == "documents\n"
+
+
+PUBLIC = """
+import sys
+
+import aria_docs
+from aria_docs import AriaDocsError, errors
+
+db = aria_docs.open("results.duckdb", passwords=["one"])
+count: int = len(db.tables())
+for table in db.tables():
+    print(table.df().shape, table.page.path)
+try:
+    rows: list[tuple[object, ...]] = db.sql("SELECT 1").rows
+except errors.QueryError as error:
+    sys.exit(str(error))
+except AriaDocsError:
+    raise
+version: str = aria_docs.__version__
+"""
+
+
+def test_a_user_of_the_public_names_is_checked_strictly(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "good.py").write_text(PUBLIC)
+    (tmp_path / "bad.py").write_text(PUBLIC.replace("len(db.tables", "len(db.tabels"))  # so that the check can fail
+    python = str(installed / "bin/python")
+    command = [sys.executable, "-m", "mypy", "--strict", "--python-executable", python, "good.py", "bad.py"]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stdout.splitlines()
+    assert said[:-1] == ['bad.py:8: error: "Database" has no attribute "tabels"; maybe "tables"?  [attr-defined]']
+
+
+def test_what_is_meant_to_be_used_is_shown() -> None:
+    assert dir(aria_docs) == sorted(aria_docs.__all__)
+    for name in aria_docs.__all__:
+        assert hasattr(aria_docs, name)
+    assert {"AriaDocsError", "errors", "open"} <= set(aria_docs.__all__)

@@ -8,11 +8,12 @@ whole, and `Left` for each that could not be made, and goes on.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from aria_docs.errors import AriaDocsError, UsageError
 if TYPE_CHECKING:
     from aria_docs.storage.database import Store
 
-FORMATS = ("csv", "parquet", "xlsx", "chapters", "edl", "otio", "clips", "thumbnails", "sheets")
+FORMATS = ("csv", "parquet", "xlsx", "markdown", "chapters", "edl", "otio", "clips", "thumbnails", "sheets")
 MANIFEST = "manifest.json"
 _LONGEST_STEM = 80  # characters; with a folder and a suffix, well inside the 255 bytes of a file name in most scripts
 
@@ -57,13 +58,56 @@ class Exported:
     left: tuple[Left, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which tables or scenes are exported; all by default.
+
+    path:    a glob that the path or the file's name matches.
+    where:   SQL, a condition over document_tables, or over video_scenes for the formats of videos.
+    tables:  table ids.
+    """
+
+    path: str | None = None
+    where: str | None = None
+    tables: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> bool:
+        """Whether nothing is left out."""
+        return not (self.path or self.where or self.tables)
+
+    def of(self, columns: str, view: str, ids: Sequence[str] = ()) -> tuple[str, list[str]]:
+        """A query for these columns of the chosen rows of a view, and its parameters."""
+        conditions, parameters = [], list[str]()
+        if self.path:
+            conditions.append("(path GLOB ? OR parse_filename(path) GLOB ?)")
+            parameters += [self.path, self.path]
+        if ids:
+            conditions.append(f"table_id IN ({', '.join('?' for _ in ids)})")
+            parameters += ids
+        if self.where:
+            conditions.append(f"({self.where}\n)")
+        return f"SELECT DISTINCT {columns} FROM {view} WHERE {' AND '.join(conditions)}", parameters
+
+
+EVERYTHING = Chosen()
+
+
 def export(
-    store: Store, folder: Path, *, form: str, stacked: bool = False, on_left: Callable[[Left], None] = lambda _: None
+    store: Store,
+    folder: Path,
+    *,
+    form: str,
+    stacked: bool = False,
+    separate: bool = False,
+    chosen: Chosen = EVERYTHING,
+    on_left: Callable[[Left], None] = lambda _: None,
 ) -> Exported:
     """Writes everything of one format under the folder, and a manifest of it.
 
-    stacked:  tables of one header become one file instead of one each.
-    on_left:  told at once of each file that could not be made.
+    stacked:   tables of one stack become one file or sheet instead of one each.
+    separate:  of xlsx, a workbook for each table instead of one.
+    on_left:   called at once with each file that could not be made.
 
     Raises UsageError, StoreError; a single file that cannot be made raises nothing.
     """
@@ -72,10 +116,18 @@ def export(
     module = importlib.import_module(f"aria_docs.export.{form}")
     if stacked and not hasattr(module, "export_stacked"):
         raise UsageError(f"--stacked is for tables, and {form} is of videos: leave it out")
+    if chosen.tables and not hasattr(module, "export_stacked"):
+        raise UsageError(f"--table is for tables, and {form} is of videos: choose with --path or --where")
+    if separate and (form != "xlsx" or stacked):
+        raise UsageError("--separate is for --format xlsx without --stacked: leave it out")
+    write = module.export_stacked if stacked else module.export
+    if separate:
+        write = functools.partial(write, separate=True)
+    store.ask("SELECT 1")  # before a folder is made: StoreError where there is no database
     make_folder(folder)
     written: list[Written] = []
     left: list[Left] = []
-    for made in (module.export_stacked if stacked else module.export)(store, folder):
+    for made in write(store, folder, chosen):
         if isinstance(made, Left):
             left.append(made)
             on_left(made)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from aria_docs.export import Left, Written
+from aria_docs.export import EVERYTHING, Chosen, Left, Written
 from aria_docs.export.timecode import clock
 from aria_docs.export.videos import Cut, videos
 
@@ -28,10 +28,10 @@ YOUTUBE_SHORTEST_S = 10
 _NO_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
-def export(store: Store, folder: Path) -> Iterator[Written | Left]:
+def export(store: Store, folder: Path, chosen: Chosen = EVERYTHING) -> Iterator[Written | Left]:
     """Four files for each video."""
     forms = {"ffmetadata": ffmetadata, "chapters.xml": matroska_xml, "vtt": webvtt, "youtube.txt": youtube}
-    for video in videos(store):
+    for video in videos(store, chosen):
         for suffix, written_as in forms.items():
             file = folder / f"{video.name}.{suffix}"
             file.write_text(written_as(video.cuts), encoding="utf-8", newline="\n")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aria_docs.errors import FileError, SandboxError, TimedOut
-from aria_docs.export import Left, Written
+from aria_docs.export import EVERYTHING, Chosen, Left, Written
 from aria_docs.export.videos import Video, videos
 from aria_docs.ingest.sandbox import Sandbox
 from aria_docs.ingest.video.cutting import Busy, Clip, Failed, Job, Part
@@ -25,10 +25,10 @@ GIVE_UP_AFTER = 3
 """A video on which so many children have died is given up."""
 
 
-def export(store: Store, folder: Path) -> Iterator[Written | Left]:
+def export(store: Store, folder: Path, chosen: Chosen = EVERYTHING) -> Iterator[Written | Left]:
     """NAME/NAME-001.mp4 and so on for each video, encoded anew (H.264, AAC)."""
     with Sandbox(warm=["aria_docs.ingest.video.cutting:warm"]) as box:
-        for video in videos(store):
+        for video in videos(store, chosen):
             inside = folder / video.name
             inside.mkdir(exist_ok=True)
             try:

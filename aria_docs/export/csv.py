@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aria_docs.export import Left, Written, make_folder, tables
+from aria_docs.export import Chosen, Left, Written, make_folder, tables
 from aria_docs.formulas import harmless
 
 if TYPE_CHECKING:
@@ -21,24 +21,24 @@ _SCENES = """
 """
 
 
-def export(store: Store, folder: Path) -> Iterator[Written | Left]:
+def export(store: Store, folder: Path, chosen: Chosen) -> Iterator[Written | Left]:
     """A file for each table, and scenes.csv where there are videos."""
-    for batch in tables.batches(store):
+    for batch in tables.batches(store, chosen):
         answers = store.ask_all([table.query for table in batch])
         for table, answer in zip(batch, answers, strict=True):
             target = make_folder(folder / table.name.parent) / f"{table.name.name}.csv"
             _write(target, answer.names, answer.rows)
             yield Written(target, table.source, table.facts(len(answer.rows)))
-    scenes = store.ask(_SCENES)
-    if scenes.rows:
+    scenes = store.ask(_SCENES) if chosen.all else None
+    if scenes and scenes.rows:
         target = folder / "scenes.csv"
         _write(target, scenes.names, scenes.rows)
         yield Written(target, None, {"n_rows": len(scenes.rows)})
 
 
-def export_stacked(store: Store, folder: Path) -> Iterator[Written | Left]:
-    """A file for each header that tables of two files or more have."""
-    for stack in tables.stacks(store):
+def export_stacked(store: Store, folder: Path, chosen: Chosen) -> Iterator[Written | Left]:
+    """A file for each stack."""
+    for stack in tables.stacks(store, chosen):
         answer = store.ask(stack.query)
         target = folder / f"{stack.name}.csv"
         _write(target, answer.names, answer.rows)

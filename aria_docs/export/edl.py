@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aria_docs.export import Left, Written
+from aria_docs.export import EVERYTHING, Chosen, Left, Written
 from aria_docs.export.timecode import Rate, nearest
 from aria_docs.export.videos import Cut, videos
 
@@ -22,9 +22,9 @@ MOST_EVENTS = 999
 """An event number has three digits; longer lists are told apart by files, with record times that go on."""
 
 
-def export(store: Store, folder: Path) -> Iterator[Written | Left]:
+def export(store: Store, folder: Path, chosen: Chosen = EVERYTHING) -> Iterator[Written | Left]:
     """NAME.edl for each video, where it has more than 999 scenes NAME/NAME-1.edl and so on."""
-    for video in videos(store):
+    for video in videos(store, chosen):
         rate = nearest(video.fps)
         for first in range(0, len(video.cuts), MOST_EVENTS):
             file = folder / f"{video.name}.edl"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aria_docs.errors import FileError, SandboxError, TimedOut, UsageError
-from aria_docs.export import Left, Written
+from aria_docs.export import EVERYTHING, Chosen, Left, Written
 from aria_docs.export.timecode import nearest
 from aria_docs.export.videos import Video, videos
 from aria_docs.ingest.sandbox import Sandbox
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from aria_docs.storage.database import Store
 
 
-def export(store: Store, folder: Path) -> Iterator[Written | Left]:
+def export(store: Store, folder: Path, chosen: Chosen = EVERYTHING) -> Iterator[Written | Left]:
     """NAME.otio for each video. Raises UsageError where the library is not installed."""
     try:
         import opentimelineio  # noqa: F401 - said once, before any file is opened
     except ImportError as e:
         raise UsageError("otio needs OpenTimelineIO: pip install 'aria-docs[export]'") from e
     with Sandbox(warm=["aria_docs.ingest.video.cutting:warm"]) as box:
-        for video in videos(store):
+        for video in videos(store, chosen):
             try:
                 path = video.file()
                 has_sound = _has_sound(box, path)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aria_docs.export import Names
+from aria_docs.errors import UsageError
+from aria_docs.export import Chosen, Names
 
 if TYPE_CHECKING:
     from aria_docs.storage.database import Store
@@ -18,9 +19,9 @@ AT_ONCE = 200
 # One row per table and content: a report that lies in two folders is exported once.
 _TABLES = """
     SELECT table_id, path, page, table_no, caption, n_rows, n_cols, n_header_rows
-    FROM tables_once ORDER BY path, source_id, page, table_no
+    FROM tables_once {where} ORDER BY path, source_id, page, table_no
 """
-_STACKS = "SELECT stack, n_tables, n_files FROM stacks ORDER BY stack"
+_STACKS = "SELECT stack, n_tables, n_files, a_caption AS caption, why FROM stacks {where} ORDER BY stack"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ class Stack:
     name: str
     n_tables: int
     n_files: int
+    caption: str | None = None
+    why: str | None = None
 
     @property
     def query(self) -> str:
@@ -72,20 +75,42 @@ class Stack:
         return {"stack": self.name, "n_tables": self.n_tables, "n_files": self.n_files, "n_rows": n_rows}
 
 
-def batches(store: Store) -> Iterator[Sequence[Listed]]:
-    """All tables, those of a document in a folder of its name."""
+def batches(store: Store, chosen: Chosen) -> Iterator[Sequence[Listed]]:
+    """The chosen tables, those of a document in a folder of its name. Tables are counted from 1 in file names.
+
+    Raises UsageError where nothing is chosen.
+    """
     names, folder_of = Names(), dict[str, str]()
     listed = []
-    for row in store.records(_TABLES):
+    for row in store.records(_TABLES.format(where=_where(store, chosen))):
         source = row.pop("path")
         if source not in folder_of:
             folder_of[source] = names.take(Path(source).stem)
-        name = Path(folder_of[source], f"page-{row['page']:04}-table-{row['table_no']}")
+        name = Path(folder_of[source], f"page-{row['page']:04}-table-{row['table_no'] + 1}")
         listed.append(Listed(**row, source=source, name=name))
     for start in range(0, len(listed), AT_ONCE):
         yield listed[start : start + AT_ONCE]
 
 
-def stacks(store: Store) -> list[Stack]:
-    """All stacks, by name."""
-    return [Stack(row["stack"], row["n_tables"], row["n_files"]) for row in store.records(_STACKS)]
+def stacks(store: Store, chosen: Chosen) -> list[Stack]:
+    """The stacks that have a chosen table, by name. Raises UsageError where there is none."""
+    where = _where(store, chosen)
+    if where:
+        where = f"WHERE stack IN (SELECT stack FROM stacked_tables JOIN tables_once USING (table_id) {where})"
+    found = [Stack(row.pop("stack"), **row) for row in store.records(_STACKS.format(where=where))]
+    if not found:
+        raise UsageError(
+            f"{store.path} has no stack: tables of two files or more are stacked where their columns, captions or rows "
+            "agree but for years; leave --stacked out for a file each"
+        )
+    return found
+
+
+def _where(store: Store, chosen: Chosen) -> str:
+    """The condition of the chosen tables; none where all are."""
+    if chosen.all:
+        return ""
+    ids = [table_id for (table_id,) in store.ask(*chosen.of("table_id", "document_tables", chosen.tables)).rows]
+    if not ids:
+        raise UsageError("no table is chosen: --path, --where and --table leave none of document_tables")
+    return "WHERE table_id IN ({})".format(", ".join(f"'{table_id}'" for table_id in sorted(ids)))

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aria_docs.errors import Damaged
-from aria_docs.export import Left, Written
+from aria_docs.export import EVERYTHING, Chosen, Left, Written
 from aria_docs.export.videos import pictures, videos
 
 if TYPE_CHECKING:
     from aria_docs.storage.database import Store
 
 
-def export(store: Store, folder: Path) -> Iterator[Written | Left]:
+def export(store: Store, folder: Path, chosen: Chosen = EVERYTHING) -> Iterator[Written | Left]:
     """NAME/NAME-001.jpg and so on for each video."""
-    for video in videos(store):
+    for video in videos(store, chosen):
         inside = folder / video.name
         inside.mkdir(exist_ok=True)
         for cut, jpeg in zip(video.cuts, pictures(store, video), strict=True):

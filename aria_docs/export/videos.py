@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aria_docs.errors import FileError, Unreachable, UsageError
-from aria_docs.export import Names
+from aria_docs.export import EVERYTHING, Chosen, Names
 from aria_docs.ingest.folder import sha256_of
 from aria_docs.schemas.sources import source_id
 
@@ -93,11 +93,14 @@ class Video:
         raise Unreachable(f"{Path(self.path).name} is gone: bring it back, or run again to have it forgotten")
 
 
-def videos(store: Store) -> Iterator[Video]:
-    """Every video that has scenes and a file, in the order of paths.
+def videos(store: Store, chosen: Chosen = EVERYTHING) -> Iterator[Video]:
+    """Every video that has chosen scenes and a file, in the order of paths, with those scenes.
 
     Raises UsageError where there is none, StoreError.
     """
+    wanted = None if chosen.all else set(store.ask(*chosen.of("source_id, scene_no", "video_scenes")).rows)
+    if wanted is not None and not wanted:
+        raise UsageError("no scene is chosen: --path and --where leave none of video_scenes")
     rows = store.records(
         "SELECT s.source_id, r.reading_id, s.duration_s, s.fps, "
         "list(struct_pack(path := f.path, size_bytes := f.size_bytes, modified_at := f.modified_at) ORDER BY f.path) "
@@ -116,8 +119,11 @@ def videos(store: Store) -> Iterator[Video]:
         block = rows[at : at + _AT_ONCE]
         cuts = _cuts(store, [row["reading_id"] for row in block])
         for row in block:
-            if row["reading_id"] in cuts:  # else another run has replaced it since
-                yield Video(**row, cuts=tuple(cuts[row["reading_id"]]))
+            found = cuts.get(row["reading_id"], [])  # none: another run has replaced it since
+            if wanted is not None:
+                found = [cut for cut in found if (row["source_id"], cut.scene_no) in wanted]
+            if found:
+                yield Video(**row, cuts=tuple(found))
 
 
 _AT_ONCE = 50  # so many videos' scenes are in memory; the file is opened once for them

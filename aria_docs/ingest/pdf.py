@@ -12,31 +12,30 @@ import contextlib
 import math
 import stat
 from contextlib import contextmanager
-from dataclasses import replace
-from math import isfinite
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from aria_docs.errors import Damaged, Encrypted, Unreachable, WrongKind
-from aria_docs.ingest.pdf_text import Line, clean, page_text
+from aria_docs.ingest.pdf_text import NO_LINES, PageText, clean, page_text
 from aria_docs.ingest.scans.reader import HOW_TO_GET_IT
-from aria_docs.ingest.turns import quarters_upright, turn
-from aria_docs.media import Box, DocumentInfo, Page, Word, one_note
+from aria_docs.ingest.text_layer import read_layer
+from aria_docs.media import DocumentInfo, Page, one_note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from aria_docs.ingest.scans.reader import OcrName, Scan
+    from aria_docs.ingest.reading_order import Line
+    from aria_docs.ingest.scans.reader import OcrName
+    from aria_docs.ingest.scans.scan import Scan
+    from aria_docs.ingest.text_layer import TextLayer
+    from aria_docs.media import Box, TableCandidate, Word
 
-    Apart = Callable[[Callable[[], Scan]], Scan]
-
-# A page may draw a form 2^18 times: what one page yields is bounded, and its note says so.
-MAX_CHARS = 500_000
-MAX_WORDS = 50_000
+    Apart = Callable[[Callable[[], Any]], Any]
 
 # The longest side of a rendered picture: 8192 px are 200 MB in RGB, more than any reader here asks for.
 MAX_EDGE_PX = 8192
@@ -45,18 +44,17 @@ _HEADER_BYTES = 1024  # Acrobat looks for %PDF- no further, and so do we (ISO 32
 _CACHE_BYTES = 64 << 20  # MuPDF's store of fonts and images, cut back to this after each page
 
 NO_TEXT = "no text layer"
-_FEW_WORDS = 10  # a fax line or a page number, stamped on the picture of a page
-_SCAN_AREA = 0.85  # of the page
-_UNDECODED = 0.5  # of the characters of a text layer; more, and nothing can be made of the rest
+_FEW_WORDS = 3  # read on the background of a page of text
+_COVERED = 0.5  # of a line that was read: then the text layer has it, too
 
 
 def warm() -> None:
     """Load PyMuPDF and its networks, once; a process that has done so can fork children that use them at once."""
     import aria_docs.ingest.mupdf  # noqa: F401
-    from aria_docs.ingest.scans import reader as ocr
+    from aria_docs.ingest.scans import choice
 
-    if (reader := ocr.choose(None)) is not None:
-        ocr.load(reader)
+    if (reader := choice.choose(None)) is not None:
+        choice.load(reader)
 
 
 def open_document(
@@ -121,8 +119,8 @@ class Document:
         self.path = path
         self._handle = handle
         self._ocr, self._apart = ocr, apart
-        self._scan: tuple[int, Scan] | None = None
-        self.info = _info(path, handle)
+        self._last: tuple[int, _Read] | None = None
+        self.info = self._info()
 
     def __enter__(self) -> Self:
         return self
@@ -133,6 +131,9 @@ class Document:
     def close(self) -> None:
         """Let go of the file."""
         self._handle.close()
+
+    def _info(self) -> DocumentInfo:
+        return _info(self.path, self._handle)
 
     def sizes(self) -> list[tuple[float, float]]:
         """(width, height) of every page, in points as displayed. Raises Damaged."""
@@ -146,57 +147,144 @@ class Document:
     def page(self, number: int) -> Page:
         """Text and words of a page, from 1; a few milliseconds, or some seconds where it must be read from its picture.
 
-        A page that shows something but has no usable text layer, and that nobody reads, has a note that begins with
-        NO_TEXT. Raises Damaged.
+        What the page shows and its text layer lacks is read from its picture if there is an OCR reader; else the page
+        has a note that begins with NO_TEXT. Raises Damaged.
         """
+        found = self._scanned(number, *self._text_of(number))
+        self._last = number, found
+        return found.page
+
+    def _text_of(self, number: int) -> tuple[TextLayer, tuple[float, float]]:
+        """The text layer of a page, and its size in points."""
         from aria_docs.ingest.mupdf import ERRORS
 
-        with self._open(number) as page:
+        with self._open(number) as handle:
             try:
-                layer, usable = _read(page, number)
+                return read_layer(handle), (handle.rect.width, handle.rect.height)
             except ERRORS as e:
                 raise self._damaged(number, e) from e
-        if usable:
-            return layer
+
+    def _scanned(self, number: int, layer: TextLayer, size_pt: tuple[float, float]) -> _Read:
+        """The page with what is read of its pictures."""
+        page = Page(
+            number,
+            *size_pt,
+            layer.text.text,
+            layer.words,
+            note=one_note(*layer.notes),
+            lines=layer.text.boxes,
+            fields=layer.fields,
+        )
+        boxes = self._unread(number, layer, size_pt)
+        if not boxes:
+            return _Read(page, layer)
         if self._ocr is None:
-            return replace(layer, note=one_note(layer.note, f"{NO_TEXT}: {HOW_TO_GET_IT}"))
-        scan = self._read_picture(layer, self._ocr)
-        if layer.words and len(scan.words) <= len(layer.words):
-            return layer  # a few words on a background: the picture says no more, and less surely
-        self._scan = number, scan
-        words = tuple(replace(word, box=scan.to_page(word.box)) for word in scan.words)
-        return replace(layer, text=scan.text, words=words, from_ocr=True)
+            share = sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes) / (size_pt[0] * size_pt[1])
+            where = f" under a picture of {share:.0%} of the page" if layer.words else ""
+            return _Read(replace(page, note=one_note(page.note, f"{NO_TEXT}{where}: {HOW_TO_GET_IT}")), layer)
+        whole = (0.0, 0.0, *size_pt)
+        if boxes == [whole] and layer.words and self._is_wrong(number, layer, self._ocr):
+            layer = replace(layer, words=(), lines=(), text=NO_LINES)
+        scans = tuple(placed for box in boxes if (placed := self._scan_of(number, box, size_pt, layer, self._ocr)))
+        return _Read(_merged(page, layer, scans), layer, scans) if scans or not layer.words else _Read(page, layer)
 
-    def _read_picture(self, page: Page, reader: OcrName) -> Scan:
-        from aria_docs.ingest.scans import reader as ocr
+    def _unread(self, number: int, layer: TextLayer, size_pt: tuple[float, float]) -> list[Box]:
+        """Boxes of what must be read from its picture; the whole page as one where that is most of it."""
+        from aria_docs.ingest.scans.unread import LOOK_DPI, LOOK_EDGE_PX, WHOLE_PAGE, shows_text, unread_boxes
 
-        long_side_pt = max(page.width_pt, page.height_pt)
-        edge_px = min(ocr.PICTURE_EDGE_PX, math.ceil(long_side_pt * ocr.PICTURE_DPI / 72))
-        picture = self._pixels(page.number, long_edge_px=edge_px, gray=True)[:, :, 0]
-        networks = ocr.load(reader)
+        width, height = size_pt
+        whole = [(0.0, 0.0, width, height)]
+        if not layer.words:
+            shows = any(kind.startswith(("fill", "stroke")) for kind, _ in layer.painted)
+            return whole if shows else []
+        boxes = unread_boxes(layer.painted, size_pt)
+        if not boxes:
+            return []
+        areas = [(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes]
+        on_scan = layer.invisible and max(areas) >= WHOLE_PAGE * width * height
+        if on_scan and self._ocr and self._is_wrong(number, layer, self._ocr):
+            return whole
+        edge_px = max(1, min(LOOK_EDGE_PX, round(max(size_pt) * LOOK_DPI / 72)))
+        picture = self._pixels(number, long_edge_px=edge_px, gray=True)[:, :, 0]
+        boxes = shows_text(picture, edge_px / max(size_pt), boxes, layer.words)
+        covered = sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes)
+        return whole if covered >= WHOLE_PAGE * width * height else boxes
+
+    def _is_wrong(self, number: int, layer: TextLayer, reader: OcrName) -> bool:
+        """Whether an invisible layer says something else than the picture above it."""
+        from aria_docs.ingest.scans import choice
+        from aria_docs.ingest.scans.unread import is_wrong
+
+        if not layer.invisible:
+            return False
+        picture, scale = self._to_read(number)
+        networks = choice.load(reader)
+
+        def compare() -> bool:
+            return is_wrong(picture, layer.words, networks, scale)
+
+        return self._apart(compare) if self._apart else compare()
+
+    def _to_read(self, number: int) -> tuple[NDArray[np.uint8], float]:
+        """The page in gray as a reader takes it, and its pixels a point."""
+        from aria_docs.ingest.scans import scan as scans
+
+        long_side_pt = max(self.size(number))
+        edge_px = min(scans.PICTURE_EDGE_PX, math.ceil(long_side_pt * scans.PICTURE_DPI / 72))
+        return self._pixels(number, long_edge_px=edge_px, gray=True)[:, :, 0], edge_px / long_side_pt
+
+    def _scan_of(
+        self, number: int, box: Box, size_pt: tuple[float, float], layer: TextLayer, reader: OcrName
+    ) -> _PlacedScan | None:
+        """What is read in a box of the page; None where that is no more than the text layer has there."""
+        from aria_docs.ingest.scans import choice
+        from aria_docs.ingest.scans import scan as scans
+
+        picture, scale = self._to_read(number)
+        x0, y0, x1, y1 = (round(edge * scale) for edge in box)
+        part = np.ascontiguousarray(picture[y0:y1, x0:x1])
+        networks = choice.load(reader)
 
         def read() -> Scan:
-            return ocr.scan(picture, networks, width_pt=page.width_pt)
+            return scans.scan(part, networks, width_pt=part.shape[1] / scale)
 
-        return self._apart(read) if self._apart else read()
+        scan = self._apart(read) if self._apart else read()
+        placed = _PlacedScan(scan, x0 / scale, y0 / scale, box == (0.0, 0.0, *size_pt))
+        there = sum(_is_within(word.box, box) for word in layer.words)
+        if layer.words and len(placed.words(layer.words)) < (max(_FEW_WORDS, there) if placed.whole else 2):
+            return None  # a few words on a background: the picture says no more, and less surely
+        return placed
 
     def with_tables(self, page: Page) -> Page:
         """The page with its table candidates, and with a note where it was too crowded for the full search."""
-        from aria_docs.ingest.mupdf import ERRORS
         from aria_docs.ingest.scans.tables import find_in_scan
+
+        if self._last is None or self._last[0] != page.number:
+            self.page(page.number)
+        assert self._last
+        found = self._last[1]
+        candidates: list[TableCandidate] = []
+        notes = [page.note]
+        for placed in found.scans:
+            tables, note = find_in_scan(placed.scan)
+            candidates += [_moved(table, placed) for table in tables]
+            notes.append(note)
+        if not any(placed.whole for placed in found.scans):
+            tables, note = self._find_in_layer(page.number, replace(page, words=found.layer.words))
+            candidates += tables
+            notes.append(note)
+        return replace(page, candidates=tuple(candidates), note=one_note(*notes))
+
+    def _find_in_layer(self, number: int, page: Page) -> tuple[tuple[TableCandidate, ...], str | None]:
+        """The tables of the text layer, and why they may not be all."""
+        from aria_docs.ingest.mupdf import ERRORS
         from aria_docs.ingest.tables.candidates import find
 
-        with self._open(page.number) as handle:
+        with self._open(number) as handle:
             try:
-                if page.from_ocr and self._ocr:
-                    if self._scan is None or self._scan[0] != page.number:
-                        self._scan = page.number, self._read_picture(page, self._ocr)
-                    candidates, note = find_in_scan(self._scan[1])
-                else:
-                    candidates, note = find(handle, page)
+                return find(handle, page)
             except ERRORS as e:
-                raise self._damaged(page.number, e) from e
-        return replace(page, candidates=candidates, note=one_note(page.note, note))
+                raise self._damaged(number, e) from e
 
     def render(self, number: int, *, long_edge_px: int) -> NDArray[np.uint8]:
         """The page as displayed: RGB, shape (height, width, 3), its longer side `long_edge_px` long. Raises Damaged."""
@@ -294,8 +382,24 @@ def _info(path: Path, handle: Any) -> DocumentInfo:
             if found < n_pages:
                 notes.append(f"the page tree promises {n_pages} pages; {found} found")
                 n_pages = found
+    notes += _unread_parts(handle)
     title = clean((handle.metadata or {}).get("title") or "").strip()
     return DocumentInfo(n_pages=n_pages, title=title or None, note="; ".join(notes) or None)
+
+
+def _unread_parts(handle: Any) -> list[str]:
+    """What a PDF holds besides its pages."""
+    from aria_docs.ingest.mupdf import ERRORS
+
+    notes = []
+    with contextlib.suppress(*ERRORS):  # a catalogue that cannot be read names no parts
+        _, form = handle.xref_get_key(handle.pdf_catalog(), "AcroForm/XFA")
+        if form != "null" and not handle.is_form_pdf:
+            notes.append("an XFA form: what is filled in there was not read, print it to a PDF first")
+        if n := handle.embfile_count():
+            names = ", ".join(clean(name) for name in handle.embfile_names()[:5])
+            notes.append(f"{n} attached files were not read ({names}): save them beside it")
+    return notes
 
 
 def _count_pages(handle: Any) -> int:
@@ -309,88 +413,75 @@ def _count_pages(handle: Any) -> int:
     return n_pages
 
 
-def _read(page: Any, number: int) -> tuple[Page, bool]:
-    """What the text layer says, and whether it can be used: whether it is there, and says what the page shows."""
-    from aria_docs.ingest.mupdf import pymupdf
+@dataclass(frozen=True, slots=True)
+class _PlacedScan:
+    """What was read of a part of a page, and where that part begins."""
 
-    flags = pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_MEDIABOX_CLIP
-    textpage = page.get_textpage(flags=flags)
-    matrix = page.rotation_matrix if page.rotation else None
-    notes = []
+    scan: Scan
+    x: float
+    y: float
+    whole: bool
 
-    raw_words = textpage.extractWORDS()
-    unknown = _unknown("".join(raw[4] for raw in raw_words))
-    if 0 < unknown <= _UNDECODED:  # the numbers of glyphs say more than question marks, and often what they should
-        textpage = page.get_textpage(flags=flags | pymupdf.TEXT_CID_FOR_UNKNOWN_UNICODE)
-        raw_words = textpage.extractWORDS()
-    if len(raw_words) > MAX_WORDS:
-        notes.append(f"cut: only the first {MAX_WORDS:,} of {len(raw_words):,} words are kept")
-        raw_words = raw_words[:MAX_WORDS]
-    words = tuple(
-        Word(text, _box(raw[:4], matrix), raw[5], raw[6])
-        for raw in raw_words
-        if (text := clean(raw[4]).strip()) and _is_somewhere(raw[:4])
-    )
-    raw_lines = [
-        (line, block["number"]) for block in textpage.extractDICT()["blocks"] for line in block.get("lines", ())
-    ]
-    quarters = quarters_upright((*line["dir"], len(line["spans"])) for line, _ in raw_lines)
-    area = textpage.rect
-    lines = []
-    n_chars = 0
-    for raw_line, block in raw_lines:
-        line = _line(raw_line, block)
-        if not _is_somewhere((*line.box, line.size_pt)):
-            continue
-        n_chars += len(line.text)
-        if n_chars > MAX_CHARS:
-            notes.append(f"cut: only the first {MAX_CHARS:,} characters of the text are kept")
-            break
-        if quarters:
-            line = replace(line, box=turn(line.box, quarters, area.width, area.height))
-        lines.append(line)
-    text = page_text(lines)
-    if unknown > _UNDECODED:
-        words, text = (), ""
-    usable = len(words) >= _FEW_WORDS or not _is_picture(page, has_words=bool(words))
-    rect = page.rect
-    return Page(number, rect.width, rect.height, text, words, note=one_note(*notes)), usable
+    def to_page(self, box: Box) -> Box:
+        """A box of the scan's upright frame, on the page as displayed."""
+        x0, y0, x1, y1 = self.scan.to_page(box)
+        return x0 + self.x, y0 + self.y, x1 + self.x, y1 + self.y
+
+    def words(self, but: Sequence[Word]) -> list[Word]:
+        """As displayed, without those that stand where the text layer has some."""
+        words = (replace(word, box=self.to_page(word.box)) for word in self.scan.words)
+        return [word for word in words if not any(_is_within(word.box, other.box) for other in but)]
+
+    def lines(self, but: Sequence[Word]) -> list[Line]:
+        """As displayed, without those most of which stands where the text layer has words."""
+        placed = [replace(line, box=self.to_page(line.box), in_picture=not self.whole) for line in self.scan.lines]
+        return [line for line in placed if _share_covered(line.box, but) < _COVERED]
 
 
-def _line(raw: dict[str, Any], block: int) -> Line:
-    spans = raw["spans"]
-    text = clean("".join(span["text"] for span in spans))
-    main = max(spans, key=lambda span: len(span["text"].strip()))
-    bold = bool(main["flags"] & 16) or "bold" in main["font"].lower()
-    return Line(text, raw["bbox"], main["size"], bold, block)
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A page, and what it was read from."""
+
+    page: Page
+    layer: TextLayer
+    scans: tuple[_PlacedScan, ...] = ()
 
 
-def _is_somewhere(places: Iterable[float]) -> bool:
-    """Text set in an endless size, or endlessly far away, is on no page that anyone sees."""
-    return all(map(isfinite, places))
+def _merged(page: Page, layer: TextLayer, scans: Sequence[_PlacedScan]) -> Page:
+    """The page with the words of its scans besides those of its text layer, all in one reading order."""
+    words = (*layer.words, *(word for placed in scans for word in placed.words(layer.words)))
+    whole = any(placed.whole for placed in scans)
+    if not layer.words and len(scans) == 1 and whole:  # in the frame of the scan, which may be turned
+        text = scans[0].scan.read
+        boxes = tuple(map(scans[0].to_page, text.boxes))
+        return replace(page, text=text.text, words=words, from_ocr=True, lines=boxes)
+    if layer.words and not layer.lines:  # turned or mirrored: the texts stand in two frames
+        apart = [placed.scan.read for placed in scans]
+        boxes = tuple(placed.to_page(box) for placed in scans for box in placed.scan.read.boxes)
+        text = PageText("\n\n".join(part.text for part in (layer.text, *apart)), (*layer.text.boxes, *boxes))
+    else:
+        read = [line for placed in scans for line in placed.lines(layer.words)]
+        text = page_text([*layer.lines, *read], page.height_pt)
+    return replace(page, text=text.text, words=words, from_ocr=whole, lines=text.boxes)
 
 
-def _box(box: Any, matrix: Any) -> Box:
-    if matrix is not None:
-        from aria_docs.ingest.mupdf import pymupdf
+def _moved(table: TableCandidate, placed: _PlacedScan) -> TableCandidate:
+    def moved(box: Box) -> Box:
+        return box[0] + placed.x, box[1] + placed.y, box[2] + placed.x, box[3] + placed.y
 
-        box = (pymupdf.Rect(box) * matrix).normalize()
-    x0, y0, x1, y1 = box
-    return (x0, y0, x1, y1)
-
-
-def _unknown(text: str) -> float:
-    """The share of characters that stand for what the font does not tell: U+FFFD and private use."""
-    return sum(c == "\ufffd" or "\ue000" <= c <= "\uf8ff" for c in text) / max(1, len(text))
+    cells = tuple(replace(cell, box=moved(cell.box) if cell.box else None) for cell in table.cells)
+    return replace(table, box=moved(table.box), cells=cells)
 
 
-def _is_picture(page: Any, *, has_words: bool) -> bool:
-    """Whether a page shows ink or an image; with words beside it, a stamp on a scan, an image as large as the page."""
-    log = page.get_bboxlog()
-    if not has_words:
-        return any(kind.startswith(("fill", "stroke")) for kind, _ in log)
-    rect = page.rect
-    return any(
-        kind == "fill-image" and (x1 - x0) * (y1 - y0) >= _SCAN_AREA * rect.width * rect.height
-        for kind, (x0, y0, x1, y1) in log
-    )
+def _is_within(box: Box, other: Box) -> bool:
+    """Whether the middle of a box is in the other."""
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return other[0] - 1 <= x <= other[2] + 1 and other[1] - 1 <= y <= other[3] + 1
+
+
+def _share_covered(box: Box, words: Sequence[Word]) -> float:
+    """How much of a line's width words of the text layer take."""
+    y = (box[1] + box[3]) / 2
+    level = [word.box for word in words if word.box[1] - 1 <= y <= word.box[3] + 1]
+    inside = sum(max(0.0, min(box[2], other[2]) - max(box[0], other[0])) for other in level)
+    return inside / max(1.0, box[2] - box[0])

@@ -55,7 +55,7 @@ def grid(rows: Sequence[Sequence[str]], spans: Sequence[SpanAnswer], *, header_r
         size[own] = span.rows, span.cols
         for place in places - {own}:
             del size[place]
-    values = numbers([texts[row][col] for row, col in size])
+    values = numbers([texts[row][col] for row, col in size], [col for _, col in size])
     cells = tuple(
         TableCell(row, col, texts[row][col], down, right, row < n_header_rows, value, grounded=False)
         for ((row, col), (down, right)), value in zip(size.items(), values, strict=True)

@@ -22,7 +22,7 @@ from pydantic import BaseModel
 
 from aria_docs import prompts
 from aria_docs.media import KeyPoint, Scene, Summary, Table, one_note
-from aria_docs.model import grounding, joining, recovery, snapping
+from aria_docs.model import grounding, joining, quoting, recovery, snapping
 from aria_docs.model.cell_grid import grid, tidy
 from aria_docs.model.chat_model import ChatModel, Context, Question, Reply, Shown
 from aria_docs.model.context_windows import Window, frame_windows, page_windows, plainly, room
@@ -95,7 +95,7 @@ class ChatEngine:
             for task in dict.fromkeys(task for page in seen for task in page.tasks):
                 form = self._form(task, "page")
                 asked = [at for at, page in enumerate(seen) if task in page.tasks]
-                said = self._ask([(contexts[at], form) for at in asked], told)
+                said = self._ask([(contexts[at], self._quoting(form, task, seen[at])) for at in asked], told)
                 for at, one in zip(asked, said, strict=True):
                     reads[at][task] = self._page_read(task, seen[at], one)
         finally:
@@ -119,7 +119,8 @@ class ChatEngine:
 
         Where there are more frames than the model is shown at once, each window is asked about its stretch.
         """
-        forms = {task: self._form(task, "video") for task in seen.tasks}
+        said_in_it = " ".join(cue.text for cue in seen.video.cues)
+        forms = {task: replace(self._form(task, "video"), quoted=said_in_it) for task in seen.tasks}
         budget = self._budget(forms.values())
         windows = frame_windows([plainly(shown).part for shown in seen.shown], budget)
         said = self._ask_windows(seen.shown, windows, budget, forms, told)
@@ -135,6 +136,13 @@ class ChatEngine:
         custom = self._custom
         assert custom and task == custom.name, (task, kind)
         return _Form(custom.question(kind), custom.wire(kind), partial(_check_custom, custom, kind))
+
+    def _quoting(self, form: _Form, task: str, seen: SeenPage) -> _Form:
+        words = seen.page.words
+        if task != "tables":
+            return replace(form, quoted=quoting.text(words))
+        edges = self._model.profile.box_edges(seen.shown.part.layout)
+        return replace(form, quoted=quoting.tables(words, seen.shown.part.layout, edges))
 
     def _budget(self, forms: Iterable[_Form]) -> Budget:
         longest = max((form.question for form in forms), key=self._model.count, default="")
@@ -152,23 +160,24 @@ class ChatEngine:
         forms: Mapping[str, _Form],
         told: Told,
     ) -> dict[str, list[_Said]]:
-        """What each window says to each task. One window after the other: each may fill the model's memory."""
-        said: dict[str, list[_Said]] = {task: [] for task in forms}
-        for start, stop in windows:
-            context = self._open(shown[start:stop], budget)
-            try:
-                for task, form in forms.items():
-                    said[task] += self._ask([(context, form)], told)
-            finally:
-                _close([context])
-        return said
+        """What each window says to each task: all asked at once, and side by side as far as memory holds their keys."""
+        contexts: list[_Open] = []
+        try:
+            for start, stop in windows:
+                contexts.append(self._open(shown[start:stop], budget))
+            said = self._ask([(context, form) for context in contexts for form in forms.values()], told)
+        finally:
+            _close(contexts)
+        return {task: said[at :: len(forms)] for at, task in enumerate(forms)}
 
     def _ask(self, asked: Sequence[tuple[_Open, _Form]], told: Told) -> list[_Said]:
         """What is said to each question: the first time, or the second where the first answer has a fault."""
         if not asked:
             return []
         tokens = self._answer_tokens
-        questions = [(context.context, Question(form.question, form.schema, tokens)) for context, form in asked]
+        questions = [
+            (context.context, Question(form.question, form.schema, tokens, form.quoted)) for context, form in asked
+        ]
         replies = self._model.ask(questions, told=told)
         said = [_Said.of(form, reply) for (_, form), reply in zip(asked, replies, strict=True)]
         faulty = [at for at, one in enumerate(said) if one.answer.fault]
@@ -177,7 +186,7 @@ class ChatEngine:
             for at in faulty:
                 context, form = asked[at]
                 more = min(_MORE_ROOM * tokens, context.room - self._model.count(f"\n{prompts.AGAIN}"))
-                questions.append((context.context, Question(form.again, form.schema, more)))
+                questions.append((context.context, Question(form.again, form.schema, more, form.quoted)))
             for at, reply in zip(faulty, self._model.ask(questions, told=told), strict=True):
                 said[at] = said[at].or_else(_Said.of(asked[at][1], reply))
         return said
@@ -235,11 +244,12 @@ class ChatEngine:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """A question, the JSON schema of its answer, and what an answer is worth: check(text, ended)."""
+    """A question, the JSON schema of its answer, what an answer is worth, check(text, ended), and what it may quote."""
 
     question: str
     schema: str
     check: Callable[[str, bool], Answered]
+    quoted: str = ""
 
     @property
     def again(self) -> str:

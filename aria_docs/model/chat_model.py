@@ -53,11 +53,14 @@ class Question:
 
     schema:      the JSON schema, as text, that the answer is constrained to while it is decoded.
     max_tokens:  where an answer is cut off.
+    quoted:      text that the answer probably repeats, in its form where that can be: a model may guess from it what
+                 comes next, which changes no answer. Empty where nobody knows.
     """
 
     text: str
     schema: str
     max_tokens: int
+    quoted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,6 @@ class ChatModel(Protocol):
     profile:   what has to be known to show it something.
     model:     which weights, for a recipe; revision: which state of them, None where nobody can say.
     lanes:     how many threads may be in `ask` at once.
-    together:  how many contexts one `ask` answers best: 1 where the other side batches by itself.
     unreachable:  why servers that were named are left out, a sentence each.
     """
 
@@ -103,7 +105,6 @@ class ChatModel(Protocol):
     model: str
     revision: str | None
     lanes: int
-    together: int
     unreachable: tuple[str, ...]
 
     def count(self, text: str) -> int:
@@ -116,6 +117,8 @@ class ChatModel(Protocol):
         self, asked: Sequence[tuple[Context, Question]], *, told: Callable[[int], None] = lambda _: None
     ) -> list[Reply]:
         """A reply to each question, in their order. Contexts may differ or be the same.
+
+        May be called from many threads at once: what they ask is answered side by side.
 
         told:  how many more tokens have been decoded, now and then; also the sign that the work goes on.
 

@@ -34,8 +34,9 @@ _SIGNS = {
     **dict.fromkeys("µ", "μ"),
     **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff", ""),
 }
+_RAISED_LETTERS = dict(zip("ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ", "abcdefghijklmnoprstuvwxyz", strict=True))
 _FULL_WIDTH = {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
-_PLAIN = str.maketrans({**_FULL_WIDTH, **_LIGATURES, **_SIGNS})
+_PLAIN = str.maketrans({**_FULL_WIDTH, **_RAISED_LETTERS, **_LIGATURES, **_SIGNS})
 _TRAILING = re.compile(r"(?:[*†‡§#⁰¹²³⁴⁵⁶⁷⁸⁹]+|\.{3,}|_{3,})$")  # marks of a footnote, dots that lead to a number
 
 _BEFORE, _BEHIND = "$€£¥₹(", "%‰)€"  # what may stand apart from its number, or not

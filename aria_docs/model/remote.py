@@ -96,7 +96,6 @@ class RemoteModel:
 
     name = "remote"
     revision: str | None = None
-    together = 1
 
     def __init__(
         self,

@@ -35,6 +35,7 @@ from typing import Generic, TypeVar
 
 import httpx
 
+from aria_docs.credentials import without_credentials
 from aria_docs.errors import EngineError, ModelError, Refused
 
 ROUNDS = 10
@@ -335,9 +336,9 @@ def _server(url: str) -> _Server:
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as e:
-        raise EngineError(f"{url} is no URL ({e}): give one like http://HOST:8000/v1.") from e
+        raise EngineError(f"{without_credentials(url)} is no URL ({e}): give one like http://HOST:8000/v1.") from None
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise EngineError(f"{url} is no URL of a server: give one like http://HOST:8000/v1.")
+        raise EngineError(f"{without_credentials(url)} is no URL of a server: give one like http://HOST:8000/v1.")
     return _Server(url, str(parsed.copy_with(userinfo=b"")))
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from aria_docs.errors import Damaged
 from aria_docs.ingest import sandbox
 from aria_docs.media import Cue, VideoInfo, one_note
 from aria_docs.model import choice
@@ -24,7 +25,16 @@ from aria_docs.reading.messages import (
     document_limit_s,
     video_limit_s,
 )
-from aria_docs.reading.rows import cell_rows, page_row, reading_row, scene_row, shot_row, summary_rows, table_rows
+from aria_docs.reading.rows import (
+    cell_rows,
+    cue_rows,
+    page_parts,
+    reading_row,
+    scene_row,
+    shot_row,
+    summary_rows,
+    table_rows,
+)
 from aria_docs.schemas.readings import Finished, ReadingRow
 from aria_docs.schemas.sources import Kind
 
@@ -52,13 +62,15 @@ def read_document(job: Job, requests: Iterable[ReadPages | Summarise]) -> Iterat
 
     A page gives its text first and its tables second: what was read before the tables failed is not lost.
     """
-    from aria_docs.ingest import pdf
+    from aria_docs.ingest import documents
 
     engine = choice.load(job.engine)
     yield Begun("", "", "open")
     sandbox.allow_cpu(job.timeout_s)
-    with pdf.open_document(Path(job.path), passwords=job.passwords, ocr=job.ocr, apart=sandbox.apart) as document:
+    with documents.open_document(Path(job.path), passwords=job.passwords, ocr=job.ocr, apart=sandbox.apart) as document:
         info = document.info
+        if info.n_pages == 0 and info.note:
+            raise Damaged(f"{job.path} has no page left to read: {info.note}")
         yield info
         if info.n_pages == 0:
             for task in job.recipes:
@@ -80,7 +92,7 @@ def read_document(job: Job, requests: Iterable[ReadPages | Summarise]) -> Iterat
                 sandbox.allow_cpu(job.timeout_s)
                 began = _Reading(job, engine, "tables", f"page:{number}") if "tables" in job.recipes else None
                 page = document.page(number)
-                yield Finished(pages=(page_row(job.source_id, page),))
+                yield page_parts(job.source_id, page)
                 if began:
                     yield Begun("tables", f"page:{number}", "tables")
                     page = document.with_tables(page)
@@ -93,13 +105,16 @@ def read_document(job: Job, requests: Iterable[ReadPages | Summarise]) -> Iterat
 
 def read_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
     """Reads a whole video; waits for no request."""
+    from aria_docs.ingest.video import subtitles
     from aria_docs.ingest.video import watch as videos
+    from aria_docs.ingest.video.opening import open_clip
     from aria_docs.model.embedded import referee
 
     engine, path = choice.load(job.engine), Path(job.path)
     yield Begun("", "", "open")
     sandbox.allow_cpu(job.timeout_s)
-    info = videos.probe(path)
+    clip = open_clip(path)
+    info = clip.info
     yield info
     cues = None
     if "tables" in job.recipes:  # then it is the only task: nothing else was asked for
@@ -108,25 +123,26 @@ def read_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
         yield Begun("scenes", "video", "scenes")
         sandbox.allow_cpu(video_limit_s(job.timeout_s, info.duration_s))
         reading = _Reading(job, engine, "scenes", "video")
-        video = videos.watch(path, referee=referee.transitions if referee.version() else None)
+        video = videos.watch(clip, referee=referee.transitions if referee.version() else None)
         cues = video.cues or transcribe(job, info)
         video = replace(video, cues=cues)
-        row = reading.row(video.note)
+        row = reading.row(one_note(video.note, video.words_note), ok=not video.note)
         yield Finished(
             row,
             shots=tuple(shot_row(job.source_id, number, shot) for number, shot in enumerate(video.shots)),
             scenes=tuple(
                 scene_row(row, number, scene) for number, scene in enumerate(engine.scenes(video, group=job.group))
             ),
+            cues=cue_rows(job.source_id, cues),
         )
     if "summary" in job.recipes:
         yield Begun("summary", "video", "summary")
         reading = _Reading(job, engine, "summary", "video")
         if cues is None:
-            cues = videos.cues(path, info) or transcribe(job, info)
+            cues = subtitles.words(clip).cues or transcribe(job, info)
         summary = engine.summarise_video(cues)
         row = reading.row(None)
-        yield Finished(row, summaries=summary_rows(row, summary))
+        yield Finished(row, summaries=summary_rows(row, summary), cues=cue_rows(job.source_id, cues))
 
 
 def transcribe(job: Job, info: VideoInfo) -> tuple[Cue, ...]:
@@ -146,9 +162,9 @@ def measure(job: tuple[str, Kind], _requests: Iterable[object]) -> Iterator[list
 
         yield video.probe(Path(path))
         return
-    from aria_docs.ingest import pdf
+    from aria_docs.ingest import documents
 
-    with pdf.open_document(Path(path)) as document:
+    with documents.open_document(Path(path)) as document:
         yield document.sizes()
 
 

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from aria_docs.media import Page, Scene, Shot, Summary, Table, TableCell
+from aria_docs.media import Cue, Page, Scene, Shot, Summary, Table, TableCell
 from aria_docs.model.custom import CustomSchema
 from aria_docs.model.engine import ModelId, Task
 from aria_docs.model.seen import Read, SeenPage, SeenVideo
 from aria_docs.reading.messages import Job, Seen
 from aria_docs.schemas.readings import Finished, ReadingRow, reading_id
-from aria_docs.schemas.scenes import SceneRow, ShotRow
-from aria_docs.schemas.sources import PageRow
+from aria_docs.schemas.scenes import CueRow, SceneRow, ShotRow
+from aria_docs.schemas.sources import FormFieldRow, PageLinesRow, PageRow
 from aria_docs.schemas.summaries import KeyPoint, SummaryRow
 from aria_docs.schemas.tables import CellRow, TableRow, table_id
 
@@ -75,6 +75,7 @@ def answered(job: Job, seen: Seen, part: str, read: Read, *, seconds: float, cus
             for record in read.records
             if custom
         ),
+        cues=cue_rows(job.source_id, seen.video.cues) if isinstance(seen, SeenVideo) else None,
     )
 
 
@@ -87,6 +88,28 @@ def page_row(source_id: str, page: Page) -> PageRow:
         height_pt=page.height_pt,
         text=page.text,
         from_ocr=page.from_ocr,
+    )
+
+
+def page_parts(source_id: str, page: Page) -> Finished:
+    """All rows of a page that no task decides: its text, where its lines stand, the fields of its form."""
+    edges = [round(edge, 1) for box in page.lines for edge in box]
+    return Finished(
+        pages=(page_row(source_id, page),),
+        page_lines=(PageLinesRow(source_id=source_id, page=page.number, edges=edges),),
+        form_fields=tuple(
+            FormFieldRow(
+                source_id=source_id,
+                page=page.number,
+                field_no=number,
+                name=field.name,
+                kind=field.kind,
+                value=field.value,
+                checked=field.checked,
+                **dict(zip(("x0", "y0", "x1", "y1"), field.box, strict=True)),
+            )
+            for number, field in enumerate(page.fields)
+        ),
     )
 
 
@@ -144,6 +167,21 @@ def shot_row(source_id: str, number: int, shot: Shot) -> ShotRow:
         transition=shot.transition,
         transition_start_s=shot.transition_start_s,
         transition_end_s=shot.transition_end_s,
+    )
+
+
+def cue_rows(source_id: str, cues: Sequence[Cue]) -> tuple[CueRow, ...]:
+    """In the order they are in."""
+    return tuple(
+        CueRow(
+            source_id=source_id,
+            cue_no=number,
+            start_s=cue.start_s,
+            end_s=cue.end_s,
+            text=cue.text,
+            origin=cue.origin,
+        )
+        for number, cue in enumerate(cues)
     )
 
 

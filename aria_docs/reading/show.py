@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from aria_docs.errors import BudgetError, Damaged
 from aria_docs.ingest import sandbox
-from aria_docs.ingest.video import sampling
+from aria_docs.ingest.video import sampling, subtitles
 from aria_docs.media import Cue, Frame, Shot, Video, VideoInfo, one_note
 from aria_docs.model.chat_model import Shown
 from aria_docs.model.encoding import encode
@@ -33,8 +33,7 @@ from aria_docs.reading.messages import (
     video_limit_s,
 )
 from aria_docs.reading.read import transcribe
-from aria_docs.reading.rows import page_row, without
-from aria_docs.schemas.readings import Finished
+from aria_docs.reading.rows import page_parts, without
 from aria_docs.tiling.budget import Budget, Part, frame_part, page_part
 from aria_docs.tiling.pixels import crops
 
@@ -57,7 +56,7 @@ MAX_WINDOWS = 8
 
 def show_document(job: Job, requests: Iterable[ReadPages | ShowPages]) -> Iterator[Answer]:
     """Opens a PDF, says how many pages it has, and shows what is requested; the text of a page comes first."""
-    from aria_docs.ingest import pdf
+    from aria_docs.ingest import documents
 
     look = job.look
     assert look is not None
@@ -65,8 +64,10 @@ def show_document(job: Job, requests: Iterable[ReadPages | ShowPages]) -> Iterat
     page_mode = profile.mode(look.resolution) if look.resolution else profile.modes[0]
     yield Begun("", "", "open")
     sandbox.allow_cpu(job.timeout_s)
-    with pdf.open_document(Path(job.path), passwords=job.passwords, ocr=job.ocr, apart=sandbox.apart) as document:
+    with documents.open_document(Path(job.path), passwords=job.passwords, ocr=job.ocr, apart=sandbox.apart) as document:
         info = document.info
+        if info.n_pages == 0 and info.note:
+            raise Damaged(f"{job.path} has no page left to read: {info.note}")
         yield info
         if info.n_pages == 0:
             yield from without(
@@ -85,7 +86,7 @@ def show_document(job: Job, requests: Iterable[ReadPages | ShowPages]) -> Iterat
                 yield Begun(tasks[0] if tasks else "summary", f"page:{number}", "text")
                 sandbox.allow_cpu(job.timeout_s)
                 page = document.page(number)
-                yield Finished(pages=(page_row(job.source_id, page),))
+                yield page_parts(job.source_id, page)
                 if tasks:
                     yield Begun(tasks[0], f"page:{number}", "tiles")
                     part = page_part(number, page.width_pt, page.height_pt, page_mode)
@@ -133,6 +134,7 @@ def _shown(picture: NDArray[np.uint8], part: Part, key: str, profile: Profile) -
 def show_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
     """Shows a whole video; waits for no request."""
     from aria_docs.ingest.video import watch as videos
+    from aria_docs.ingest.video.opening import open_clip
     from aria_docs.model.embedded import referee
 
     look, path = job.look, Path(job.path)
@@ -141,7 +143,8 @@ def show_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
     tasks = tuple(task for task in look.video if task in job.recipes)
     yield Begun("", "", "open")
     sandbox.allow_cpu(job.timeout_s)
-    info = videos.probe(path)
+    clip = open_clip(path)
+    info = clip.info
     yield info
     yield from without(job, "video", "a video has no tables", tasks=job.recipes.keys() - {*tasks})
     if not tasks:
@@ -149,21 +152,22 @@ def show_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
     yield Begun(tasks[0], "video", "shots" if "scenes" in tasks else "frames")
     sandbox.allow_cpu(video_limit_s(job.timeout_s, info.duration_s))
     if "scenes" in tasks or look.sampling == "shots":
-        video = videos.watch(path, referee=referee.transitions if referee.version() else None)
+        video = videos.watch(clip, referee=referee.transitions if referee.version() else None)
     else:  # then nobody asks where it is cut
         whole = Shot(0.0, info.duration_s, "start", 0.0, 0.0)
-        video = Video(info, (whole,), (None,), videos.cues(path, info))
+        said = subtitles.words(clip)
+        video = Video(info, (whole,), (None,), said.cues, words_note=said.note)
     video = replace(video, cues=video.cues or transcribe(job, info))
     yield Begun(tasks[0], "video", "frames")
     mode = profile.mode(look.resolution) if look.resolution else profile.modes[-1]
     budget = profile.budget(look.question, answer=look.answer)
     n = _n_frames(info, look.frames, frame_part(info.duration_s, info.width, info.height, mode), budget)
     starts_s = [shot.start_s for shot in video.shots]
-    every_s = videos.times_s(path)
+    every_s = clip.times_s()
     times_s = [every_s[index] for index in _chosen(every_s, starts_s, n, look.sampling, look.frames)]
     words = _with_words(times_s, video.cues)
     # One at a time: 256 frames of full size would be gigabytes.
-    pairs = zip(videos.frames_at(path, times_s), words, strict=False)
+    pairs = zip(videos.frames_at(clip, times_s), words, strict=False)
     shown = {frame.time_s: _frame(frame, said, mode, job, profile) for frame, said in pairs}
     if not shown:
         raise Damaged(f"{path} has no frame that can be shown")

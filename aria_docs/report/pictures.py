@@ -95,10 +95,10 @@ def draw(child_of: Sandbox, wanted: Wanted) -> Iterator[Drawn]:
 
 def draw_pages(wanted: Wanted, _requests: Iterable[object]) -> Iterator[Drawn]:
     """Runs in a child."""
-    from aria_docs.ingest import pdf
+    from aria_docs.ingest import documents
 
     sandbox.allow_cpu(_LIMIT_S)
-    with pdf.open_document(Path(wanted.path)) as document:
+    with documents.open_document(Path(wanted.path)) as document:
         for number in wanted.numbers:
             sandbox.allow_cpu(_LIMIT_S)
             try:
@@ -112,9 +112,10 @@ def draw_pages(wanted: Wanted, _requests: Iterable[object]) -> Iterator[Drawn]:
 def draw_frames(wanted: Wanted, _requests: Iterable[object]) -> Iterator[Drawn]:
     """Runs in a child."""
     from aria_docs.ingest.video import watch
+    from aria_docs.ingest.video.opening import open_clip
 
     sandbox.allow_cpu(_LIMIT_S * len(wanted.times_s))
-    frames = watch.frames_at(Path(wanted.path), wanted.times_s, size_px=FRAME_PX)
+    frames = watch.frames_at(open_clip(Path(wanted.path)), wanted.times_s, size_px=FRAME_PX)
     for at, frame in zip(wanted.times_s, frames, strict=False):  # fewer where the file breaks off
         yield Drawn(at, _webp(frame.pixels))
 

@@ -65,9 +65,11 @@ class Options:
     Of a model that is shown pages and frames (aria, remote):
 
     model, revision, profile, context:  as `model.choice.choose` found them.
+    device:      where aria runs: cpu, cuda, cuda:1, …; no part of the recipe.
     servers:     base URLs, for remote; request_timeout_s: for one answer of theirs.
     resolution, frames, sampling:  how much of pages and videos is shown, see `pipeline.Look`.
     schema:      FILE.py:Model, a user's own schema; per: whether it is asked of each page or of each whole document.
+    adapter:     the folder of a LoRA adapter for Aria on this machine; `revision` names its contents.
     quantize, kv_cache:  what Aria's experts, and its keys and values, are kept in on this machine.
     """
 
@@ -87,6 +89,7 @@ class Options:
     revision: str | None = None
     profile: str = ""
     context: int = 0
+    device: str | None = None
     servers: tuple[str, ...] = ()
     request_timeout_s: float = REQUEST_TIMEOUT_S
     resolution: Literal["medium", "high", "ultra"] | None = None
@@ -96,6 +99,7 @@ class Options:
     per: Literal["page", "document"] = "document"
     quantize: Literal["int8", "int4"] | None = None
     kv_cache: Literal["fp8", "int8"] | None = None
+    adapter: str | None = None
     shard: Shard = WHOLE
 
     def __post_init__(self) -> None:
@@ -120,6 +124,8 @@ class Options:
             raise UsageError("--request-timeout is for a server's answers: add --engine remote")
         if self.engine != "aria" and (self.quantize or self.kv_cache):
             raise UsageError("--quantize and --kv-cache are for Aria on this machine: add --engine aria")
+        if self.engine != "aria" and self.adapter:
+            raise UsageError("--adapter is for Aria on this machine: add --engine aria")
         if self.engine != "embedded" and self.group:
             raise UsageError("--group joins shots to scenes, and a model names the scenes itself: leave it out")
 
@@ -130,13 +136,21 @@ class Options:
         """
         if self.engine == "embedded" or self.context:
             return self
-        found = choices.choose(self.engine, model=self.model, servers=self.servers, profile=self.profile or None)
+        found = choices.choose(
+            self.engine,
+            model=self.model,
+            revision=self.revision,
+            device=self.device,
+            servers=self.servers,
+            profile=self.profile or None,
+            adapter=self.adapter,
+        )
         return replace(self, model=found.model, revision=found.revision, profile=found.profile, context=found.context)
 
     @property
     def choice(self) -> choices.Choice:
         """Who reads."""
-        return choices.Choice(self.engine, "", self.model, self.revision, self.profile, self.context)
+        return choices.Choice(self.engine, "", self.model, self.revision, self.profile, self.context, self.adapter)
 
     @property
     def custom(self) -> CustomSchema | None:
@@ -211,6 +225,8 @@ class Options:
             shown = {"profile": self.profile, "context": self.context, "resolution": self.resolution}
             shown |= {"frames": self.frames, "sampling": self.sampling}
             shown |= {"quantize": self.quantize, "kv_cache": self.kv_cache}
+        if self.adapter:  # by its contents, wherever it lies; a recipe without one is hashed as ever
+            shown |= {"adapter": (self.revision or "").rpartition("+")[2]}
         rows = {}
         for task in (*self.tasks, *((custom.name,) if custom else ())):
             model = self.model_id(task)

@@ -15,7 +15,7 @@ from aria_docs.ingest.sandbox import Sandbox
 from aria_docs.model import choice
 from aria_docs.model.chat import ChatEngine
 from aria_docs.model.chat_model import ChatModel
-from aria_docs.run.model_queue import Desk
+from aria_docs.run.model_queue import ModelQueue
 from aria_docs.run.outcome import Outcome, Progress, as_text, failure_of, failure_row, now
 from aria_docs.run.pending import WALK, Pending
 from aria_docs.run.recipes import Options
@@ -37,7 +37,7 @@ class Run:
         self.stopping = threading.Event()
         self._lock = threading.Lock()
         self._sandbox: Sandbox | None = None
-        self._desk: Desk | None = None
+        self._model_queue: ModelQueue | None = None
         self._began = time.monotonic()
         self._gone: list[str] = []
 
@@ -59,8 +59,8 @@ class Run:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._desk:
-            self._desk.close()
+        if self._model_queue:
+            self._model_queue.close()
         if self._sandbox:
             self._sandbox.close()
         totals = self.outcome
@@ -85,7 +85,8 @@ class Run:
         self.outcome.n_ignored += findings.ignored
         self._note_unreadable(findings, kinds)
         self._gone += self._missing(paths, findings)
-        files = [file for file in findings.files if file.kind in kinds]
+        wanted = {*kinds, "image"} if "pdf" in kinds else {*kinds}  # an image is a document of one page
+        files = [file for file in findings.files if file.kind in wanted]
         own = [file for file in files if self.options.shard.has(file)]
         self.outcome.n_elsewhere += len(files) - len(own)
         return own
@@ -160,18 +161,19 @@ class Run:
                 self._sandbox = Sandbox(debug=self.options.debug)
             return self._sandbox
 
-    def model_queue(self) -> Desk | None:
+    def model_queue(self) -> ModelQueue | None:
         """Where the model of the run is asked, made when first needed; None for an engine that reads in the child."""
         with self._lock:
-            if self._desk is None and self.options.engine != "embedded":
+            if self._model_queue is None and self.options.engine != "embedded":
                 lanes = choice.lanes(self.options.engine, self.options.servers)
-                self._desk = Desk(self._load, lanes=lanes, told=self.progress.tokens)
-            return self._desk
+                self._model_queue = ModelQueue(self._load, lanes=lanes, told=self.progress.tokens)
+            return self._model_queue
 
     def _load(self) -> tuple[ChatModel, ChatEngine]:
         options = self.options
         model = choice.open_model(
             options.choice,
+            device=options.device,
             servers=options.servers,
             request_timeout_s=options.request_timeout_s,
             quantize=options.quantize,

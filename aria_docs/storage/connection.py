@@ -17,6 +17,7 @@ from pathlib import Path
 import duckdb
 
 from aria_docs.errors import StoreBusy, StoreError
+from aria_docs.storage.internal import find_ours
 from aria_docs.storage.rows import first_line
 
 # 2.0 writes files that 1.5 cannot read unless told otherwise; many people's clients are older than ours.
@@ -113,7 +114,9 @@ class Connections:
             self.path.unlink()  # as mktemp leaves it: DuckDB takes no empty file for a new one
         while True:
             try:
-                return duckdb.connect(str(self.path), read_only=read_only, config=_CONFIG)
+                db = duckdb.connect(str(self.path), read_only=read_only, config=_CONFIG)
+                find_ours(db)
+                return db
             except duckdb.Error as error:
                 text = " ".join(str(error).split())
                 if not _LOCKED.search(text):

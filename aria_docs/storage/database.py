@@ -18,7 +18,8 @@ from aria_docs.model.continued import TablePart
 from aria_docs.schemas.readings import FailureRow, ReadingRow, RecipeRow, RunRow
 from aria_docs.schemas.records import SchemaRow
 from aria_docs.schemas.sources import SourceRow
-from aria_docs.storage import custom_tables, search, stacks
+from aria_docs.storage import custom_tables, internal, search, stacks
+from aria_docs.storage.columns import INTERNAL
 from aria_docs.storage.keeper import Batch, FileStamp, Keeper, Known, Wanted, is_under
 from aria_docs.storage.query import Answer, Format, Frames, Questions
 from aria_docs.storage.rows import delete, insert, records, upsert
@@ -33,7 +34,9 @@ class Store(Questions):
     def prepare(self, *, patience_s: float) -> None:
         """Makes the file or brings an older one up to date. Raises StoreError, StoreBusy after patience_s."""
         with self.writing(patience_s=patience_s) as db:
-            db.execute("CREATE TABLE IF NOT EXISTS migrations (name VARCHAR, applied_at TIMESTAMP)")
+            internal.move_ours(db)
+            internal.find_ours(db)
+            db.execute(f"CREATE TABLE IF NOT EXISTS {INTERNAL}.migrations (name VARCHAR, applied_at TIMESTAMP)")
             applied = {name for (name,) in db.execute("SELECT name FROM migrations").fetchall()}
             scripts = resources.files("aria_docs.schemas") / "sql"
             numbered = sorted(file.name for file in scripts.iterdir() if file.name[:4].isdigit())
@@ -45,6 +48,7 @@ class Store(Questions):
                 if name not in applied:
                     db.execute((scripts / name).read_text(encoding="utf-8"))
                     db.execute("INSERT INTO migrations VALUES (?, ?)", [name, datetime.now(UTC).replace(tzinfo=None)])
+            internal.move_ours(db)
             db.execute((scripts / "views.sql").read_text(encoding="utf-8"))
 
     def begin_run(self, run: RunRow, recipes: Iterable[RecipeRow], *, schema: SchemaRow | None = None) -> None:
@@ -188,12 +192,21 @@ class Store(Questions):
             insert(db, readings)
             _keep_newest(db, readings, old)
             insert(db, [row for part in batch.finished for row in part.sidecars])
-            delete(
-                db, "pages", ("source_id", "page"), {(row.source_id, row.page) for row in pages if row.source_id in old}
-            )
+            of_old = {(row.source_id, row.page) for row in pages if row.source_id in old}
+            for table in ("pages", "page_lines", "form_fields"):
+                delete(db, table, ("source_id", "page"), of_old)
             insert(db, list({(row.source_id, row.page): row for row in pages}.values()))
+            lines = [row for part in batch.finished for row in part.page_lines]
+            insert(db, list({(row.source_id, row.page): row for row in lines}.values()))
+            insert(db, [row for part in batch.finished for row in part.form_fields])
             delete(db, "shots", ("source_id",), {(row.source_id,) for row in shots if row.source_id in old})
             insert(db, shots)
+            # Each task of a video says what is said in it: the last one counts.
+            cues = {
+                part.reading.source_id: part.cues for part in batch.finished if part.reading and part.cues is not None
+            }
+            delete(db, "cues", ("source_id",), {(source,) for source in cues if source in old})
+            insert(db, [row for rows in cues.values() for row in rows])
             insert(db, tables)
             if tables:
                 db.execute("INSERT INTO due SELECT 'stacks' WHERE 'stacks' NOT IN (SELECT what FROM due)")
@@ -256,7 +269,8 @@ class Store(Questions):
             ORDER BY page, table_no
         """
         with self.reading(patience_s=float("inf")) as db:
-            return [TablePart(**row) for row in records(db, query, [source_id, recipe])]
+            found = records(db, query, [source_id, recipe])
+        return [TablePart(**row | {"box": tuple(row["box"]), "size_pt": tuple(row["size_pt"])}) for row in found]
 
     def page_texts(self, source_id: str, pages: Sequence[int] | None) -> list[tuple[int, str]]:
         """The stored pages of a document in order, all or the given ones."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import shutil
 import sys
@@ -15,13 +16,16 @@ from typing import Any, Literal
 
 import duckdb
 
+from aria_docs import text_table
 from aria_docs.errors import QueryError, StoreError, UsageError
 from aria_docs.storage.connection import Connections
-from aria_docs.storage.rows import copy_to, first_line, quoted, records
+from aria_docs.storage.rows import copy_to, first_line, quoted, records, with_hints
 from aria_docs.storage.search import load_fts
 from aria_docs.storage.shapes import TableShape, lay_typed_views, shapes_of
 
-Format = Literal["table", "csv", "json", "parquet"]
+Format = Literal["table", "lines", "markdown", "csv", "json", "parquet"]
+MAX_SHOWN = 1000  # rows of an answer in text: more are for a file
+
 Frames = Literal["pandas", "polars", "pyarrow"]
 _RANKED_NAMED = re.compile(r"\bsearch_ranked\b", re.IGNORECASE)
 _NO_FTS = re.compile(r'search_ranked does not exist|"stem" is not in the catalog', re.IGNORECASE)
@@ -55,32 +59,54 @@ class Questions(Connections):
         """
         if form == "parquet" and target is None:
             raise QueryError("parquet is not for a terminal: name a file with -o")
+        if form in ("table", "lines", "markdown"):
+            self._answer_in_text(query, form=form, target=target, patience_s=patience_s)
+            return
         # Not to /dev/stdout: DuckDB would empty a file that the shell appends to, and cannot open a socket.
         with tempfile.TemporaryDirectory() as folder:
             path = str(Path(folder) / "answer" if target is None else target.absolute())
             with self._asking([query], target=path, patience_s=patience_s) as (db, [text]):
-                if form == "table" and target is None:
-                    db.sql(text).show(max_rows=200, max_col_width=120)
-                    return
-                copy_to(db, text, path, "csv" if form == "table" else form)
+                copy_to(db, text, path, form)
             if target is None:
                 with Path(path).open("rb") as answer:
                     shutil.copyfileobj(answer, sys.stdout.buffer)
                 sys.stdout.flush()
 
-    def ask(self, query: str, *, patience_s: float = 10.0) -> Answer:
-        """A user's query as Python values. Raises QueryError, StoreBusy."""
-        return self.ask_all([query], patience_s=patience_s)[0]
+    def _answer_in_text(self, query: str, *, form: Format, target: Path | None, patience_s: float) -> None:
+        """On a terminal as wide as that is, elsewhere as wide as it takes, or as COLUMNS says."""
+        most = None if target else MAX_SHOWN
+        with self._asking([query], patience_s=patience_s) as (db, [text]):
+            found = db.execute(text)
+            names = [column[0] for column in found.description or ()]
+            rows = found.fetchall() if most is None else found.fetchmany(most + 1)
+        if form == "markdown":
+            drawn = text_table.as_markdown(names, rows[:most])
+        elif form == "lines":
+            drawn = text_table.as_lines(names, rows[:most])
+        else:
+            set_width = os.environ.get("COLUMNS", "").isdecimal() or sys.stdout.isatty()
+            width = shutil.get_terminal_size().columns if set_width and target is None else None
+            drawn = text_table.as_text(names, rows[:most], width=width)
+        if most is not None and len(rows) > most:
+            drawn += f"\nthese are the first {most:,} rows: add LIMIT, or write them all with -o FILE.csv"
+        if target:
+            target.write_text(drawn + "\n", encoding="utf-8")
+        else:
+            sys.stdout.write(drawn + "\n")
+            sys.stdout.flush()
+
+    def ask(self, query: str, parameters: Sequence[Any] | None = None, *, patience_s: float = 10.0) -> Answer:
+        """A user's query as Python values. Raises QueryError, StoreBusy.
+
+        parameters:  for the `?` of the query.
+        """
+        with self._asking([query], patience_s=patience_s) as (db, [text]):
+            return _answer(db.sql(text, params=parameters or None))
 
     def ask_all(self, queries: Sequence[str], *, patience_s: float = 10.0) -> list[Answer]:
         """Several queries in one opening of the file."""
         with self._asking(queries, patience_s=patience_s) as (db, texts):
-            answers = []
-            for text in texts:
-                found = db.sql(text)
-                types = tuple(str(type_) for type_ in found.types)
-                answers.append(Answer(tuple(found.columns), types, found.fetchall()))
-            return answers
+            return [_answer(db.sql(text)) for text in texts]
 
     def write_parquet(self, queries: Sequence[tuple[str, Path]], *, patience_s: float = 10.0) -> list[int]:
         """The answer of each query to its file; returns the numbers of rows. Raises StoreError."""
@@ -91,7 +117,9 @@ class Questions(Connections):
             except duckdb.IOException as error:
                 raise StoreError(f"Parquet cannot be written: {first_line(error)}") from error
 
-    def frame(self, query: str, library: Frames, *, patience_s: float = 10.0) -> Any:
+    def frame(
+        self, query: str, library: Frames, parameters: Sequence[Any] | None = None, *, patience_s: float = 10.0
+    ) -> Any:
         """A user's query as a data frame of that library. Raises UsageError where the library is missing, QueryError,
         StoreBusy."""
         for needed in ("polars", "pyarrow") if library == "polars" else (library,):
@@ -100,7 +128,7 @@ class Questions(Connections):
             except ModuleNotFoundError as e:
                 raise UsageError(f"{needed} is not installed: pip install 'aria-docs[notebook]' brings it") from e
         with self._asking([query], patience_s=patience_s) as (db, [text]):
-            found = db.sql(text)
+            found = db.sql(text, params=parameters or None)
             if library == "pandas":
                 return found.df()
             return found.pl() if library == "polars" else found.to_arrow_table()
@@ -124,14 +152,19 @@ class Questions(Connections):
                     load_fts(db)
                 if target:
                     db.execute(f"SET allowed_paths = [{quoted(target)}]")
+                db.execute("SET search_path = 'main'")  # SHOW TABLES lists what is for people
                 db.execute("SET python_enable_replacements = false")  # nor does it read the caller's variables
                 db.execute("SET enable_external_access = false")
                 db.execute("SET lock_configuration = true")
                 yield db, texts
             except duckdb.CatalogException as error:
-                raise QueryError(_NEEDS_FTS if ranked and _NO_FTS.search(str(error)) else first_line(error)) from error
+                raise QueryError(_NEEDS_FTS if ranked and _NO_FTS.search(str(error)) else with_hints(error)) from error
             except duckdb.Error as error:
-                raise QueryError(first_line(error)) from error
+                raise QueryError(with_hints(error)) from error
+
+
+def _answer(found: duckdb.DuckDBPyRelation) -> Answer:
+    return Answer(tuple(found.columns), tuple(str(type_) for type_ in found.types), found.fetchall())
 
 
 def _only_reads(db: duckdb.DuckDBPyConnection, query: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import duckdb
 from pydantic import TypeAdapter
 
 from aria_docs.schemas import Row
+from aria_docs.storage.columns import INTERNAL
 
 
 def insert(db: duckdb.DuckDBPyConnection, rows: Sequence[Row]) -> None:
@@ -18,9 +20,9 @@ def insert(db: duckdb.DuckDBPyConnection, rows: Sequence[Row]) -> None:
         return
     kind = type(rows[0])
     columns = db.execute(
-        "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = 'main' AND table_name = ? "
-        "ORDER BY column_index",
-        [kind.table],
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE list_contains(?, schema_name) "
+        "AND table_name = ? ORDER BY column_index",
+        [["main", INTERNAL], kind.table],
     ).fetchall()
     # JSON has no bytes: they come as base64.
     structure = json.dumps([{name: "VARCHAR" if type_ == "BLOB" else type_ for name, type_ in columns}])
@@ -79,6 +81,12 @@ def identifier(name: str) -> str:
 def first_line(error: duckdb.Error) -> str:
     """DuckDB's message without its hints."""
     return str(error).strip().partition("\n")[0]
+
+
+def with_hints(error: duckdb.Error) -> str:
+    """DuckDB's message with its "Did you mean" and "Candidate bindings", in one line, without the quoted query."""
+    told = re.split(r"\n\s*LINE \d+:", str(error), maxsplit=1)[0]
+    return " ".join(told.split())
 
 
 _COPY_OPTIONS = {"csv": "FORMAT csv, HEADER", "json": "FORMAT json, ARRAY", "parquet": "FORMAT parquet"}

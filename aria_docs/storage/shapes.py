@@ -16,17 +16,18 @@ _TABLE_NAMED = re.compile(r"\btbl_([0-9a-f]{16})\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class TableShape:
-    """A table as SQL has it: names and contents of its columns, and the row below its header."""
+    """A table as SQL has it: names, labels and contents of its columns, and the row below its header."""
 
     first_row: int
     names: tuple[str, ...]
+    labels: tuple[str, ...]
     contents: tuple[Contents, ...]
     has_header: bool
 
     @property
-    def types(self) -> tuple[typed.Type, ...]:
-        """A type for each column."""
-        return tuple(contents.type for contents in self.contents)
+    def columns(self) -> tuple[typed.Column, ...]:
+        """Names, types and marks."""
+        return typed.columns_of(self.names, self.labels, self.contents)
 
 
 def lay_typed_views(db: duckdb.DuckDBPyConnection, queries: str) -> None:
@@ -36,7 +37,7 @@ def lay_typed_views(db: duckdb.DuckDBPyConnection, queries: str) -> None:
         return
     db.execute("CREATE TEMP TABLE named_cells AS SELECT * FROM cells WHERE table_id IN (SELECT unnest(?))", [named])
     for table_id, shape in shapes_of(db, named).items():
-        select = typed.table_query(table_id, first_row=shape.first_row, names=shape.names, types=shape.types)
+        select = typed.table_query(table_id, first_row=shape.first_row, columns=shape.columns)
         db.execute(f"CREATE TEMP VIEW tbl_{table_id} AS {select}")
 
 
@@ -49,14 +50,16 @@ _HEADINGS = """
 """
 _CONTENTS = f"""
     WITH said AS (
-        SELECT table_id, col_no, number,
+        SELECT table_id, col_no, number, row_span, regexp_matches(text, '{typed.MARK}') AS marks,
                CASE WHEN number IS NULL THEN try_strptime(text, {list(typed.DATES)}) END AS date
         FROM cells JOIN tables USING (table_id)
         WHERE row_no >= n_header_rows AND col_span = 1 AND table_id IN (SELECT unnest(?::VARCHAR[]))
           AND (number IS NOT NULL OR NOT regexp_matches(text, '{typed.BLANK}'))
     )
-    SELECT table_id, col_no, count(*), count(number), count(*) FILTER (number = trunc(number) AND abs(number) < 1e15),
-           count(date)
+    SELECT table_id, col_no, count(*) FILTER (NOT marks), count(number),
+           count(*) FILTER (number = trunc(number) AND abs(number) < 1e15), count(date),
+           count(*) FILTER (number = trunc(number) AND number BETWEEN 1800 AND 2100),
+           count(*) FILTER (number IS NOT NULL AND row_span > 1), count(*) FILTER (marks AND number IS NULL)
     FROM said GROUP BY ALL
 """
 
@@ -84,6 +87,7 @@ def shapes_of(db: duckdb.DuckDBPyConnection, table_ids: Sequence[str] | None) ->
         shapes[table_id] = TableShape(
             first_row,
             typed.column_names(n_cols, headings.get(head, ())),
+            typed.column_labels(n_cols, headings.get(head, ())),
             tuple(contents.get(table_id, {}).get(col, Contents()) for col in range(n_cols)),
             head in headings,
         )

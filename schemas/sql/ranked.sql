@@ -7,14 +7,14 @@ CREATE OR REPLACE MACRO search_ranked(words) AS TABLE
 WITH asked AS (
     SELECT DISTINCT stem(word, 'english') AS term FROM (SELECT unnest(words_of(words)) AS word)
 ), whole AS (
-    SELECT count(*) AS n_texts, avg(n_words) AS mean_words FROM ranked_texts
+    SELECT count(*) AS n_texts, avg(n_words) AS mean_words FROM aria_docs_internal.ranked_texts
 ), found AS (
     SELECT text_id, term, n, count(*) OVER (PARTITION BY term) AS n_having
-    FROM ranked_terms SEMI JOIN asked USING (term)
+    FROM aria_docs_internal.ranked_terms SEMI JOIN asked USING (term)
 ), weighed AS (
     SELECT text_hash, term, ln(1 + (n_texts - n_having + 0.5) / (n_having + 0.5)) AS weight,
            n * 2.2 / (n + 1.2 * (0.25 + 0.75 * n_words / mean_words)) AS closeness
-    FROM found JOIN ranked_texts USING (text_id), whole
+    FROM found JOIN aria_docs_internal.ranked_texts USING (text_id), whole
 ), scored AS (
     SELECT text_hash, sum(weight * closeness) AS score, arg_max(term, weight) AS rarest FROM weighed GROUP BY text_hash
 ), shown AS (

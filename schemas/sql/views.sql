@@ -2,7 +2,7 @@
 
 -- The newest reading of each part, of sources that still have a file.
 CREATE OR REPLACE VIEW latest_readings AS
-SELECT r.* FROM readings r JOIN newest USING (source_id, reading_id)
+SELECT r.* FROM readings r JOIN aria_docs_internal.newest USING (source_id, reading_id)
 WHERE r.source_id IN (SELECT source_id FROM files WHERE present);
 
 -- One row per table and present file.
@@ -10,28 +10,55 @@ CREATE OR REPLACE VIEW document_tables AS
 SELECT f.path, t.page, t.table_no, t.caption, t.n_rows, t.n_cols, t.n_header_rows, t.table_id, t.continues, t.grounded,
        t.source_id, t.reading_id, t.x0, t.y0, t.x1, t.y1
 FROM tables t
-JOIN newest USING (source_id, reading_id)
+JOIN aria_docs_internal.newest USING (source_id, reading_id)
 JOIN files f ON f.source_id = t.source_id AND f.present;
 
 -- One row per table, however many files have that content: for sums over files.
 CREATE OR REPLACE VIEW tables_once AS
 SELECT f.path, t.*
 FROM tables t
-JOIN newest USING (source_id, reading_id)
+JOIN aria_docs_internal.newest USING (source_id, reading_id)
 JOIN (SELECT source_id, min(path) AS path FROM files WHERE present GROUP BY source_id) f ON f.source_id = t.source_id;
 
--- One row per stacked_… view: SELECT * FROM stacked_… has the rows of all its tables, with path and page.
+-- One row per stacked_… view: SELECT * FROM stacked_… has the rows of all its tables, with path and page; stacked_…_long
+-- has a row for each figure. why: what its tables have in common.
 CREATE OR REPLACE VIEW stacks AS
-SELECT stack, count(*) AS n_tables, count(DISTINCT source_id) AS n_files,
-       CAST(sum(n_rows - n_header_rows) AS BIGINT) AS n_rows, any_value(caption) AS a_caption
-FROM stacked_tables JOIN tables_once USING (table_id)
-GROUP BY stack;
+SELECT s.stack, count(*) AS n_tables, count(DISTINCT source_id) AS n_files,
+       CAST(sum(n_rows - n_header_rows) AS BIGINT) AS n_rows, arg_min(caption, path) AS a_caption,
+       coalesce(string_agg(DISTINCT why, '; ' ORDER BY why), 'same columns') AS why
+FROM aria_docs_internal.stacked_tables s JOIN tables_once USING (table_id)
+JOIN aria_docs_internal.table_meanings USING (table_id)
+GROUP BY s.stack;
 
 -- One row per cell of the tables of each present file.
 CREATE OR REPLACE VIEW document_cells AS
 SELECT t.path, t.page, t.table_no, t.caption, c.row_no, c.col_no, c.row_span, c.col_span, c.is_header, c.text, c.number,
        c.grounded, c.table_id, t.source_id
 FROM cells c JOIN document_tables t USING (table_id);
+
+-- One row per number of each table, with what it is about. row_label: the sections it stands in and the labels of its
+-- line; col_label: all header rows, joined; period: from the column, the line or the caption; value_in_units: the value
+-- times the scale, so that EUR thousand and EUR million add up.
+CREATE OR REPLACE VIEW figures AS
+SELECT t.path, t.source_id, t.table_id, t.page, t.caption, c.row_no, c.col_no, r.label AS row_label, k.label AS col_label,
+       coalesce(k.period, r.period, m.period) AS period,
+       CASE WHEN k.period IS NOT NULL THEN k.period_start WHEN r.period IS NOT NULL THEN r.period_start
+            ELSE m.period_start END AS period_start,
+       CASE WHEN k.period IS NOT NULL THEN k.period_end WHEN r.period IS NOT NULL THEN r.period_end
+            ELSE m.period_end END AS period_end,
+       nullif(CASE WHEN k.unit = '' THEN '' ELSE coalesce(sign.unit, r.unit, k.unit, m.unit) END, '') AS unit,
+       CASE WHEN sign.unit = '%' OR k.unit = '' THEN 1.0 ELSE coalesce(r.scale, k.scale, m.scale, 1.0) END AS scale,
+       c.number AS value,
+       c.number * CASE WHEN sign.unit = '%' OR k.unit = '' THEN 1.0 ELSE coalesce(r.scale, k.scale, m.scale, 1.0) END AS value_in_units,
+       c.text
+FROM cells c
+JOIN document_tables t USING (table_id)
+JOIN aria_docs_internal.table_meanings m USING (table_id)
+JOIN aria_docs_internal.table_columns k ON k.table_id = c.table_id AND k.col_no = c.col_no AND NOT k.is_label
+LEFT JOIN aria_docs_internal.table_lines r ON r.table_id = c.table_id AND r.row_no = c.row_no,
+LATERAL (SELECT CASE WHEN contains(c.text, '%') THEN '%' WHEN contains(c.text, '€') THEN 'EUR'
+                     WHEN contains(c.text, '£') THEN 'GBP' END AS unit) AS sign
+WHERE c.number IS NOT NULL AND c.row_no >= t.n_header_rows;
 
 -- One row per scene and present file, with clock times as people write them.
 CREATE OR REPLACE VIEW video_scenes AS
@@ -40,17 +67,24 @@ SELECT f.path, s.scene_no, s.start_s, s.end_s,
        strftime(make_timestamp(CAST(s.end_s * 1e6 AS BIGINT)), '%H:%M:%S.%g') AS end_clock,
        s.transition, s.title, s.description, s.thumbnail, s.source_id, s.reading_id
 FROM scenes s
-JOIN newest USING (source_id, reading_id)
+JOIN aria_docs_internal.newest USING (source_id, reading_id)
 JOIN files f ON f.source_id = s.source_id AND f.present;
+
+-- One row per subtitle or spoken line of each present file, with clock times as people write them.
+CREATE OR REPLACE VIEW video_cues AS
+SELECT f.path, c.cue_no, c.start_s, c.end_s,
+       strftime(make_timestamp(CAST(c.start_s * 1e6 AS BIGINT)), '%H:%M:%S.%g') AS start_clock, c.text, c.origin,
+       c.source_id
+FROM cues c JOIN files f ON f.source_id = c.source_id AND f.present;
 
 -- One row per summary and present file.
 CREATE OR REPLACE VIEW file_summaries AS
 SELECT f.path, s.title, s.language, s.text, s.key_points, s.source_id, s.reading_id
 FROM summaries s
-JOIN newest USING (source_id, reading_id)
+JOIN aria_docs_internal.newest USING (source_id, reading_id)
 JOIN files f ON f.source_id = s.source_id AND f.present;
 
--- What a search looks through: one row per page, caption, summary and scene of each present file.
+-- What a search looks through: one row per page, caption, summary, scene and cue of each present file.
 CREATE OR REPLACE VIEW search_texts AS
 SELECT 'page' AS kind, f.path, p.page, NULL::DOUBLE AS start_s, p.text, p.source_id
 FROM pages p JOIN files f ON f.source_id = p.source_id AND f.present
@@ -60,7 +94,9 @@ UNION ALL
 SELECT 'summary', path, NULL, NULL, concat_ws(chr(10), title, text), source_id FROM file_summaries
 UNION ALL
 SELECT 'scene', path, NULL, start_s, concat_ws(chr(10), title, description), source_id FROM video_scenes
-WHERE title IS NOT NULL OR description IS NOT NULL;
+WHERE title IS NOT NULL OR description IS NOT NULL
+UNION ALL
+SELECT 'cue', path, NULL, start_s, text, source_id FROM video_cues;
 
 -- The words of a text as a search compares them: without case and accents.
 CREATE OR REPLACE MACRO words_of(text) AS regexp_extract_all(strip_accents(lower(text)), '[\p{L}\p{M}\p{N}]+');

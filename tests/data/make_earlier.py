@@ -22,9 +22,10 @@ import pymupdf
 
 HERE = Path(__file__).parent
 HEADER = ("Harbour", "Ferries", "Tonnes")
+OURS = "aria_docs_internal"  # the schema of our own tables, since 0.2
 TABLES = """
     SELECT table_name FROM information_schema.tables
-    WHERE table_type = 'BASE TABLE' AND table_schema = 'main' ORDER BY table_name
+    WHERE table_type = 'BASE TABLE' AND table_schema IN ('main', 'aria_docs_internal') ORDER BY table_name
 """
 
 
@@ -73,6 +74,8 @@ def as_text(value: Any) -> Any:
 def dump(db: Path) -> dict[str, list[dict[str, Any]]]:
     """Every row of every table that is stored, in order."""
     with duckdb.connect(str(db), read_only=True) as connection:
+        if connection.execute(f"SELECT 1 FROM duckdb_schemas() WHERE schema_name = '{OURS}'").fetchall():
+            connection.execute(f"SET search_path = 'main,{OURS}'")
         tables = [name for (name,) in connection.execute(TABLES).fetchall()]
         rows = {}
         for table in tables:

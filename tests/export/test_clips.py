@@ -13,7 +13,7 @@ import pytest
 
 from aria_docs.errors import UsageError
 from aria_docs.export import clips, export
-from aria_docs.ingest.video import pyav_clip
+from aria_docs.ingest.video.opening import open_clip
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 N = 50
@@ -37,7 +37,7 @@ def film(tmp_path):
 
 
 def numbers(path):
-    return [round((float(p.upright().mean()) - 20) / 4) for p in pyav_clip.opened(path).pictures()]
+    return [round((float(p.upright().mean()) - 20) / 4) for p in open_clip(path).pictures()]
 
 
 def test_the_clips_of_a_video_are_its_frames(films, out, film):
@@ -68,7 +68,7 @@ def test_joined_by_ffmpeg_they_are_the_video_again(films, out, film, tmp_path):
     listed.write_text("".join(f"file '{file}'\n" for file in files))
     command = [FFMPEG, "-loglevel", "error", "-f", "concat", "-safe", "0", "-i", listed, "-c", "copy", joined]
     subprocess.run(command, check=True)
-    clip = pyav_clip.opened(joined)
+    clip = open_clip(joined)
     pictures = list(clip.pictures())
     assert numbers(joined) == list(range(N))
     assert [p.time_s for p in pictures] == pytest.approx([n / 25 for n in range(N)], abs=0.03)

@@ -10,8 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from aria_docs.errors import UsageError
-from aria_docs.export import MANIFEST, Exported, export
+from aria_docs.errors import QueryError, UsageError
+from aria_docs.export import MANIFEST, Chosen, Exported, export
 from aria_docs.schemas.readings import Finished, ReadingRow, reading_id
 from aria_docs.schemas.scenes import SceneRow
 from aria_docs.schemas.sources import FileRow, SourceRow
@@ -83,11 +83,11 @@ def test_csv(store: Store, tmp_path: Path) -> None:
     assert export(store, folder, form="csv").left == ()
     files = manifest(folder)
     assert [(file["file"], file["source"], file["n_rows"]) for file in files] == [
-        ("Q1/page-0002-table-0.csv", "/in/Q1.pdf", 3),
-        ("q1-2/page-0002-table-0.csv", "/in/other/q1.pdf", 3),
+        ("Q1/page-0002-table-1.csv", "/in/Q1.pdf", 3),
+        ("q1-2/page-0002-table-1.csv", "/in/other/q1.pdf", 3),
         ("scenes.csv", None, 1),
     ]
-    with (folder / "Q1/page-0002-table-0.csv").open(encoding="utf-8", newline="") as file:
+    with (folder / "Q1/page-0002-table-1.csv").open(encoding="utf-8", newline="") as file:
         assert list(csv.reader(file)) == [
             ["item", "_2025", "_2025_2"],
             ["'" + EVIL, "1204.0", "x"],
@@ -104,6 +104,8 @@ def test_stacked_tables_are_one_file(store: Store, tmp_path: Path, form: str) ->
     folder = tmp_path / "out"
     export(store, folder, form=form, stacked=True)
     [file] = manifest(folder)
+    if form == "xlsx":
+        [file] = file["stacks"]  # type: ignore[assignment]
     assert (file["n_files"], file["n_tables"], file["n_rows"]) == (2, 2, 6)
     if form != "xlsx":
         query = f"SELECT sum(_2025), count(DISTINCT path) FROM '{folder / str(file['file'])}'"
@@ -120,18 +122,18 @@ def test_parquet_has_types_and_the_text_as_it_is(store: Store, tmp_path: Path) -
 def test_xlsx_looks_like_the_table_and_runs_nothing(store: Store, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     done: Exported = export(store, folder, form="xlsx")
-    assert len(manifest(folder)) == len(done.written) == 2
+    assert len(manifest(folder)) == len(done.written) == 1
     with zipfile.ZipFile(done.written[0].file) as book:
-        sheet = book.read("xl/worksheets/sheet1.xml").decode()
+        sheet = book.read("xl/worksheets/sheet2.xml").decode()
         strings = re.findall(r"<t[^>]*>(.*?)</t>", book.read("xl/sharedStrings.xml").decode())
         styles = book.read("xl/styles.xml").decode()
     assert "<f>" not in sheet
     assert 'quotePrefix="1"' in styles
     assert {"Item", "2025", "=cmd|' /C calc'!A0", "+see note"} <= set(strings)
-    assert '<mergeCell ref="B1:C1"/>' in sheet
-    assert '<mergeCell ref="A2:A3"/>' in sheet
-    assert re.search(r'<c r="B2"><v>1204</v></c>', sheet)
-    assert re.search(r'<c r="B3"><v>-5</v></c>', sheet)
+    assert '<mergeCell ref="B3:C3"/>' in sheet
+    assert '<mergeCell ref="A4:A5"/>' in sheet
+    assert re.search(r'<c r="B4"><v>1204</v></c>', sheet)
+    assert re.search(r'<c r="B5"><v>-5</v></c>', sheet)
 
 
 def test_spans_that_overlap_do_not_break_a_workbook(store: Store, tmp_path: Path) -> None:
@@ -139,7 +141,7 @@ def test_spans_that_overlap_do_not_break_a_workbook(store: Store, tmp_path: Path
     store.write(Batch(finished=[part]))
     done = export(store, tmp_path / "out", form="xlsx")
     with zipfile.ZipFile(done.written[0].file) as book:
-        assert "<mergeCell " not in book.read("xl/worksheets/sheet1.xml").decode()
+        assert "<mergeCell " not in book.read("xl/worksheets/sheet2.xml").decode()
 
 
 def test_what_cannot_be_asked_for(store: Store, tmp_path: Path) -> None:
@@ -150,3 +152,77 @@ def test_what_cannot_be_asked_for(store: Store, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot be made a folder"):
         export(store, tmp_path / "file" / "out", form="csv")
+
+
+def book_of(file: Path) -> dict[str, list[str]]:
+    """Sheet → the texts and numbers of its cells."""
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.load_workbook(file)
+    return {sheet.title: [cell.value for row in sheet.iter_rows() for cell in row if cell.value is not None]
+            for sheet in book}  # fmt: skip
+
+
+def test_one_workbook_has_an_index_and_each_table_its_source(store: Store, tmp_path: Path) -> None:
+    [made] = export(store, tmp_path / "out", form="xlsx").written
+    assert made.file.name == "tables.xlsx"
+    sheets = book_of(made.file)
+    assert list(sheets) == ["Index", "Q1 2-1", "q1 (2) 2-1"]
+    assert sheets["Index"][:6] == ["Sheet", "File", "Page", "Table", "Caption", "Rows"]
+    assert "/in/other/q1.pdf" in sheets["Index"]
+    assert sheets["Q1 2-1"][0] == "Q1.pdf, page 2, table 1: =A caption()"
+    assert 1204 in sheets["Q1 2-1"] and EVIL in sheets["Q1 2-1"]
+    with zipfile.ZipFile(made.file) as book:
+        second = book.read("xl/worksheets/sheet2.xml").decode()
+    assert 'ySplit="3"' in second and 'state="frozen"' in second
+    assert "<f>" not in second
+
+
+@pytest.mark.parametrize(
+    ("chosen", "sources"),
+    [
+        (Chosen(path="*other*"), ["/in/other/q1.pdf"]),
+        (Chosen(path="q1.pdf"), ["/in/other/q1.pdf"]),
+        (Chosen(where="caption LIKE '=%' AND path LIKE '/in/Q%'"), ["/in/Q1.pdf"]),
+        (Chosen(where="true -- all of them"), ["/in/Q1.pdf", "/in/other/q1.pdf"]),
+    ],
+)
+def test_some_tables(store: Store, tmp_path: Path, chosen: Chosen, sources: list[str]) -> None:
+    for form in ("csv", "parquet"):
+        assert [made.source for made in export(store, tmp_path / form, form=form, chosen=chosen).written] == sources
+    [made] = export(store, tmp_path / "x", form="xlsx", chosen=chosen).written
+    assert len(book_of(made.file)) == 1 + len(sources)
+
+
+def test_a_choice_of_nothing_is_refused(store: Store, tmp_path: Path) -> None:
+    [table_id] = store.ask("SELECT min(table_id) FROM tables").rows[0]
+    assert len(export(store, tmp_path / "a", form="csv", chosen=Chosen(tables=(table_id,))).written) == 1
+    with pytest.raises(UsageError, match="no table is chosen"):
+        export(store, tmp_path / "b", form="csv", chosen=Chosen(path="*nowhere*"))
+    with pytest.raises(QueryError, match="captoin"):
+        export(store, tmp_path / "c", form="csv", chosen=Chosen(where="captoin = 1"))
+    with pytest.raises(QueryError):
+        export(store, tmp_path / "d", form="csv", chosen=Chosen(where="true); DROP TABLE cells; --"))
+    with pytest.raises(UsageError, match="--separate"):
+        export(store, tmp_path / "e", form="csv", separate=True)
+    assert len(export(store, tmp_path / "f", form="xlsx", separate=True).written) == 2
+
+
+def test_an_answer_as_a_workbook(store: Store, tmp_path: Path) -> None:
+    from aria_docs.export.xlsx import write_answer
+
+    write_answer(tmp_path / "a.xlsx", store.ask("SELECT text, number FROM cells ORDER BY ALL LIMIT 2"))
+    assert book_of(tmp_path / "a.xlsx")["Answer"][:2] == ["text", "number"]
+
+
+def test_no_stack_is_said(tmp_path: Path) -> None:
+    empty = Store(tmp_path / "e.duckdb")
+    empty.prepare(patience_s=1)
+    with pytest.raises(UsageError, match="no stack"):
+        export(empty, tmp_path / "out", form="csv", stacked=True)
+
+
+def test_sheet_names_are_ones_that_excel_takes() -> None:
+    from aria_docs.export.xlsx import sheet_names
+
+    names = sheet_names([("a" * 50, 12, 0), ("A" * 50, 12, 0), ("x[1]:*?/\\'", 1, 1), ("", 3, 2)])
+    assert names == ["a" * 26 + " 12-1", "A" * 22 + " (2) 12-1", "x 1 1-2", "Table 3-3"]

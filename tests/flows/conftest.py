@@ -1,4 +1,4 @@
-"""One Prefect server for all tests of flows, and two files small enough to be read in a moment."""
+"""One Prefect server for all tests of flows, and files small enough to be read in a moment."""
 
 import os
 import warnings
@@ -7,29 +7,47 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import make_pdf
+
 pytest.importorskip("prefect")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def prefect_server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the API, for processes that a test starts."""
+def prefect_ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The server that `run --prefect` and `schedule` start, with its scheduler; the address of its UI."""
     os.environ["PREFECT_HOME"] = str(tmp_path_factory.mktemp("prefect"))
-    import flows  # noqa: F401 - sets what Prefect reads when it is imported
+    import aria_docs.flows  # noqa: F401 - sets what Prefect reads when it is imported
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Prefect's own, while its server is imported
-        from prefect.settings import PREFECT_API_URL
-        from prefect.testing.utilities import prefect_test_harness
+        warnings.simplefilter("ignore")  # Prefect's own
+        from aria_docs.flows.server import prefect_server
 
-        with prefect_test_harness(server_startup_timeout=180):
-            yield str(PREFECT_API_URL.value())
+        with prefect_server() as address:
+            yield address
+
+
+@pytest.fixture(scope="session")
+def prefect_server_url(prefect_ui: str) -> str:
+    """The address of the API, for processes that a test starts."""
+    return f"{prefect_ui}/api"
+
+
+def make_film(path: Path, *, shade: int = 40) -> Path:
+    """Two seconds with one cut."""
+    import imageio_ffmpeg
+    import numpy as np
+
+    film = imageio_ffmpeg.write_frames(str(path), (64, 48), fps=10)
+    film.send(None)
+    for grey in [shade] * 10 + [200] * 10:
+        film.send(np.full((48, 64, 3), grey, np.uint8).tobytes())
+    film.close()
+    return path
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A PDF of one page, a copy of it, a video of two seconds with one cut, and a PDF that is none."""
-    import imageio_ffmpeg
-    import numpy as np
     import pymupdf
 
     folder = tmp_path / "in"
@@ -41,9 +59,15 @@ def folder(tmp_path: Path) -> Path:
         document.save(folder / "report.pdf")
     (folder / "copy.pdf").write_bytes((folder / "report.pdf").read_bytes())
     (folder / "broken.pdf").write_bytes(b"%PDF-1.7\nnothing follows")
-    movie = imageio_ffmpeg.write_frames(str(folder / "movie.mp4"), (64, 48), fps=10)
-    movie.send(None)
-    for shade in [40] * 10 + [200] * 10:
-        movie.send(np.full((48, 64, 3), shade, np.uint8).tobytes())
-    movie.close()
+    make_film(folder / "movie.mp4")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight PDFs of three pages, each with a table that goes on on the next page."""
+    folder = tmp_path_factory.mktemp("tables") / "in"
+    folder.mkdir()
+    for name in "abcdefgh":
+        make_pdf(folder / f"{name}.pdf", 3, tables=(1, 2, 3), word=f"Report {name}")
     return folder

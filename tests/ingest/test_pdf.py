@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aria_docs.errors import AriaDocsError, Damaged, Encrypted, Unreachable, WrongKind
-from aria_docs.ingest import pdf
+from aria_docs.ingest import pdf, text_layer
 from aria_docs.ingest.mupdf import pymupdf
 from aria_docs.ingest.pdf import NO_TEXT, open_document
 from aria_docs.ingest.pdf_text import clean
@@ -234,8 +234,8 @@ def test_blank_and_scanned_pages(tmp_path: Path) -> None:
 
 
 def test_what_one_page_yields_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pdf, "MAX_WORDS", 2)
-    monkeypatch.setattr(pdf, "MAX_CHARS", 5)
+    monkeypatch.setattr(text_layer, "MAX_WORDS", 2)
+    monkeypatch.setattr(text_layer, "MAX_CHARS", 5)
     with open_document(make(tmp_path / "x.pdf", text_page)) as document:
         page = document.page(1)
     assert [word.text for word in page.words] == ["A", "sentence"]

@@ -42,7 +42,6 @@ class FakeModel:
     model: str = "fake"
     revision: str | None = "7"
     lanes: int = 1
-    together: int = 4
     contexts: list = field(default_factory=list)
     calls: list = field(default_factory=list)
 

@@ -128,7 +128,6 @@ def test_it_says_what_it_is(model: ChatModel, case: Case) -> None:
     assert model.name == case.name
     assert model.model
     assert model.lanes >= 1
-    assert model.together >= 1
 
 
 def test_answers_are_of_their_schema_and_in_order(model: ChatModel, case: Case) -> None:

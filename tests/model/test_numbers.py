@@ -43,6 +43,38 @@ from aria_docs.model.numbers import numbers
         ("1.2e-5", 1.2e-5),
         ("2010", 2010),
         ("007", 7),
+        ("5.", 5),
+        ("4.010,90-", -4010.9),
+        ("17−", -17),
+        ("1.750,-", 1750),
+        ("kr. 2 400", 2400),
+        ("99,5 Kč", 99.5),
+        ("SFr. 8.20", 8.2),
+        ("₹ 7,50,000", 750000),
+        ("%7.5", 7.5),
+        ("٤٢٬٠٠٠", 42000),
+        ("٩٫٥٪", 9.5),
+        ("\u200f−۱۲", -12),
+        ("२५", 25),
+        ("１２", 12),
+        ("91³", 91),
+        ("3.07²,⁴", 3.07),
+        ("41.2ᵇ", 41.2),
+        ("8.5×10⁻⁴", 8.5e-4),
+        ("3 · 10⁶", 3e6),
+        ("10⁻²", 0.01),
+        ("20,500 (2)", 20500),
+        ("..... 640", 640),
+        ("640 . . . .", 640),
+        ("10⁶", None),
+        ("2.5×104", None),  # raised digits that nobody marked
+        ("-12-", None),
+        ("1,5.", None),
+        (":", None),
+        ("‡", None),
+        ("..", None),
+        ("(c)", None),
+        (".....", None),
         ("", None),
         ("-", None),
         ("—", None),
@@ -63,12 +95,10 @@ from aria_docs.model.numbers import numbers
         ("1,23,4", None),
         ("(12", None),
         ("12)", None),
-        ("5.", None),
         (".", None),
         ("%", None),
         ("$", None),
         ("34.7 (1.2)", None),
-        ("٣", None),
         ("²", None),
         ("1e999", None),
         ("9" * 100_000, None),
@@ -92,11 +122,45 @@ def test_one_cell(text: str, value: float | None) -> None:
         (["1,234", "5,678"], [1234, 5678]),
         (["1.5", "2.5", "3.5", "1,2"], [1.5, 2.5, 3.5, None]),
         (["Total", "12,5 %", "€ 1.234"], [None, 12.5, 1234]),
+        (["........", "7,450", "8,120"], [None, 7450, 8120]),
+        (["31.12.2024", "01.06.2025", "7,450"], [None, None, 7450]),
+        (["2.3.1", "2.3.2", "1.450", "0.7"], [None, None, 1.45, 0.7]),
+        (["3,4", *["1,450"] * 11], [None, *[1450] * 11]),  # a list among thousands
+        (["2 150 300", "1,450", "2,610"], [None, 1450, 2610]),
+        (["12 345", "10 20", "3 7"], [None, None, None]),  # two values in a cell
+        (["12 345", "98765"], [None, 98765]),
+        (["1 450", "12 345"], [1450, 12345]),
+        (["0,125", "1,250"], [0.125, 1.25]),
+        (["12 (3)", "25 (7)", "8 (2)"], [None, None, None]),  # each with its share
+        (["1,200 (1)", "980", "764"], [1200, 980, 764]),  # a footnote
+        (["(1)", "(2)", "(3)", "12"], [None, None, None, 12]),  # columns are counted
+        (["(2)", "(1)", "(3)"], [-2, -1, -3]),
         ([], []),
     ],
 )
 def test_the_decimal_sign_is_decided_for_the_table(texts: list[str], values: list[float | None]) -> None:
     assert numbers(texts) == values
+
+
+@pytest.mark.parametrize(
+    ("rows", "values"),
+    [
+        # Codes in the first column have no vote, and a blank in them does not make a comma decimal.
+        ([["7 100", "1,450"], ["7 200", "2,610"], ["8 100", "3,005"]], [1450, 2610, 3005]),
+        ([["1.1", "1.450,00"], ["1.2", "2.610"]], [1450, 2610]),
+        # A column that is sure of itself is read in its own way.
+        (
+            [["a", "1.234", "7,5"], ["b", "1.5", "8,1"], ["c", "2.25", "9,4"], ["d", "", "0,3"]],
+            [1.234, 1.5, 2.25, None],
+        ),
+        ([["a", "(1)", ""], ["b", "(2)", "5"], ["c", "(3)", "7"]], [None, None, None]),  # rows are counted
+    ],
+)
+def test_columns_decide(rows: list[list[str]], values: list[float | None]) -> None:
+    texts = [text for row in rows for text in row]
+    columns = [column for row in rows for column in range(len(row))]
+    found = numbers(texts, columns)
+    assert [value for value, column in zip(found, columns, strict=True) if column == 1] == values
 
 
 @given(st.lists(st.floats(-1e9, 1e9).map(lambda value: round(value, 2)), min_size=1))

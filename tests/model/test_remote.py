@@ -399,7 +399,6 @@ def test_the_only_model_is_taken_with_its_profile_and_window(opened):
         model = opened(server.url + "/")
     assert (model.name, model.model, model.revision) == ("remote", "reader", None)
     assert (model.profile.name, model.profile.context) == ("aria-vllm", 38_400)
-    assert model.together == 1
     assert model.count("Page 1: ") == 9
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from aria_docs.errors import OutOfMemory
 from aria_docs.ingest import sandbox
-from aria_docs.ingest.scans import reader as ocr
+from aria_docs.ingest.scans import choice
 from aria_docs.ingest.video import speech
 from aria_docs.model.engine import ModelId
 from aria_docs.reading import messages, read, show
@@ -75,7 +75,7 @@ def test_a_scanned_page_is_read_apart(story, tmp_path, monkeypatch):
 
     monkeypatch.setattr(sandbox, "apart", apart)
     monkeypatch.setattr(sandbox, "allow_cpu", lambda seconds: None)
-    monkeypatch.setattr(ocr, "load", lambda reader: None)
+    monkeypatch.setattr(choice, "load", lambda reader: None)
     job = messages.Job(
         str(tmp_path / "scan.pdf"), "0" * 64, "run", "embedded", {"tables": "0" * 16}, 60.0,
         ocr="rapidocr", look=messages.Look("aria", 65_536, "What is there?", 4_096), model=ModelId("m", "1"),

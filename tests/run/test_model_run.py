@@ -76,7 +76,7 @@ def test_a_model_reads_documents_and_videos_once(bench, video, with_model) -> No
 
 def test_a_part_that_the_model_fails_on_is_tried_again_alone(bench, with_model) -> None:
     bench.pdf("a.pdf", 4)
-    with_model(together=4, fails=["Page 3: "] * 5)
+    with_model(fails=["Page 3: "] * 5)
     outcome = bench.run(tasks=("tables",))
     assert (outcome.n_failed, [(f.part, f.error, f.retryable) for f in outcome.failures]) == (
         1, [("page:3", "ModelError", True)],

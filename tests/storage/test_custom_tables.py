@@ -224,10 +224,12 @@ def test_a_changed_schema_leaves_its_table_behind_and_finds_it_again(case: Case)
     assert case.ask("SELECT path, a FROM latest_x_own ORDER BY a") == [("/in/a.pdf", 1), ("/in/b.pdf", 3)]
     case.write(case.part(first, recipe1, "/in/b.pdf", '{"a": 4}', minute=3))
     assert case.ask("SELECT a FROM x_own ORDER BY a") == [(1,), (4,)]
-    known = case.ask("SELECT name, hash, table_name FROM custom_schemas ORDER BY table_name = 'x_own' DESC")
+    known = case.ask(
+        "SELECT name, hash, table_name FROM aria_docs_internal.custom_schemas ORDER BY table_name = 'x_own' DESC"
+    )
     assert known[0] == ("own", first.hash, "x_own")
     assert {table for *_, table in known} == case.tables()
-    [(kept,)] = case.ask("SELECT json_schema FROM custom_schemas WHERE table_name = 'x_own'")
+    [(kept,)] = case.ask("SELECT json_schema FROM aria_docs_internal.custom_schemas WHERE table_name = 'x_own'")
     assert kept == first.json_schema
 
 
@@ -239,7 +241,7 @@ def test_the_same_schema_again_changes_nothing(case: Case) -> None:
     case.store.prepare_schema(schema.row())
     assert case.tables() == {"x_own"}
     assert case.ask("SELECT a FROM x_own") == [(1,)]
-    assert case.ask("SELECT count(*) FROM custom_schemas") == [(1,)]
+    assert case.ask("SELECT count(*) FROM aria_docs_internal.custom_schemas") == [(1,)]
 
 
 def test_two_schemas_beside_each_other(case: Case) -> None:
@@ -302,8 +304,8 @@ def test_a_table_of_the_users_is_left_alone(case: Case) -> None:
 
 def test_a_database_from_before_custom_schemas(case: Case) -> None:
     with duckdb.connect(str(case.store.path)) as db:
-        db.execute("DROP TABLE custom_schemas")
-        db.execute("DELETE FROM migrations WHERE name = '0004_custom_schemas.sql'")
+        db.execute("DROP TABLE aria_docs_internal.custom_schemas")
+        db.execute("DELETE FROM aria_docs_internal.migrations WHERE name = '0004_custom_schemas.sql'")
     case.store.prepare(patience_s=1)
     case.begin(case.schema("a: int"))
     assert case.tables() == {"x_own"}

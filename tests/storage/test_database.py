@@ -16,7 +16,7 @@ import pytest
 
 from aria_docs.errors import QueryError, StoreBusy, StoreError
 from aria_docs.schemas.readings import FailureRow, Finished, ReadingRow, RecipeRow, RunRow, SidecarRow, reading_id
-from aria_docs.schemas.scenes import SceneRow, ShotRow
+from aria_docs.schemas.scenes import CueRow, SceneRow, ShotRow
 from aria_docs.schemas.sources import FileRow, PageRow, SourceRow
 from aria_docs.schemas.summaries import KeyPoint, SummaryRow
 from aria_docs.schemas.tables import CellRow, TableRow, table_id
@@ -127,6 +127,25 @@ def test_what_lay_beside_a_file_is_known_until_it_is_read_again(store: Store) ->
     assert store.known(["s1"], ["r1"])["s1"].read == {("tables", "page:1", None), ("tables", "page:2", None)}
 
 
+def test_what_is_said_is_kept_by_source_and_found_at_its_second(store: Store) -> None:
+    def said(*texts: str) -> tuple[CueRow, ...]:
+        return tuple(
+            CueRow(source_id="s1", cue_no=i, start_s=60.0 * i, end_s=60.0 * i + 2, text=text, origin="speech")
+            for i, text in enumerate(texts)
+        )
+
+    first, second = part(1), part(2)
+    both = [replace(first, cues=said("Kuleshov", "Eisenstein")), replace(second, cues=said("Kuleshov", "Vertov"))]
+    store.write(Batch(files=[file("/in/s1.pdf")], sources=[source()], finished=both))
+    assert store.records("SELECT kind, start_s, snippet FROM search('vertov')") == [
+        {"kind": "cue", "start_s": 60.0, "snippet": "Vertov"}
+    ]
+    store.write(Batch(finished=[part(1)]))  # whoever has not looked says nothing
+    assert one(store, "SELECT count(*) FROM video_cues WHERE path = '/in/s1.pdf' AND origin = 'speech'") == 2
+    store.write(Batch(finished=[replace(part(1), cues=())]))
+    assert one(store, "SELECT count(*) FROM cues") == 0
+
+
 def test_what_is_known(store: Store) -> None:
     store.begin_run(
         RunRow(run_id="run", started_at=NOW, command="c", engine="embedded", recipe="r1"),
@@ -194,7 +213,7 @@ def test_views_show_the_newest_reading_of_present_files(store: Store) -> None:
 
 def test_a_database_of_the_future_and_one_that_is_none(tmp_path: Path, store: Store) -> None:
     with duckdb.connect(str(store.path)) as db:
-        db.execute("INSERT INTO migrations VALUES ('9999_future.sql', now()::TIMESTAMP)")
+        db.execute("INSERT INTO aria_docs_internal.migrations VALUES ('9999_future.sql', now()::TIMESTAMP)")
     with pytest.raises(StoreError, match="newer aria-docs"):
         store.prepare(patience_s=1)
     (tmp_path / "text.duckdb").write_text("hello " * 1000)
@@ -306,7 +325,7 @@ def test_answers_in_every_form(store: Store, tmp_path: Path, capfd: pytest.Captu
 def test_tables_are_joined_over_pages(store: Store) -> None:
     store.write(Batch(finished=[part(1), part(2)]))
     first, second = store.table_parts("s1", "r1")
-    assert (first.page, first.box, first.size_pt, first.n_cols, first.header) == (1, [0, 0, 9, 9], [595, 842], 1, [])
+    assert (first.page, first.box, first.size_pt, first.n_cols, first.header) == (1, (0, 0, 9, 9), (595, 842), 1, [])
     store.write(Batch(continues={second.table_id: first.table_id}))
     assert store.records("SELECT page, continues FROM tables ORDER BY page") == [
         {"page": 1, "continues": None},

@@ -72,23 +72,23 @@ def test_the_score_is_bm25(store: Store) -> None:
 
 def test_the_index_follows_what_is_read_and_what_goes(store: Store) -> None:
     read(store, TEXTS)
-    kept = store.ask("SELECT text_id FROM ranked_texts").rows
+    kept = store.ask("SELECT text_id FROM aria_docs_internal.ranked_texts").rows
     read(store, ["A ferry of b"], name="b", run="second")
     assert {("a", 1), ("a", 2), ("b", 1)} == set(found(store, "ferry"))
-    assert set(kept) < set(store.ask("SELECT text_id FROM ranked_texts").rows), "what is in it stays"
+    assert set(kept) < set(store.ask("SELECT text_id FROM aria_docs_internal.ranked_texts").rows), "what is in it stays"
     read(store, ["Nothing now"], name="b", run="third")
     store.forget(["/in/a.pdf"])
     assert found(store, "ferry") == [], "at once, not at the next run's end"
     store.rank()
-    assert store.ask("SELECT count(DISTINCT text_id), count(*) FROM ranked_terms").rows == [(1, 2)]
-    assert store.ask("SELECT count(*) FROM ranked_texts").rows == [(1,)]
+    assert store.ask("SELECT count(DISTINCT text_id), count(*) FROM aria_docs_internal.ranked_terms").rows == [(1, 2)]
+    assert store.ask("SELECT count(*) FROM aria_docs_internal.ranked_texts").rows == [(1,)]
 
 
 def test_a_copy_is_found_under_each_of_its_paths_and_counted_once(store: Store) -> None:
     read(store, TEXTS)
     read(store, TEXTS, name="b", run="second")
     assert found(store, "dawn") == [("a", 1), ("b", 1)]
-    assert store.ask("SELECT count(*) FROM ranked_texts").rows == [(len(TEXTS),)]
+    assert store.ask("SELECT count(*) FROM aria_docs_internal.ranked_texts").rows == [(len(TEXTS),)]
 
 
 def test_a_run_that_changes_no_text_does_not_take_the_file(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +123,7 @@ def test_without_the_extension_one_sentence_says_what_to_do(tmp_path: Path, monk
     store = Store(tmp_path / "r.duckdb")
     store.prepare(patience_s=1)
     read(store, TEXTS)
-    assert store.ask("SELECT count(*) FROM ranked_texts").rows == [(0,)]
+    assert store.ask("SELECT count(*) FROM aria_docs_internal.ranked_texts").rows == [(0,)]
     assert len(store.ask("FROM search('ferr')").rows) == 2
     with pytest.raises(QueryError, match=r"^search_ranked needs DuckDB's fts extension: .*`INSTALL fts`.*[^.]$"):
         found(store, "ferry")

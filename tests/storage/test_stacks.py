@@ -147,8 +147,8 @@ def test_stacks_follow_what_is_read_and_are_bounded(store: Store, monkeypatch: p
     [(before,)] = store.ask("SELECT stack FROM stacks").rows
     write(store, *(table(name, 2, INCOME) for name in ("a", "b", "c")), run="second")
     views = store.ask("SELECT view_name FROM duckdb_views() WHERE starts_with(view_name, 'stacked_')").rows
-    assert len(views) == 1
-    assert views != [(before,)], "the header of more files comes first"
+    assert len(views) == 2
+    assert (before,) not in views, "the header of more files comes first"
 
 
 def test_a_run_that_read_no_table_lays_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

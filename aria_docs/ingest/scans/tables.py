@@ -14,7 +14,7 @@ from aria_docs.ingest.tables.candidates import find
 from aria_docs.media import Page
 
 if TYPE_CHECKING:
-    from aria_docs.ingest.scans.reader import Scan
+    from aria_docs.ingest.scans.scan import Scan
     from aria_docs.media import TableCandidate
 
 _ASCENT = 0.8  # of a line's height: where `ocr` puts the baseline
@@ -22,7 +22,7 @@ _ASCENT = 0.8  # of a line's height: where `ocr` puts the baseline
 
 def find_in_scan(scan: Scan) -> tuple[tuple[TableCandidate, ...], str | None]:
     """As `pdf_tables.find`, with boxes on the page as displayed."""
-    page = Page(1, scan.width_pt, scan.height_pt, scan.text, scan.words)
+    page = Page(1, scan.width_pt, scan.height_pt, scan.read.text, scan.words)
     with pymupdf.open() as document:
         found, note = find(_laid_out(document, scan), page)
     tables = tuple(

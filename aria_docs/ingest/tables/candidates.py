@@ -7,20 +7,34 @@ linear in drawings; neither is used: cells are made of the page's words.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from aria_docs.captions import is_caption
 from aria_docs.ingest.mupdf import pymupdf
 from aria_docs.ingest.tables.lattice import Lattice, Rule, lattice_table, lattices, merge_rules, tells_columns
-from aria_docs.ingest.tables.lines import MARKED, NOTED, Line, lines_of, may_hold_table, phrases_of
+from aria_docs.ingest.tables.lines import (
+    MARKED,
+    NOTED,
+    Line,
+    height_of,
+    lines_of,
+    may_hold_table,
+    middle_of,
+    phrases_of,
+)
+from aria_docs.ingest.tables.number_block import number_blocks
 from aria_docs.ingest.tables.open_table import open_table
-from aria_docs.ingest.turns import quarters_upright, turn
+from aria_docs.ingest.tables.upright import level
+from aria_docs.turns import quarters_upright, turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from aria_docs.media import Box, Page, TableCandidate, Word
 
@@ -33,6 +47,8 @@ MAX_SIDE_PT = 2_000.0
 
 # Two tables side by side stand further apart than columns do, and have rules longer than a column's.
 _SIDES_PT, _RULE_PT = 12.0, 60.0
+
+_SAME_PLACE = 0.6  # of the smaller box; tables that stand beside or under each other share less than .1
 
 CROWDED = "tables on this page looked for by ruling lines only: it has {} {}, the limit is {:,}"
 
@@ -91,7 +107,7 @@ def _find(handle: Any, page: Page, quarters: int, scale: float) -> tuple[tuple[T
         return turn((box[0] / scale, box[1] / scale, box[2] / scale, box[3] / scale), -quarters, width, height)
 
     moved = bool(quarters % 4) or scale != 1.0
-    words = [to_frame(word) for word in page.words] if moved else list(page.words)
+    words = level([to_frame(word) for word in page.words] if moved else page.words)
     drawings = handle.get_cdrawings()
     horizontal, vertical, shades = _rules(drawings)
     grids = lattices(horizontal, vertical)
@@ -102,7 +118,7 @@ def _find(handle: Any, page: Page, quarters: int, scale: float) -> tuple[tuple[T
         note = CROWDED.format(f"{n_lines:,}", "lines of text", MAX_LINES)
     elif len(drawings) > MAX_DRAWINGS:
         note = CROWDED.format(f"{len(drawings):,}", "drawings", MAX_DRAWINGS)
-    elif grids or may_hold_table(words):
+    elif grids or _has_three_alike(horizontal) or may_hold_table(words):
         handle.get_layout(return_raw=True)
         groups = handle.layout_information or []
     tables = _tables(groups, grids, words, merge_rules([*horizontal, *shades]))
@@ -118,6 +134,12 @@ def _find(handle: Any, page: Page, quarters: int, scale: float) -> tuple[tuple[T
     return tuple(tables), note
 
 
+def _has_three_alike(rules: Sequence[Rule]) -> bool:
+    """Whether three long rules begin and end alike: over a header, under it, and under the table."""
+    ends = Counter((round(rule.start / 4), round(rule.end / 4)) for rule in rules if rule.end - rule.start > _RULE_PT)
+    return max(ends.values(), default=0) > 2
+
+
 def _tables(
     groups: list[dict[str, Any]], grids: list[Lattice], words: list[Word], horizontal: list[Rule]
 ) -> list[TableCandidate]:
@@ -128,10 +150,11 @@ def _tables(
     for box, hints in parts:
         edges = [x for x in hints if box[0] + 6 < x < box[2] - 6]
         inside = [lattice for lattice in grids if lattice not in used and _overlap(lattice.box, box) > 0.5]
+        inside = [lattice for lattice in inside if not _is_frame(lattice, box, words)]
         whole = [lattice for lattice in inside if _explains([lattice], box, words)]
         used += inside
         if whole or (len(inside) > 1 and _explains(inside, box, words)):
-            found += [lattice_table(lattice, words) for lattice in whole or inside]
+            found += [lattice_table(_with_head(lattice, box, words), words) for lattice in whole or inside]
             continue
         # Lines that do not make the table may still tell some of its columns.
         ruled = [x for lattice in inside for x in lattice.xs if box[0] + 6 < x < box[2] - 6]
@@ -143,7 +166,48 @@ def _tables(
         elsewhere = [*pictures, *(box for box, _ in regions)]
         if lattice not in used and not any(_overlap(lattice.box, box) > 0.25 for box in elsewhere):
             found.append(lattice_table(lattice, words))
-    return [table for table in found if table is not None]
+    tables = [table for table in found if table is not None]
+    free = [word for word in words if not any(_inside(word, box) for box in (*pictures, *(t.box for t in tables)))]
+    blocks = number_blocks(free)
+    more = [open_table(block.box, free, block.edges, horizontal) for block in blocks]
+    return _once([*tables, *(table for table in more if table is not None)])
+
+
+def _once(tables: list[TableCandidate]) -> list[TableCandidate]:
+    """Of two views of one place the one that tells more cells apart."""
+    by_cells = sorted(tables, key=lambda table: -sum(bool(cell.text) for cell in table.cells))
+    kept: list[TableCandidate] = []
+    for table in by_cells:
+        if not any(_overlap(table.box, other.box) > _SAME_PLACE for other in kept):
+            kept.append(table)
+    return [table for table in tables if any(table is other for other in kept)]
+
+
+def _is_frame(lattice: Lattice, box: Box, words: list[Word]) -> bool:
+    """Whether most words inside the lines stand outside the region: a frame around the page, and no table's lines."""
+    held = [word for word in words if _inside(word, lattice.box)]
+    return 2 * sum(_inside(word, box) for word in held) < len(held)
+
+
+def _with_head(lattice: Lattice, box: Box, words: list[Word]) -> Lattice:
+    """With a row for heads that the region has above the first line: texts side by side, each over columns of its own.
+
+    One text alone over the lines is a title.
+    """
+    above = [word for word in words if _inside(word, box) and middle_of(word)[1] < lattice.ys[0]]
+    above = [word for word in above if lattice.xs[0] < middle_of(word)[0] < lattice.xs[-1]]
+    lines = lines_of(above)
+    if not lines or is_caption(lines[0].text) or lines[-1].bottom < lattice.ys[0] - 1.5 * height_of(above):
+        return lattice
+    phrases = [phrase for line in lines for phrase in phrases_of(line.words, line.bottom - line.top)]
+    if any(p[0].box[0] < x < p[-1].box[2] for p in phrases for x in lattice.xs[1:-1]):
+        return lattice
+    columns = {int(np.searchsorted(lattice.xs, middle_of(phrase[0])[0])) for phrase in phrases}
+    if len(columns) < max(2, len(lattice.xs) - 2):
+        return lattice
+    heads = tuple((0, col, 1, 1) for col in range(len(lattice.xs) - 1))
+    moved = tuple((row + 1, col, row_span, col_span) for row, col, row_span, col_span in lattice.cells)
+    return Lattice(lattice.xs, (lines[0].top - 1, *lattice.ys), heads + moved)
 
 
 def _regions(groups: list[dict[str, Any]]) -> list[tuple[Box, list[float]]]:

@@ -13,19 +13,22 @@ from numpy.typing import NDArray
 from aria_docs.ingest.tables.lines import (
     WIDE_GAP,
     YEAR,
-    Line,
     height_of,
+    is_count,
     is_title,
     is_value,
     lines_of,
     middle_of,
-    steps_of,
     text_of,
     within,
 )
+from aria_docs.ingest.tables.records import with_records
 from aria_docs.media import Box, TableCandidate, TableCell, Word
 
 _SNAP_PT = 3.0  # lines nearer than this are one line, ends nearer than this touch
+
+_SLIVER = 0.8  # of the height of a line: a column of one digit with its padding is wider
+_LINE_PT = 7.0  # the least height of a row: small type, and the step between two lines of it
 
 _APART = 1.5  # of the height of a line; text further apart is of two cells
 
@@ -115,6 +118,7 @@ def _lattice(hs: NDArray[np.float64], vs: NDArray[np.float64]) -> Lattice | None
     # Open sides: rules that run on past the outermost lines end a cell there all the same.
     xs = _edges([*vs[:, 0], *_open_ends(hs, vs[:, 0])])
     ys = _edges([*hs[:, 0], *_open_ends(vs, hs[:, 0])])
+    ys = sorted([*ys, *_inner_ends(vs, ys)])
     n_rows, n_cols = len(ys) - 1, len(xs) - 1
     if n_rows < 1 or n_cols < 1 or n_rows * n_cols < 2 or n_rows * n_cols > _MAX_SLOTS:
         return None
@@ -153,6 +157,20 @@ def _open_ends(rules: NDArray[np.float64], across: NDArray[np.float64]) -> list[
     return [x for x in (left, -right) if not math.isnan(x)]
 
 
+def _inner_ends(rules: NDArray[np.float64], edges: Sequence[float]) -> list[float]:
+    """Where most rules end or begin together between two edges: above or below stands a label over all columns."""
+    inner: list[float] = []
+    places = np.sort(rules[:, 1:].ravel())
+    for low, high in pairwise(edges):
+        ends = places[(places > low + _LINE_PT) & (places < high - _LINE_PT)]
+        crossing = np.unique(rules[(rules[:, 1] < high - _LINE_PT) & (rules[:, 2] > low + _LINE_PT), 0])
+        for place in ends[:1]:
+            here = rules[(np.abs(rules[:, 1:] - place) <= _SNAP_PT).any(axis=1), 0]
+            if len(np.unique(here)) >= max(2, 0.5 * len(crossing)):
+                inner.append(float(place))
+    return inner
+
+
 def _edges(values: Sequence[float]) -> list[float]:
     edges: list[list[float]] = []
     for value in sorted(values):
@@ -177,7 +195,7 @@ def _separated(at: Sequence[float], along: Sequence[float], rules: NDArray[np.fl
 def lattice_table(lattice: Lattice, words: Sequence[Word]) -> TableCandidate | None:
     """The table that the lines draw; None where no two of its cells hold text."""
     inside = [word for word in words if within(word, lattice.box)]
-    lattice = _parted(lattice, inside)
+    lattice = with_records(_parted(_without_slivers(lattice, inside), inside), inside)
     xs, ys = lattice.xs, lattice.ys
     slots: dict[tuple[int, int], int] = {}
     for n, (row, col, row_span, col_span) in enumerate(lattice.cells):
@@ -190,33 +208,43 @@ def lattice_table(lattice: Lattice, words: Sequence[Word]) -> TableCandidate | N
         content[slots[row, col]].append(word)
     if sum(map(bool, content)) < 2:
         return None
-    cells = []
-    offset = 0  # rows that bands of several records have added so far
-    added: dict[int, int] = {}
-    for row in range(len(ys) - 1):
-        here = [n for n, cell in enumerate(lattice.cells) if cell[0] == row]
-        groups = _records([content[n] for n in here]) if all(lattice.cells[n][2] == 1 for n in here) else None
-        crossed = any(cell[0] < row < cell[0] + cell[2] for cell in lattice.cells)
-        added[row] = offset
-        if groups is None or crossed:
-            continue
-        for k, group in enumerate(groups):
-            top = ys[row] if k == 0 else group[0].top
-            bottom = ys[row + 1] if k == len(groups) - 1 else groups[k + 1][0].top
-            for n in here:
-                _, col, _, col_span = lattice.cells[n]
-                box = (xs[col], top, xs[col + col_span], bottom)
-                text = text_of([word for word in content[n] if any(word in line.words for line in group)])
-                cells.append(TableCell(row + offset + k, col, text, 1, col_span, box=box))
-        offset += len(groups) - 1
-        added[row] = -1
-    for n, (row, col, row_span, col_span) in enumerate(lattice.cells):
-        if added[row] < 0:
-            continue
-        span = row_span + added[row + row_span - 1] - added[row]
-        box = (xs[col], ys[row], xs[col + col_span], ys[row + row_span])
-        cells.append(TableCell(row + added[row], col, text_of(content[n]), span, col_span, box=box))
-    return candidate_of(_unframed(cells, len(xs) - 1), header_rows=None, ruled=True)
+    cells = [
+        TableCell(
+            row,
+            col,
+            text_of(content[n]),
+            row_span,
+            col_span,
+            box=(xs[col], ys[row], xs[col + col_span], ys[row + row_span]),
+        )
+        for n, (row, col, row_span, col_span) in enumerate(lattice.cells)
+    ]
+    return candidate_of(_unframed(cells, len(xs) - 1), header_rows=None, ruled=True, lattice=True)
+
+
+def _without_slivers(lattice: Lattice, words: Sequence[Word]) -> Lattice:
+    """Without columns and rows too narrow for a character, that hold none: between a shade and a rule, or two rules."""
+    if not words:
+        return lattice
+    least = _SLIVER * height_of(words)
+    xs, ys, cells = list(lattice.xs), list(lattice.ys), list(lattice.cells)
+    for edges, axis in ((xs, 1), (ys, 0)):
+        places = [middle_of(word)[1 - axis] for word in words]
+        for n in range(len(edges) - 2, -1, -1):
+            if len(edges) < 3 or edges[n + 1] - edges[n] > least or any(edges[n] < at < edges[n + 1] for at in places):
+                continue
+            del edges[n if n else 1]
+            shrunk = []
+            for cell in cells:
+                start, span = cell[axis], cell[axis + 2]
+                span -= start <= n < start + span
+                start -= start > n
+                if span:
+                    part = list(cell)
+                    part[axis], part[axis + 2] = start, span
+                    shrunk.append((part[0], part[1], part[2], part[3]))
+            cells = shrunk
+    return Lattice(tuple(xs), tuple(ys), tuple(sorted(cells)))
 
 
 def _parted(lattice: Lattice, words: Sequence[Word]) -> Lattice:
@@ -286,67 +314,40 @@ def _unframed(cells: list[TableCell], n_cols: int) -> list[TableCell]:
             return cells
 
 
-def _records(contents: Sequence[list[Word]]) -> list[list[Line]] | None:
-    """Lines of a ruled band that are records of their own: each a label, and a number or a fresh start beside it."""
-    words = [word for content in contents for word in content]
-    lines = lines_of(words)
-    if len(lines) < 2 or len(contents) < 2:
-        return None
-    owner = {id(word): n for n, content in enumerate(contents) for word in content}
-    filled = [{owner[id(word)] for word in line.words} for line in lines]
-    if len(lines) > 2 and all(len(columns) == len(contents) for columns in filled) and _not_wrapped(lines, owner):
-        return [[line] for line in lines]
-    valued = [
-        any(owner[id(word)] > 0 and is_value(word.text) and any(c.isdigit() for c in word.text) for word in line.words)
-        and not all(word.text.startswith(("(", "[")) for word in line.words if owner[id(word)] > 0)
-        for line in lines
-    ]
-    labelled = [0 in columns for columns in filled]
-    steps = [b.middle - a.middle for a, b in pairwise(lines)]
-    loose = 1.3 * min(steps_of(lines, height_of(words)), default=0.0)
-    starts = [
-        i
-        for i in range(len(lines))
-        if labelled[i] and (valued[i] or (len(filled[i]) > 1 and i > 0 and steps[i - 1] > loose) or i == 0)
-    ]
-    if len(starts) < 2 or not all(valued[i] or len(filled[i]) > 1 or i == 0 for i in starts):
-        return None
-    bounds = [0, *starts[1:], len(lines)]
-    return [lines[a:b] for a, b in pairwise(bounds)]
-
-
-def _not_wrapped(lines: Sequence[Line], owner: dict[int, int]) -> bool:
-    """Whether most lines end where, in one column at least, the next word would have had room."""
-    parts: list[dict[int, list[Word]]] = []
-    for line in lines:
-        parts.append({})
-        for word in line.words:
-            parts[-1].setdefault(owner[id(word)], []).append(word)
-    right = {n: max(part[n][-1].box[2] for part in parts) for n in parts[0]}
-    early = 0
-    for (above, below), line in zip(pairwise(parts), lines, strict=False):
-        blank = 0.3 * (line.bottom - line.top)
-        early += any(above[n][-1].box[2] + blank + below[n][0].box[2] - below[n][0].box[0] < right[n] for n in above)
-    return 2 * early > len(lines) - 1
-
-
 def _header_rows(cells: Sequence[TableCell], n_rows: int) -> int:
-    """Leading rows of a lattice without numbers, followed by one with; 1 for a table of texts with a full first row."""
+    """Leading rows whose cells are none of the numbers that stand below them; 1 for a table of texts with a full first
+    row.
+
+    Only columns of numbers tell, however many columns of text stand beside them.
+    """
     rows: list[list[TableCell]] = [[] for _ in range(n_rows)]
     for cell in cells:
         if cell.text:
             rows[cell.row].append(cell)
+    numeric = _numeric_columns(rows)
     for i, row in enumerate(rows):
-        values = [cell.text for cell in row if cell.col > 0]
-        numeric = [text for text in values if is_value(text) and not YEAR.fullmatch(text)]
-        if numeric and 2 * len(numeric) >= len(values):
+        own = [cell.text for cell in row if cell.col in numeric]
+        values = [text for text in own if is_value(text) and not YEAR.fullmatch(text)]
+        if values and 2 * len(values) >= len(own) and not is_count([cell.text for cell in row]):
             reach = max((cell.row + cell.row_span for above in rows[:i] for cell in above), default=0)
             last = max((k for k in range(i) if any(cell.col > 0 for cell in rows[k])), default=-1)
             return min(max(last + 1, reach if reach <= i else 0), i) if last >= 0 else 0
     return int(n_rows > 1 and len(rows[0]) > 1)
 
 
-def candidate_of(cells: list[TableCell], *, header_rows: int | None, ruled: bool) -> TableCandidate:
+def _numeric_columns(rows: Sequence[Sequence[TableCell]]) -> set[int]:
+    """Columns but the first in which most texts are values, the first row aside."""
+    texts: dict[int, list[str]] = {}
+    for row in rows[1:] if len(rows) > 1 else rows:
+        for cell in row:
+            if cell.col > 0:
+                texts.setdefault(cell.col, []).append(cell.text)
+    return {col for col, own in texts.items() if 2 * sum(map(is_value, own)) >= len(own)}
+
+
+def candidate_of(
+    cells: list[TableCell], *, header_rows: int | None, ruled: bool, lattice: bool = False
+) -> TableCandidate:
     """The table of these cells; without a count of `header_rows` one is made from the texts."""
     n_rows = max(cell.row + cell.row_span for cell in cells)
     n_cols = max(cell.col + cell.col_span for cell in cells)
@@ -356,4 +357,4 @@ def candidate_of(cells: list[TableCell], *, header_rows: int | None, ruled: bool
     cells.sort(key=lambda cell: (cell.row, cell.col))
     boxes = [cell.box for cell in cells if cell.box]
     box = (min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes))
-    return TableCandidate(box, n_rows, n_cols, header_rows, tuple(cells), ruled)
+    return TableCandidate(box, n_rows, n_cols, header_rows, tuple(cells), ruled, lattice)

@@ -21,7 +21,10 @@ import imageio_ffmpeg
 
 from aria_docs.errors import Damaged, FileError
 from aria_docs.ingest import sandbox
-from aria_docs.ingest.video import pyav_clip
+from aria_docs.ingest.video.clip import SLACK_S
+from aria_docs.ingest.video.opening import open_clip
+from aria_docs.ingest.video.pyav_clip import CONTAINERS, PyAVClip
+from aria_docs.ingest.video.tone import PEAK_NITS, WHITE_NITS, Colours
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -115,7 +118,7 @@ def spans(
     a millisecond behind a frame at most, means that frame.
     """
     for from_s, until_s in edges_s:
-        first, end = (bisect_left(pts_s, edge_s - pyav_clip.SLACK_S) for edge_s in (from_s, until_s))
+        first, end = (bisect_left(pts_s, edge_s - SLACK_S) for edge_s in (from_s, until_s))
         if first >= end:
             yield None
             continue
@@ -136,7 +139,7 @@ def warm() -> None:
 
 
 def cut(job: Job, _: Iterator[Any]) -> Iterator[Busy | Clip | Failed]:
-    """The worker: for each part signs of life, then `Clip` or `Failed`. Raises what `pyav_clip.opened` does."""
+    """The worker: for each part signs of life, then `Clip` or `Failed`. Raises what `open_clip` does."""
     yield Busy(STALL_S)
     source = _Source.read(Path(job.path))
     edges_s = [(source.first_s + part.start_s, source.first_s + part.end_s) for part in job.parts]
@@ -148,7 +151,7 @@ def cut(job: Job, _: Iterator[Any]) -> Iterator[Busy | Clip | Failed]:
 
 
 def sounds(path: str, _: Iterator[Any]) -> Iterator[int]:
-    """The worker that tells how many streams of sound a video has. Raises what `pyav_clip.opened` does."""
+    """The worker that tells how many streams of sound a video has. Raises what `open_clip` does."""
     yield len(_Source.read(Path(path)).sounds)
 
 
@@ -159,6 +162,7 @@ class _Source:
     stream:   number of the stream of pictures.
     sounds:   numbers of the streams of sound that can be decoded.
     counted:  frames are told apart by number, not by time; then there is no seeking.
+    colours:  those of the pictures, None for those of a common screen.
     lead_s:   how long before a keyframe to seek. MP4's index names its very packet; elsewhere a seek may land behind.
     """
 
@@ -170,29 +174,29 @@ class _Source:
     first_s: float
     pts_s: Sequence[float]
     keyframes_s: Sequence[float]
+    colours: Colours | None
 
     @classmethod
     def read(cls, path: Path) -> _Source:
-        """One demux pass. Raises as `pyav_clip.opened`."""
-        clip = pyav_clip.opened(path)
-        if not isinstance(clip, pyav_clip.PyAVClip):
+        """One demux pass. Raises as `open_clip`."""
+        clip = open_clip(path)
+        if not isinstance(clip, PyAVClip):
             raise Damaged(f"{path.name} can be read by decord alone, and clips are cut by ffmpeg: convert it first")
-        index, tick = clip._index, clip._tick
-        shown = index.pts[bisect_left(index.pts, clip._first_pts) :]
-        with pyav_clip._open(path) as (container, stream):
-            # H.264 in AVI comes without times of display, and each program guesses its own.
-            guessed = container.format.name == "avi" and clip.info.codec in ("h264", "hevc")
-            return cls(
-                path=path,
-                stream=stream.index,
-                sounds=tuple(sound.index for sound in container.streams.audio if sound.codec_context is not None),
-                counted=guessed or not shown,
-                lead_s=0.0 if "mp4" in container.format.name else 0.5,
-                first_s=clip.info.start_s,
-                pts_s=[float(pts * tick) for pts in shown]
-                or [clip.info.start_s + number / clip.info.fps for number in range(clip.info.n_frames)],
-                keyframes_s=[float(pts * tick) for pts in index.keyframes],
-            )
+        table = clip.table
+        # H.264 in AVI comes without times of display, and each program guesses its own. Where time stamps jump, one
+        # names two places.
+        guessed = table.container == "avi" and clip.info.codec in ("h264", "hevc")
+        return cls(
+            path=path,
+            stream=table.stream,
+            sounds=table.sounds,
+            counted=guessed or table.jumps or not table.shown_s,
+            lead_s=0.0 if "mp4" in table.container else 0.5,
+            first_s=clip.info.start_s,
+            pts_s=table.shown_s or [clip.info.start_s + number / clip.info.fps for number in range(clip.info.n_frames)],
+            keyframes_s=table.keyframes_s,
+            colours=table.colours,
+        )
 
 
 def _clip(source: _Source, span: Span | None, part: Part) -> Generator[Busy, None, Clip]:
@@ -251,7 +255,7 @@ def _encode(source: _Source, span: Span, part: Part, *, seek_s: float | None) ->
 def _command(source: _Source, span: Span, part: Part, *, seek_s: float | None) -> list[str]:
     """The frames are chosen by filters, on the container's own times: a seek only makes it sooner."""
     # "file:" because a name may look like a protocol or an option; the lists are as in `decoders`.
-    options: dict[str, Any] = {"format_whitelist": pyav_clip.CONTAINERS, "protocol_whitelist": "file"}
+    options: dict[str, Any] = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
     if seek_s is not None:
         options |= {"seek_timestamp": 1, "noaccurate_seek": None, "ss": f"{seek_s:.6f}"}
     given = ffmpeg.input(f"file:{source.path}", threads=_THREADS, **options)
@@ -260,6 +264,8 @@ def _command(source: _Source, span: Span, part: Part, *, seek_s: float | None) -
         pictures = pictures.filter("trim", start_frame=span.first, end_frame=span.end).filter("setpts", "PTS-STARTPTS")
     else:
         pictures = pictures.filter("trim", **_limits(span.from_s, span.until_s)).filter("setpts", _from_zero(span))
+    if source.colours:
+        pictures = _as_sdr(pictures, source.colours)
     # H.264 that plays everywhere has half as many colours each way: an odd size gets a row or column more.
     pictures = pictures.filter("pad", "ceil(iw/2)*2", "ceil(ih/2)*2").filter("format", "yuv420p")
     sounds = [
@@ -278,6 +284,7 @@ def _command(source: _Source, span: Span, part: Part, *, seek_s: float | None) -
         map_chapters=-1,
         metadata=f"title={part.title}",
         threads=_THREADS,
+        **(dict.fromkeys(("color_primaries", "color_trc", "colorspace"), "bt709") if source.colours else {}),
         fps_mode="passthrough",
         **{"enc_time_base:v": "filter"},
         **_PICTURE,
@@ -286,6 +293,17 @@ def _command(source: _Source, span: Span, part: Part, *, seek_s: float | None) -
     # copyts: times as the container has them. max_error_rate: what can be decoded of a damaged file is kept.
     switches = "-nostdin -hide_banner -loglevel error -progress pipe:1 -stats_period 0.5 -copyts -max_error_rate 1 -y"
     return [imageio_ffmpeg.get_ffmpeg_exe(), *switches.split(), *ffmpeg.get_args(clip)]
+
+
+def _as_sdr(pictures: Any, colours: Colours) -> Any:
+    """What `tone` does to pictures, by the filters that ffmpeg has for it; the clip is tagged as what it then is."""
+    if colours.transfer == "common":
+        return pictures.filter("zscale", p="bt709", t="bt709", m="bt709", r="tv")
+    transfer = {"pq": "smpte2084", "hlg": "arib-std-b67"}[colours.transfer]
+    source = {"tin": transfer, "pin": "bt2020", "min": "bt2020nc"}
+    linear = pictures.filter("zscale", t="linear", npl=WHITE_NITS, **source).filter("format", "gbrpf32le")
+    mapped = linear.filter("zscale", p="bt709").filter("tonemap", "reinhard", peak=PEAK_NITS / WHITE_NITS, desat=0)
+    return mapped.filter("zscale", p="bt709", t="bt709", m="bt709", r="tv")
 
 
 def _limits(from_s: float | None, until_s: float | None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The second decoder behind `decoders.Clip`. The only decord import.
+"""The second decoder behind `clip.Clip`. The only decord import.
 
 Run it only in a child process that can be killed: once open, decord decodes on in the background into RAM, and it may
 spin for ever on a container that promises too many frames.
@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from aria_docs.errors import Damaged
-from aria_docs.ingest.video.pyav_clip import Picture, displayed_at
+from aria_docs.ingest.video.clip import Chapter, Picture, TextTrack, displayed_at
 from aria_docs.media import VideoInfo
 
 if TYPE_CHECKING:
@@ -30,7 +30,11 @@ class DecordClip:
     """decord 0.6 with FFmpeg 4.1 inside; it applies the rotation itself and knows no pixel aspect ratio."""
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
+        self.path = path
         self.note: str | None = None
+        self.text_note: str | None = None
+        self.text_tracks: tuple[TextTrack, ...] = ()
+        self.chapters: tuple[Chapter, ...] = ()
         try:
             self._reader = decord.VideoReader(str(path.resolve()), num_threads=threads)
             stamps = self._reader.get_frame_timestamp(range(len(self._reader)))
@@ -55,7 +59,7 @@ class DecordClip:
         """As decord reports them."""
         return self._times_s
 
-    def pictures(self) -> Iterator[Picture]:
+    def pictures(self, *, rough: bool = False) -> Iterator[Picture]:  # noqa: ARG002 - decord has no such way
         """One by one: decord fills frames that it misses with copies of others when asked for many."""
         self._reader.seek(0)
         for time_s in self._times_s:

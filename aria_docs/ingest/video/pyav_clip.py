@@ -1,18 +1,16 @@
-"""A video file → its pictures in order of display: the contract (`Clip`), the choice of a decoder, and PyAV.
+"""A video file → its pictures by PyAV, which is FFmpeg in this process. The only av import.
 
 Runs inside a child process that can be killed: FFmpeg parses untrusted bytes.
 """
 
 from __future__ import annotations
 
-import stat
 from bisect import bisect_left, bisect_right
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
-from importlib.util import find_spec
 from itertools import chain
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
@@ -20,14 +18,18 @@ from av.stream import Disposition
 from av.subtitles.subtitle import AssSubtitle
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from aria_docs.errors import Damaged, NoVideoStream, Unreachable, WrongKind
-from aria_docs.media import VideoInfo
+from aria_docs.errors import Damaged, NoVideoStream, WrongKind
+from aria_docs.ingest.video import tone
+from aria_docs.ingest.video.clip import SLACK_S, Chapter, Picture, TextTrack, displayed_at
+from aria_docs.media import VideoInfo, one_note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from av.container import InputContainer
+    from av.packet import Packet
+    from av.subtitles.stream import SubtitleStream
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
     from numpy.typing import NDArray
@@ -51,122 +53,16 @@ MAGIC = (
     (0, b"GIF8"), (0, b"\x06\x0e\x2b\x34"),
 )  # fmt: skip
 
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One displayed frame, converted only when asked.
-
-    time_s:    from the first displayed frame.
-    damaged:   the decoder filled in what it could not read, here or in a frame that this one was built from.
-    scale:     (width, height) → RGB uint8 of shape (height, width, 3), as coded: neither upright nor square pixels.
-    rotation:  counter-clockwise quarter turns, in degrees, that make it upright.
-    size:      (width, height) in pixels, as displayed.
-    """
-
-    time_s: float
-    scale: Callable[[int, int], NDArray[np.uint8]]
-    size: tuple[int, int]
-    rotation: int = 0
-    damaged: bool = False
-
-    def upright(self, longest_px: int | None = None) -> NDArray[np.uint8]:
-        """RGB as displayed, the longer side at most `longest_px`; never enlarged."""
-        width, height = self.size
-        ratio = min(1.0, longest_px / max(width, height)) if longest_px else 1.0
-        width, height = max(1, round(width * ratio)), max(1, round(height * ratio))
-        if self.rotation % 180:
-            width, height = height, width
-        pixels = self.scale(width, height)
-        return np.ascontiguousarray(np.rot90(pixels, self.rotation // 90)) if self.rotation else pixels
-
-
-class Clip(Protocol):
-    """An open video.
-
-    info:  what it says of itself.
-    note:  after `pictures` is through: why it could only be read in part, else None.
-    """
-
-    info: VideoInfo
-    note: str | None
-
-    def times_s(self) -> list[float]:
-        """When each displayed frame is, ascending; evenly spread where the container does not say."""
-
-    def pictures(self) -> Iterator[Picture]:
-        """Every displayed frame, in order, from the first."""
-
-    def pictures_at(self, times_s: Sequence[float]) -> Iterator[Picture]:
-        """The frame displayed at each of these ascending times; the first before the start, the last after the end."""
-
-
-def opened(path: Path, *, threads: int = 1, rough: bool = False) -> Clip:
-    """The decoder that can read this file.
-
-    PyAV first: exact on all we tried, reads most codecs, and at 1.08 times the CPU of `ffmpeg -f null` about as cheap
-    as an ffmpeg pipe (1.05), which gives no time stamps (720p H.264, one thread, every frame scaled to 64 px). decord
-    carries another and older FFmpeg (4.1): a second opinion on a stream of which PyAV decodes nothing. Where it fails
-    too, PyAV's words stand.
-
-    rough: `pictures` leaves the edges of blocks in those that no other is built from (a sixth of the CPU of 720p
-    H.264), if they are so large that who scales them down to 320 px does not see it.
-
-    Raises Unreachable, WrongKind, NoVideoStream, Damaged.
-    """
-    _check_reachable(path)
-    try:
-        return PyAVClip(path, threads=threads, rough=rough)
-    except _NothingDecoded as first:
-        if find_spec("decord") is None:  # no wheel for this machine
-            raise
-        from aria_docs.ingest.video.decord_clip import DecordClip
-
-        try:
-            return DecordClip(path, threads=threads)
-        except Damaged:
-            raise first from None
-
-
-def displayed_at(times_s: Sequence[float], pictures: Iterable[Picture]) -> Iterator[Picture]:
-    """The picture displayed at each of these ascending times, out of all pictures in order.
-
-    times   0.5   1.2 1.4      9.0
-    shown  0     1     2     3           → 0, 1, 1, 3
-    """
-    following: Picture | None = None
-    pictures = iter(pictures)
-    current = next(pictures, None)
-    for time_s in times_s:
-        while current is not None and current.time_s < time_s - SLACK_S:
-            following = following or next(pictures, None)
-            if following is None or following.time_s > time_s + SLACK_S:
-                break
-            current, following = following, None
-        if current is not None:
-            yield current
-
-
-# Time stamps are rounded to a tick, in Matroska a millisecond: a time this short before a frame means that frame.
-SLACK_S = 0.0005
-
-
-# Twice what a thumbnail has.
+# From this longer side on, a picture scaled down to a thumbnail is scaled by two at least.
 ROUGH_FROM_PX = 640
 
+# Containers of broadcast, which are joined by writing one after the other; elsewhere a pause may be of any length.
+STREAMED = ("mpegts", "mpeg", "flv")
+BACK_S, AHEAD_S = 1.0, 60.0  # a jump of the clock that no reordering, no lost reception explains
 
-class _NothingDecoded(Damaged):
+
+class NothingDecoded(Damaged):
     """The container is understood, its pictures are not."""
-
-
-def _check_reachable(path: Path) -> None:
-    try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            raise Unreachable(f"{path} is {'a folder' if stat.S_ISDIR(mode) else 'no plain file'}: name a video file.")
-        with path.open("rb"):
-            pass
-    except OSError as e:
-        raise Unreachable(f"{path} cannot be opened ({e.strerror}): check the path and its permissions.") from e
 
 
 def _is_container(path: Path) -> bool:
@@ -176,18 +72,48 @@ def _is_container(path: Path) -> bool:
     return transport_stream or any(head[at : at + len(magic)] == magic for at, magic in MAGIC)
 
 
-# ---------------------------------------------------------------------------------------------------------------- PyAV
+class Clock:
+    """The times of one stream's packets, in order of decoding, without jumps: where another recording begins, it goes
+    on from the end of the one before.
+
+    packets   10 10.04 10.08 │ 3 3.04      → 10 10.04 10.08 10.12 10.16
+    jumps_at: mended times of the packets after a jump.
+    """
+
+    def __init__(self, *, tick: Fraction, streamed: bool) -> None:
+        self._back, self._ahead = int(BACK_S / tick), int(AHEAD_S / tick) if streamed else None
+        self._offset, self._last, self._step = 0, 0, 0
+        self._began = False
+        self.jumps_at: list[int] = []
+
+    def mend(self, packet: Packet) -> None:
+        """Moves the packet's times."""
+        at = packet.dts if packet.dts is not None else packet.pts
+        if at is None:
+            return
+        step = at + self._offset - self._last
+        if self._began and (step < -self._back or (self._ahead is not None and step > self._ahead)):
+            self._offset = self._last + (packet.duration or self._step) - at
+            self.jumps_at.append((packet.pts if packet.pts is not None else at) + self._offset)
+            step = packet.duration or self._step
+        elif step > 0:
+            self._step = step
+        self._began, self._last = True, at + self._offset
+        if self._offset:
+            packet.dts = None if packet.dts is None else packet.dts + self._offset
+            packet.pts = None if packet.pts is None else packet.pts + self._offset
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """What one demux pass tells of a stream (1.4 CPU-s an hour); times in ticks of its time base.
+    """What one demux pass tells of a stream (1.4 CPU-s an hour); times in ticks of its time base, mended (see `Clock`).
 
     pts:        of every packet to be displayed, ascending; empty where the stream carries none.
     keyframes:  pts of the packets that a decoder can start at, ascending.
     n_shown:    packets to be displayed.
     n_all:      packets with those that an edit list hides.
     end:        pts at which the last frame has been shown; 0 where there are none.
+    jumps:      pts at which the times written in the file jump.
     """
 
     pts: tuple[int, ...]
@@ -195,6 +121,7 @@ class Index:
     n_shown: int
     n_all: int
     end: int
+    jumps: tuple[int, ...] = ()
 
     def runs(self, wanted: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
         """Ascending pts → (keyframe to start at, those reached from it by decoding on).
@@ -216,26 +143,71 @@ class Index:
             yield start, run
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Where the frames of a file are, as another program finds them; times are the container's.
+
+    stream:       number of the stream of pictures; sounds: of the streams of sound that can be decoded.
+    jumps:        whether the times are not those of the file (see `Clock`).
+    shown_s:      when the frames are displayed; empty where the stream carries no times.
+    keyframes_s:  those that a decoder can start at.
+    colours:      None for those of a common screen.
+    """
+
+    container: str
+    stream: int
+    sounds: tuple[int, ...]
+    jumps: bool
+    shown_s: list[float]
+    keyframes_s: list[float]
+    colours: tone.Colours | None
+
+
 class PyAVClip:
     """FFmpeg's libraries in this process."""
 
-    def __init__(self, path: Path, *, threads: int = 1, rough: bool = False) -> None:
-        self._path, self._threads = path, threads
+    def __init__(self, path: Path, *, threads: int = 1) -> None:
+        self.path, self._threads = path, threads
         self.note: str | None = None
-        with _open(path) as (container, stream):
-            self._index = _read_index(container, stream)
+        with _open(path) as container:
+            self._container_format = container.format.name
+            contents = _Contents.read(container)
+            self.stream = contents.main(container)
+            self._index = contents.indices[self.stream]
+            stream = container.streams[self.stream]
             self._tick = stream.time_base or Fraction(1, av.time_base)
-            self._period_s = _period_s(stream, self._index)
-        with _open(path, threads) as (container, stream):
-            first = next(_frames(container, stream), None)
+            self._period_s = _period_s(stream, self._index)  # type: ignore[arg-type]  # it is a video's
+        with _open(path) as container:
+            pictures = self._stream(container)
+            first = next(self._frames(container, pictures), None)
             if first is None and not _is_container(path):  # a demuxer of bare streams saw something in noise
                 raise WrongKind(f"{path.name} holds no video: name a video file.")
             if first is None:
-                raise _NothingDecoded(f"{path.name} has a {_codec(stream)} stream of which no frame can be decoded.")
+                raise NothingDecoded(f"{path.name} has a {_codec(pictures)} stream of which no frame can be decoded.")
             self._first_pts = first.pts or 0
-            self.info = self._describe(stream, first)
-            self._rough = rough and max(self.info.width, self.info.height) >= ROUGH_FROM_PX
-            self._promised_s = _promised_s(path, container, stream, self._index) or self.info.duration_s
+            self._coded = first.width, first.height
+            self._colours = tone.colours_of(transfer=int(first.color_trc), primaries=int(first.color_primaries))
+            self._sounds = tuple(s.index for s in container.streams.audio if s.codec_context is not None)
+            self.info = self._describe(pictures, first)
+            self._rough = max(self.info.width, self.info.height) >= ROUGH_FROM_PX
+            self._promised_s = _promised_s(container, pictures, self._index, contents.end_s) or self.info.duration_s
+            self.chapters = tuple(_chapters(container, self.info))
+        self.text_tracks = tuple(_track(track, self.info.start_s) for track in contents.texts if track.lines)
+        self.text_note = contents.text_note
+
+    @property
+    def table(self) -> Table:
+        """What must be known to cut the file."""
+        shown = self._index.pts[bisect_left(self._index.pts, self._first_pts) :]
+        return Table(
+            container=self._container_format,
+            stream=self.stream,
+            sounds=self._sounds,
+            jumps=bool(self._index.jumps),
+            shown_s=[float(pts * self._tick) for pts in shown],
+            keyframes_s=[float(pts * self._tick) for pts in self._index.keyframes],
+            colours=self._colours,
+        )
 
     def times_s(self) -> list[float]:
         """From the index of the file."""
@@ -243,24 +215,39 @@ class PyAVClip:
             return [number * self._period_s for number in range(self.info.n_frames)]
         return [self._seconds(pts) for pts in self._index.pts if pts >= self._first_pts]
 
-    def pictures(self) -> Iterator[Picture]:
+    def pictures(self, *, rough: bool = False) -> Iterator[Picture]:
         """Packets that cannot be decoded are passed over; `note` tells of them afterwards."""
-        last_s, n_shown, n_damaged, first_damage_s = 0.0, 0, 0, 0.0
-        for picture in self._from_start():
+        last_s, n_shown, n_damaged, first_damage_s, n_missing = 0.0, 0, 0, 0.0, 0
+        for picture in self._from_start(rough=rough and self._rough):
+            gap_s = picture.time_s - last_s
             n_shown, last_s = n_shown + 1, picture.time_s
             if picture.damaged:
                 first_damage_s = first_damage_s if n_damaged else last_s
                 n_damaged += 1
+                if gap_s < 10:  # where a part of the stream is missing, its packets are not counted either
+                    n_missing += max(0, round(gap_s / self._period_s) - 1)
             yield picture
         read_s, n_lost = last_s + self._period_s, self.info.n_frames - n_shown
+        self.note = one_note(
+            self._damage_note(read_s, first_damage_s, n_damaged, max(n_missing, n_lost)), self._jumps_note()
+        )
+
+    def _damage_note(self, read_s: float, first_damage_s: float, n_damaged: int, n_lost: int) -> str | None:
         if self._promised_s - read_s > max(0.2, 2 * self._period_s):
-            self.note = f"stops at {read_s:.1f} s of {self._promised_s:.1f} s: the rest is missing or cannot be decoded"
-        elif n_damaged:
-            self.note = (
-                f"damaged from {first_damage_s:.1f} s on: {n_damaged} of {self.info.n_frames} frames are partly made up"
-            )
-        elif n_lost > 0:
-            self.note = f"{n_lost} of {self.info.n_frames} frames before {read_s:.1f} s cannot be decoded"
+            return f"stops at {read_s:.1f} s of {self._promised_s:.1f} s: the rest is missing or cannot be decoded"
+        if n_damaged:
+            lost = f", and {n_lost} are missing" if n_lost > 0 else ""
+            n_frames = self.info.n_frames
+            return f"damaged from {first_damage_s:.1f} s on: {n_damaged} of {n_frames} frames are partly made up{lost}"
+        if n_lost > 0:
+            return f"{n_lost} of {self.info.n_frames} frames before {read_s:.1f} s cannot be decoded"
+        return None
+
+    def _jumps_note(self) -> str | None:
+        if not self._index.jumps:
+            return None
+        at = ", ".join(f"{self._seconds(pts):.1f} s" for pts in self._index.jumps[:5])
+        return f"the time stamps jump at {at}, as where recordings are joined: the time goes on there"
 
     def pictures_at(self, times_s: Sequence[float]) -> Iterator[Picture]:
         """Decode on from one wanted frame to the next, but jump where a keyframe lies between them.
@@ -268,18 +255,21 @@ class PyAVClip:
         Exact, as cheap as decoding everything where the times are dense, 14 times cheaper for 256 frames of an hour.
         """
         pts = self._index.pts
-        if not pts:
+        if not pts or self._index.jumps:  # then a time stamp names two places
             yield from displayed_at(times_s, self._from_start())
             return
         ticks = [self._first_pts + int(max(0.0, time_s + SLACK_S) / self._tick) for time_s in times_s]
         wanted = [pts[max(0, bisect_right(pts, tick) - 1)] for tick in ticks]
-        with _open(self._path, self._threads) as (container, stream):
+        with _open(self.path) as container:
+            stream = self._stream(container)
             n_done = 0
             for keyframe, run in self._index.runs(wanted):
                 run_s = [max(0.0, self._seconds(target)) for target in run]
                 # MPEG-TS knows no way to its first keyframe, but the file has just been opened there.
-                seek_to = keyframe if n_done or keyframe > self._index.keyframes[0] else None
-                pictures = self._pictures(_frames(container, stream, from_pts=seek_to), from_s=self._seconds(keyframe))
+                is_first = not self._index.keyframes or keyframe <= self._index.keyframes[0]
+                seek_to = keyframe if n_done or not is_first else None
+                frames = self._frames(container, stream, from_pts=seek_to)
+                pictures = self._pictures(frames, from_s=self._seconds(keyframe))
                 first = next(pictures, None)
                 if first is None or first.time_s > run_s[0] + SLACK_S:  # the index of the file is wrong
                     rest_s = [max(0.0, self._seconds(target)) for target in wanted[n_done:]]
@@ -288,20 +278,50 @@ class PyAVClip:
                 yield from displayed_at(run_s, chain((first,), pictures))
                 n_done += len(run)
 
-    def _from_start(self) -> Iterator[Picture]:
-        with _open(self._path, self._threads, rough=self._rough) as (container, stream):
-            yield from self._pictures(_frames(container, stream))
+    def _from_start(self, *, rough: bool = False) -> Iterator[Picture]:
+        with _open(self.path) as container:
+            yield from self._pictures(self._frames(container, self._stream(container, rough=rough)))
+
+    def _stream(self, container: InputContainer, *, rough: bool = False) -> VideoStream:
+        stream: VideoStream = container.streams[self.stream]  # type: ignore[assignment]  # by its number
+        stream.codec_context.thread_count = self._threads
+        stream.codec_context.thread_type = "AUTO" if self._threads > 1 else "NONE"
+        if rough:
+            stream.codec_context.options = {"skip_loop_filter": "noref"}
+        return stream
+
+    def _frames(
+        self, container: InputContainer, stream: VideoStream, *, from_pts: int | None = None
+    ) -> Iterator[VideoFrame]:
+        clock = Clock(tick=self._tick, streamed=self._container_format in STREAMED) if self._index.jumps else None
+        return _frames(container, stream, from_pts=from_pts, clock=clock)
 
     def _pictures(self, frames: Iterable[VideoFrame], *, from_s: float = 0.0) -> Iterator[Picture]:
         reformatter = VideoReformatter()  # one for all: a frame's own would set up a new scaler for every frame
-        size, time_s, damaged = (self.info.width, self.info.height), 0.0, False
+        time_s, damaged = 0.0, False
         for number, frame in enumerate(frames):
             at_s = number * self._period_s if frame.pts is None else self._seconds(frame.pts)
             if at_s < from_s - SLACK_S:
                 continue  # displayed before the keyframe but coded after it, from frames that were not read
             time_s = max(time_s, at_s)
             damaged = frame.is_corrupt or (damaged and not frame.key_frame)
-            yield Picture(time_s, _Scaler(reformatter, frame), size, self.info.rotation, damaged)
+            colours = tone.colours_of(transfer=int(frame.color_trc), primaries=int(frame.color_primaries))
+            yield Picture(
+                time_s,
+                _Scaler(reformatter, frame, "rgb24"),
+                self._size(frame),
+                _turns(frame),
+                damaged,
+                _Scaler(reformatter, frame, "rgb48le") if colours else None,
+                colours,
+            )
+
+    def _size(self, frame: VideoFrame) -> tuple[int, int]:
+        """As displayed. A film may change its shape; only of the first do we know how its pixels are stretched."""
+        if (frame.width, frame.height) == self._coded:
+            return self.info.width, self.info.height
+        size = frame.width, frame.height
+        return size[::-1] if _turns(frame) % 180 else size
 
     def _seconds(self, pts: int) -> float:
         return float((pts - self._first_pts) * self._tick)
@@ -310,7 +330,7 @@ class PyAVClip:
         pts = self._index.pts
         n_frames = len(pts) - bisect_left(pts, self._first_pts) if pts else self._index.n_shown
         duration_s = self._seconds(self._index.end) if pts else n_frames * self._period_s
-        width, height, rotation = first.width, first.height, round(first.rotation / 90) * 90 % 360
+        width, height, rotation = first.width, first.height, _turns(first)
         aspect = stream.sample_aspect_ratio
         # Within a hundredth of square it is what a scaler left over from rounding to whole pixels.
         if aspect and abs(aspect - 1) > 0.01:
@@ -321,12 +341,17 @@ class PyAVClip:
             duration_s=duration_s,
             width=width,
             height=height,
-            fps=n_frames / duration_s,
+            fps=n_frames / duration_s if duration_s > 0 else 1 / self._period_s,
             n_frames=n_frames,
             start_s=float(self._first_pts * self._tick),
             codec=_codec(stream),
             rotation=rotation,
         )
+
+
+def _turns(frame: VideoFrame) -> int:
+    """Counter-clockwise, in degrees."""
+    return round(frame.rotation / 90) * 90 % 360
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,18 +360,17 @@ class _Scaler:
 
     reformatter: VideoReformatter
     frame: VideoFrame
+    pixel_format: str
 
-    def __call__(self, width: int, height: int) -> NDArray[np.uint8]:
+    def __call__(self, width: int, height: int) -> NDArray[Any]:
         scaled = self.reformatter.reformat(
-            self.frame, width, height, "rgb24", interpolation=Interpolation.AREA, threads=1
+            self.frame, width, height, self.pixel_format, interpolation=Interpolation.AREA, threads=1
         )
-        pixels: NDArray[np.uint8] = scaled.to_ndarray()  # type: ignore[assignment]  # rgb24 is uint8
-        return pixels
+        return scaled.to_ndarray()
 
 
 @contextmanager
-def _open(path: Path, threads: int = 1, *, rough: bool = False) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container and its main stream of pictures: the one its writer chose, else the largest, else the first."""
+def _open(path: Path) -> Iterator[InputContainer]:
     options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
     try:
         # "file:" because a name may look like a protocol (`a:b.mp4`); names and tags may be any bytes.
@@ -357,26 +381,30 @@ def _open(path: Path, threads: int = 1, *, rough: bool = False) -> Iterator[tupl
         reason = "it is empty" if path.stat().st_size == 0 else "its content is something else"
         raise WrongKind(f"{path.name} holds no video: {reason}.") from e
     with container:
-        streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
         if len(container.streams) == 0:
             raise Damaged(f"{path.name} is a video without the index of what it holds: fetch it again.")
-        if not streams:
+        if not _moving(container):
             kinds = {"a cover picture" if s.type == "video" else s.type for s in container.streams}
             raise NoVideoStream(f"{path.name} has no moving pictures, only {' and '.join(sorted(kinds))}.")
-        best = max(streams, key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height, -s.index))
-        best.codec_context.thread_count = threads
-        best.codec_context.thread_type = "AUTO" if threads > 1 else "NONE"
-        if rough:
-            best.codec_context.options = {"skip_loop_filter": "noref"}
-        yield container, best
+        yield container
 
 
-def _frames(container: InputContainer, stream: VideoStream, *, from_pts: int | None = None) -> Iterator[VideoFrame]:
+def _moving(container: InputContainer) -> list[VideoStream]:
+    """The streams of pictures that are no covers."""
+    still = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+    return [s for s in container.streams.video if not s.disposition & still]
+
+
+def _frames(
+    container: InputContainer, stream: VideoStream, *, from_pts: int | None = None, clock: Clock | None = None
+) -> Iterator[VideoFrame]:
     """Decode from the start, or from the keyframe at `from_pts`. What fails is missed by whoever counts."""
     try:
         if from_pts is not None:
             container.seek(from_pts, stream=stream, backward=True)
         for packet in container.demux(stream):
+            if clock and packet.size:
+                clock.mend(packet)
             try:
                 yield from packet.decode()
             except av.FFmpegError:
@@ -385,31 +413,159 @@ def _frames(container: InputContainer, stream: VideoStream, *, from_pts: int | N
         yield from stream.decode(None)
 
 
-def _read_index(container: InputContainer, stream: VideoStream) -> Index:
-    pts: list[int] = []
-    keyframes: list[int] = []
-    n_shown, n_all, end = 0, 0, 0
-    try:
-        for packet in container.demux(stream):
-            if not packet.size:
-                continue
-            n_all += 1
-            if packet.is_discard:
-                continue
-            n_shown += 1
-            ticks = packet.pts if packet.pts is not None else packet.dts
-            if ticks is None:
-                continue
-            pts.append(ticks)
-            end = max(end, ticks + (packet.duration or 0))
-            if packet.is_keyframe:
-                keyframes.append(ticks)
-    except av.FFmpegError:
-        pass  # cut off here; that packets are missing shows in the count
-    pts.sort()
-    if len(pts) > 1 and end <= pts[-1]:  # no durations in this container
-        end = pts[-1] + round((pts[-1] - pts[0]) / (len(pts) - 1))
-    return Index(tuple(pts), tuple(sorted(keyframes)), n_shown, n_all, end)
+@dataclass(slots=True)
+class _Pictures:
+    """The packets of one stream of pictures, as they come."""
+
+    clock: Clock
+    pts: list[int] = field(default_factory=list)
+    keyframes: list[int] = field(default_factory=list)
+    n_shown: int = 0
+    n_all: int = 0
+    end: int = 0
+
+    def add(self, packet: Packet) -> None:
+        self.n_all += 1
+        self.clock.mend(packet)
+        ticks = packet.pts if packet.pts is not None else packet.dts
+        if ticks is not None and packet.is_keyframe:
+            self.keyframes.append(ticks)  # also one that an edit list hides: the others are built from it
+        if packet.is_discard:
+            return
+        self.n_shown += 1
+        if ticks is not None:
+            self.pts.append(ticks)
+            self.end = max(self.end, ticks + (packet.duration or 0))
+
+    def index(self) -> Index:
+        pts = sorted(self.pts)
+        end = self.end
+        if len(pts) > 1 and end <= pts[-1]:  # no durations in this container
+            end = pts[-1] + round((pts[-1] - pts[0]) / (len(pts) - 1))
+        jumps = tuple(self.clock.jumps_at)
+        return Index(tuple(pts), tuple(sorted(self.keyframes)), self.n_shown, self.n_all, end, jumps)
+
+
+@dataclass(slots=True)
+class _Text:
+    """The packets of one subtitle track, as they come: (start, end, marked text), in container time."""
+
+    stream: SubtitleStream
+    lines: list[tuple[float, float, str]] = field(default_factory=list)
+    n_unread: int = 0
+
+    def add(self, packet: Packet) -> None:
+        if packet.pts is None or packet.time_base is None or not packet.duration:
+            return
+        start_s = float(packet.pts * packet.time_base)
+        end_s = start_s + float(packet.duration * packet.time_base)
+        for text in self._texts(packet):
+            self.lines.append((start_s, end_s, text))
+
+    def _texts(self, packet: Packet) -> Iterator[str]:
+        if self.stream.codec_context is None:  # FFmpeg has no decoder; a format of plain text needs none
+            text = bytes(packet).decode("utf-8", errors="replace")
+            if "\ufffd" in text or not "".join(text.split()).isprintable():
+                self.n_unread += 1
+            else:
+                yield text
+            return
+        try:
+            decoded = packet.decode()
+        except av.FFmpegError:
+            self.n_unread += 1
+            return
+        for rect in decoded:
+            if isinstance(rect, AssSubtitle):
+                yield rect.dialogue.decode(errors="replace")
+
+
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """What one demux pass finds: the packets of every stream of pictures, and all subtitles in words.
+
+    end_s:  of the last packet of any stream.
+    """
+
+    indices: dict[int, Index]
+    texts: tuple[_Text, ...]
+    end_s: float
+
+    @classmethod
+    def read(cls, container: InputContainer) -> _Contents:
+        streamed = container.format.name in STREAMED
+        pictures = {
+            s.index: _Pictures(Clock(tick=s.time_base or Fraction(1, av.time_base), streamed=streamed))
+            for s in _moving(container)
+        }
+        texts = {s.index: _Text(s) for s in container.streams.subtitles if _is_text(s)}
+        end_s = 0.0
+        try:
+            for packet in container.demux():
+                if not packet.size:
+                    continue
+                reader = pictures.get(packet.stream_index) or texts.get(packet.stream_index)
+                if reader:
+                    reader.add(packet)
+                if packet.pts is not None and packet.time_base:
+                    end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        except av.FFmpegError:
+            pass  # cut off here; that packets are missing shows in the count
+        return cls({number: read.index() for number, read in pictures.items()}, tuple(texts.values()), end_s)
+
+    def main(self, container: InputContainer) -> int:
+        """The number of the stream to read. A single picture, or a few beside a film, is a cover that is not marked as
+        one; of films, the one that can be decoded, that its writer chose, the largest, the first."""
+        most = max(index.n_shown for index in self.indices.values())
+        films = [s for s in _moving(container) if self.indices[s.index].n_shown * 10 >= most]
+        best = max(
+            films,
+            key=lambda s: (
+                s.codec_context is not None,
+                bool(s.disposition & Disposition.default),
+                s.width * s.height if s.codec_context is not None else 0,
+                -s.index,
+            ),
+        )
+        if best.codec_context is None:
+            raise NothingDecoded(f"{container.name} has no pictures in a format that can be decoded.")
+        return best.index
+
+    @property
+    def text_note(self) -> str | None:
+        """Which subtitles could not be read."""
+        unread = [text for text in self.texts if text.n_unread and not text.lines]
+        if not unread:
+            return None
+        numbers = " and ".join(str(text.stream.index) for text in unread)
+        return f"the subtitles of track {numbers} are in a format that cannot be read"
+
+
+def _is_text(stream: SubtitleStream) -> bool:
+    return stream.codec_context is None or stream.codec_context.name in TEXT_CODECS
+
+
+def _track(text: _Text, start_s: float) -> TextTrack:
+    """Times from the first displayed frame on."""
+    stream, titled = text.stream, text.stream.metadata.get("title", "").casefold()
+    aside = Disposition.comment | Disposition.descriptions | Disposition.lyrics | Disposition.karaoke
+    return TextTrack(
+        lines=tuple((begin_s - start_s, end_s - start_s, said) for begin_s, end_s, said in text.lines),
+        language=stream.language or "",
+        chosen=bool(stream.disposition & Disposition.default),
+        forced=bool(stream.disposition & Disposition.forced) or "forced" in titled,
+        aside=bool(stream.disposition & aside) or "comment" in titled,
+    )
+
+
+def _chapters(container: InputContainer, info: VideoInfo) -> Iterator[Chapter]:
+    """Those that have a name and lie in the film."""
+    for chapter in container.chapters():
+        title = " ".join(str(chapter["metadata"].get("title", "")).split())
+        start_s = max(0.0, float(chapter["start"] * chapter["time_base"]) - info.start_s)
+        end_s = min(info.duration_s, float(chapter["end"] * chapter["time_base"]) - info.start_s)
+        if title and start_s < end_s:
+            yield Chapter(start_s, end_s, title)
 
 
 def _period_s(stream: VideoStream, index: Index) -> float:
@@ -419,8 +575,11 @@ def _period_s(stream: VideoStream, index: Index) -> float:
     return float(1 / (stream.guessed_rate or 25))
 
 
-def _promised_s(path: Path, container: InputContainer, stream: VideoStream, index: Index) -> float | None:
-    """The length that the header gives where the file holds less of it, counted like the header's; else None."""
+def _promised_s(container: InputContainer, stream: VideoStream, index: Index, last_s: float) -> float | None:
+    """The length that the header gives where the file holds less of it, counted like the header's; else None.
+
+    last_s: where the last packet of any stream ends: the sound may be what is longer.
+    """
     if stream.frames:  # counted by the writer
         if stream.frames > index.n_all and stream.duration and stream.time_base:
             return float(stream.duration * stream.time_base)
@@ -428,22 +587,8 @@ def _promised_s(path: Path, container: InputContainer, stream: VideoStream, inde
     if container.duration is None or "mpeg" in container.format.name:  # MPEG has no header, its length is a guess
         return None
     tick = stream.time_base or Fraction(1, av.time_base)
-    promised_s, read_s = container.duration / av.time_base, float(index.end * tick)
-    if promised_s > read_s + 0.2 and len(container.streams) > 1:  # the sound may be what is longer
-        read_s = max(read_s, _last_end_s(path))
+    promised_s, read_s = container.duration / av.time_base, max(float(index.end * tick), last_s)
     return promised_s - float(index.pts[0] * tick if index.pts else 0) if promised_s > read_s + 0.2 else None
-
-
-def _last_end_s(path: Path) -> float:
-    end_s = 0.0
-    with _open(path) as (container, _):
-        try:
-            for packet in container.demux():
-                if packet.pts is not None:
-                    end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-        except av.FFmpegError:
-            pass  # cut off here
-    return end_s
 
 
 def _codec(stream: VideoStream) -> str:
@@ -456,13 +601,16 @@ def sound(path: Path, *, rate_hz: int) -> Iterator[tuple[float, NDArray[np.float
     Nothing where there is none; what cannot be decoded is passed over.
     """
     resampler = av.AudioResampler("flt", "mono", rate_hz)
-    with _open(path) as (container, _):
-        tracks = container.streams.audio
+    with _open(path) as container:
+        tracks = [s for s in container.streams.audio if s.codec_context is not None]
         if not tracks:
             return
         track = max(tracks, key=lambda s: (bool(s.disposition & Disposition.default), -s.index))
+        clock = Clock(tick=track.time_base or Fraction(1, av.time_base), streamed=container.format.name in STREAMED)
         try:
             for packet in container.demux(track):
+                if packet.size:
+                    clock.mend(packet)
                 try:
                     frames = packet.decode()
                 except av.FFmpegError:
@@ -470,25 +618,5 @@ def sound(path: Path, *, rate_hz: int) -> Iterator[tuple[float, NDArray[np.float
                 for frame in frames:
                     for block in resampler.resample(frame):
                         yield block.time or 0.0, block.to_ndarray()[0]
-        except av.FFmpegError:
-            return  # cut off here, as `note` says of the pictures
-
-
-def text_track(path: Path) -> Iterator[tuple[float, float, str]]:
-    """The subtitle track chosen by its writer, else the first: (start, end, text with ASS markup) in container time."""
-    with _open(path) as (container, _):
-        tracks = [s for s in container.streams.subtitles if s.codec_context.name in TEXT_CODECS]
-        if not tracks:
-            return
-        track = max(tracks, key=lambda s: (bool(s.disposition & Disposition.default), -s.index))
-        try:
-            for packet in container.demux(track):
-                if packet.pts is None or packet.time_base is None or not packet.duration:
-                    continue
-                start_s = float(packet.pts * packet.time_base)
-                end_s = start_s + float(packet.duration * packet.time_base)
-                for rect in packet.decode():
-                    if isinstance(rect, AssSubtitle):
-                        yield start_s, end_s, rect.dialogue.decode(errors="replace")
         except av.FFmpegError:
             return  # cut off here, as `note` says of the pictures

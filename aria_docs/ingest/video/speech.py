@@ -67,7 +67,7 @@ def cues(path: Path, info: VideoInfo, transcriber: Transcriber) -> tuple[Cue, ..
     for first, chunk in chunks(chain((opening,), (samples for _, samples in blocks))):
         chunk_s = start_s - info.start_s + first / RATE_HZ
         for begin_s, end_s, text in transcriber(chunk):
-            cue = Cue(max(0.0, chunk_s + begin_s), chunk_s + end_s, " ".join(text.split()))
+            cue = Cue(max(0.0, chunk_s + begin_s), chunk_s + end_s, " ".join(text.split()), "speech")
             if cue.text and cue.start_s < min(cue.end_s, info.duration_s):
                 found.append(cue)
     return tuple(found)

@@ -1,6 +1,6 @@
 """A video file → what it says of itself, frames at given times, and, in one pass over all frames, its shots.
 
-Knows no model and no store. Runs in a child process that can be killed (see `decoders`).
+Knows no model and no store. Runs in a child process that can be killed (see `pyav_clip`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from aria_docs.ingest.video import pyav_clip, shots, subtitles
-from aria_docs.media import Cue, Frame, Video, VideoInfo
+from aria_docs.ingest.video import shots, subtitles
+from aria_docs.ingest.video.opening import open_clip
+from aria_docs.media import Frame, Video, VideoInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from aria_docs.ingest.video.pyav_clip import Picture
-    from aria_docs.ingest.video.shots import Referee
+    from aria_docs.ingest.video.clip import Clip, Picture
+    from aria_docs.ingest.video.shots import Referee, Small
     from aria_docs.media import Shot
 
 
@@ -32,39 +33,34 @@ def warm() -> None:
 
 def probe(path: Path) -> VideoInfo:
     """One demux pass and one decoded frame. Raises Unreachable, WrongKind, NoVideoStream, Damaged."""
-    return pyav_clip.opened(path).info
+    return open_clip(path).info
 
 
-def frames_at(path: Path, times_s: Sequence[float], *, size_px: int | None = None, threads: int = 1) -> Iterator[Frame]:
+def frames_at(clip: Clip, times_s: Sequence[float], *, size_px: int | None = None) -> Iterator[Frame]:
     """The frame displayed at each of these times, ascending: upright, square pixels, RGB.
 
     size_px: the longer side at most. A time past the end gives the last frame; where a file is damaged, the frame that
-    would still stand on the screen. Raises as `probe`.
+    would still stand on the screen.
     """
-    for picture in pyav_clip.opened(path, threads=threads).pictures_at(sorted(times_s)):
+    for picture in clip.pictures_at(sorted(times_s)):
         yield Frame(picture.time_s, picture.upright(size_px))
 
 
-def times_s(path: Path) -> list[float]:
-    """When each frame is displayed, ascending, from the file's own index. Raises as `probe`."""
-    return pyav_clip.opened(path).times_s()
+def low_resolution(clip: Clip) -> Iterator[Small]:
+    """Every displayed frame, as `shots.detect` wants it."""
+    return _small(clip.pictures(rough=True))
 
 
-def low_resolution(path: Path, *, threads: int = 1) -> Iterator[tuple[float, NDArray[np.uint8]]]:
-    """Every displayed frame that is whole, as `shots.detect` wants it. Raises as `probe`."""
-    return _small(pyav_clip.opened(path, threads=threads, rough=True).pictures())
-
-
-def watch(path: Path, *, thumbnail_px: int = 320, threads: int = 1, referee: Referee | None = None) -> Video:
-    """Shots, thumbnails, cues and what is wrong with the file, from one pass over its frames. Raises as `probe`.
+def watch(clip: Clip, *, thumbnail_px: int = 320, referee: Referee | None = None) -> Video:
+    """Shots, thumbnails, cues and what is wrong with the file, from one pass over its frames.
 
     referee: asked about doubtful transitions, see `shots`.
     """
-    clip = pyav_clip.opened(path, threads=threads, rough=True)
+    said = subtitles.words(clip)
     candidates = _Candidates(thumbnail_px)
     found: list[Shot] = []
     thumbnails: list[bytes | None] = []
-    frames = _small(candidates.passing(clip.pictures()))
+    frames = _small(candidates.passing(clip.pictures(rough=True)))
     for shot in shots.detect(frames, duration_s=clip.info.duration_s, referee=referee):
         found.append(shot)
         thumbnails.append(candidates.nearest_middle(shot))
@@ -72,23 +68,12 @@ def watch(path: Path, *, thumbnail_px: int = 320, threads: int = 1, referee: Ref
     middles_s = [(found[number].start_s + found[number].end_s) / 2 for number in missing]
     for number, picture in zip(missing, clip.pictures_at(middles_s), strict=False):
         thumbnails[number] = _jpeg(picture.upright(thumbnail_px))
-    return Video(clip.info, tuple(found), tuple(thumbnails), cues(path, clip.info), clip.note)
+    return Video(clip.info, tuple(found), tuple(thumbnails), said.cues, clip.note, said.note)
 
 
-def cues(path: Path, info: VideoInfo) -> tuple[Cue, ...]:
-    """The words of the subtitle track, else of a sidecar file; empty without either."""
-    track = (
-        Cue(max(0.0, start_s - info.start_s), end_s - info.start_s, text)
-        for start_s, end_s, marked in pyav_clip.text_track(path)
-        if (text := subtitles.plain(marked)) and end_s > max(start_s, info.start_s)
-    )
-    return tuple(sorted(track, key=lambda cue: cue.start_s)) or subtitles.sidecar(path)
-
-
-def _small(pictures: Iterable[Picture]) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+def _small(pictures: Iterable[Picture]) -> Iterator[Small]:
     for picture in pictures:
-        if not picture.damaged:  # where the decoder made things up, there would seem to be cuts
-            yield picture.time_s, picture.scale(shots.FRAME_WIDTH_PX, shots.FRAME_HEIGHT_PX)
+        yield picture.time_s, picture.scale(shots.FRAME_WIDTH_PX, shots.FRAME_HEIGHT_PX), not picture.damaged
 
 
 class _Candidates:

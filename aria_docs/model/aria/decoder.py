@@ -18,6 +18,9 @@ from transformers.models.aria.modeling_aria import apply_rotary_pos_emb
 
 from aria_docs.model.aria.cache import Prefix, Shape, Span, by_prefix
 from aria_docs.model.aria.cascade import Partial, attend
+from aria_docs.model.aria.experts import FEW_TOKENS, Int4Stack, Int8Stack
+
+MOST_TOKENS = 256  # of a recorded step: 32 answers with 7 guesses each; all 64 experts are awake by then
 
 Attention = Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 """Layer, queries, keys and values [1, H, N, D] → what the queries see, [1, H, N, D]; stores the keys on the way."""
@@ -48,8 +51,18 @@ class Decoder:
     @property
     def records(self) -> bool:
         """Whether a pass can be recorded as a CUDA graph: all of it on one card, in half precision."""
-        devices = {*self.shape.devices, self.device, torch.device(self._head.weight.device)}
-        return len(devices) == 1 and self.device.type == "cuda" and self.shape.dtype in (torch.bfloat16, torch.float16)
+        if self.device.type != "cuda" or self.shape.dtype not in (torch.bfloat16, torch.float16):
+            return False  # on a CPU the head may be packed, and then has no weight to ask
+        return {*self.shape.devices, self.device, torch.device(self._head.weight.device)} == {self.device}
+
+    @property
+    def widest(self) -> int:
+        """Tokens of a step that can be recorded: how many its experts multiply without asking the device which.
+
+        transformers' grouped_mm asks at no width. Quantised experts are unpacked for each token that wakes them.
+        """
+        quantised = any(isinstance(module, Int8Stack | Int4Stack) for module in self._text.modules())
+        return FEW_TOKENS if quantised else MOST_TOKENS
 
     def embedded(self, ids: torch.Tensor) -> torch.Tensor:
         """[N] → [N, C]."""

@@ -3,7 +3,8 @@
     prefill    contexts' tokens in chunks that may hold several contexts, or part of one; no logits
     answer     questions' tokens, then one token of every answer at a time, as one batch; on a card in lockstep
 
-What a schema leaves no choice about is not asked of the model: it is fed along with the token before it.
+What a schema leaves no choice about is not asked of the model: it is fed along with the token before it. What an
+answer probably quotes (drafting.py) is fed along too, and stands as far as the model would have said it.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ import torch
 
 from aria_docs.model.aria.cache import Prefix, Span, Tail
 from aria_docs.model.aria.decoder import Decoder
-from aria_docs.model.aria.experts import FEW_TOKENS
+from aria_docs.model.aria.drafting import Draft
 from aria_docs.model.aria.grammar import Constraint, Grammars
 from aria_docs.model.aria.lockstep import Lockstep
 
 CHUNK = 4_096  # tokens of one pass: an MoE layer gathers six rows for each, 0.5 GB at Aria's width
+_GUESSED = 24  # tokens of a draft checked in a pass that is not recorded: four cells of a table
+_SPAN = 8  # tokens of an answer in a recorded step, guesses included: it wakes 35 of 64 experts where one wakes 6
 _IN_TURN = 4  # tokens that an answer takes in one by one in lockstep; a step is 4 times as fast as an unrecorded pass
 
 
@@ -39,20 +42,31 @@ class Writing:
     ids:            of the question, behind `prefix`, which has been read.
     constraint:     what it is held to; None for any tokens but `forbidden` ones.
     max_tokens:     where it is cut off.
+    draft:          what it probably quotes; None to take every token from the model, one at a time.
 
+    pending:        tokens that are written, or asked, and that the model has not taken in yet.
+    guess:          tokens of the draft behind them, which the model checks in the same pass.
     written:        the answer's ids, without its end.
     ended:          whether it came to its end.
+    n_passes:       how many passes of the decoder it took so far.
     first_s, last_s:  time.perf_counter() at its first and last token.
     """
 
     def __init__(
-        self, decoder: Decoder, prefix: Prefix, ids: Sequence[int], constraint: Constraint | None, max_tokens: int
+        self,
+        decoder: Decoder,
+        prefix: Prefix,
+        ids: Sequence[int],
+        constraint: Constraint | None,
+        max_tokens: int,
+        *,
+        draft: Draft | None = None,
     ) -> None:
         assert max_tokens > 0, max_tokens
-        self.prefix, self.constraint, self._max = prefix, constraint, max_tokens
+        self.prefix, self.constraint, self._max, self._draft = prefix, constraint, max_tokens, draft
         self.tail = Tail(decoder.shape, len(ids) + max_tokens)
-        self.pending, self.written = list(ids), list[int]()
-        self.ended = False
+        self.pending, self.guess, self.written = list(ids), list[int](), list[int]()
+        self.ended, self.n_passes = False, 0
         self._write(self._forced())
         self.first_s = self.last_s = time.perf_counter() if self.done else 0.0
 
@@ -61,16 +75,45 @@ class Writing:
         """Ended, or cut off."""
         return self.ended or len(self.written) >= self._max
 
-    def choose(self, token: int, end: int) -> None:
-        """The model's choice, and what follows from it without one."""
+    @property
+    def drafts(self) -> bool:
+        """Whether it has guesses to be checked, now or later."""
+        return self._draft is not None and not self._draft.is_off
+
+    def guess_on(self, most: int) -> None:
+        """Up to `most` tokens to check behind those pending: as many as the draft has and the grammar takes."""
+        most = min(most, self._max - len(self.written))  # the tail has room for no more
+        self.guess = self._draft.following(self.written, most) if self._draft and most > 0 else []
+        if self.constraint is not None and self.guess:
+            self.guess = self.guess[: self.constraint.accepted(self.guess)]
+
+    def choose(self, picks: Sequence[int], end: int) -> None:
+        """The model's choices: behind what was pending, and behind each token of the guess.
+
+        A choice is what greedy decoding takes as long as all tokens before it are; the first that the guess has
+        not foreseen ends that. What stands of the guess is in the tail already, what does not is written over.
+        """
+        guess, stands = self.guess, 0
+        taken_in, self.pending, self.guess = len(self.pending), [], []
         self.last_s = time.perf_counter()
         self.first_s = self.first_s or self.last_s
-        self.pending = []
-        if token == end:
-            self.ended = True
-            return
-        self._write([token])
-        self._write(self._forced())
+        self.n_passes += 1
+        while not self.done:
+            before = len(self.written)
+            if picks[stands] == end:
+                self.ended = True
+                break
+            self._write([picks[stands]])
+            self._write(self._forced())
+            new = self.written[before:]
+            agreed = _agreed(new, guess[stands:])
+            stands += agreed
+            self.pending = new[agreed:]
+            if self.pending:
+                break
+        self.tail.advance(taken_in + stands)
+        if self._draft is not None and guess:
+            self._draft.learn(len(guess), stands)
 
     def _forced(self) -> list[int]:
         if self.constraint is None or self.done:
@@ -85,11 +128,24 @@ class Writing:
             self.ended = self.constraint.complete
 
 
-@torch.inference_mode()
+def _agreed(new: Sequence[int], guess: Sequence[int]) -> int:
+    """How many tokens at the start of both are the same."""
+    return next(
+        (at for at, (one, other) in enumerate(zip(new, guess, strict=False)) if one != other), min(len(new), len(guess))
+    )
+
+
 def prefill(
     decoder: Decoder, readings: Sequence[Reading], *, image: int, chunk: int = CHUNK, told: Callable[[int], None]
 ) -> None:
     """Reads contexts into their prefixes, `chunk` tokens at a time. `told` is called with 0 after each chunk."""
+    for _ in prefilling(decoder, readings, image=image, chunk=chunk):
+        told(0)
+
+
+@torch.inference_mode()
+def prefilling(decoder: Decoder, readings: Sequence[Reading], *, image: int, chunk: int = CHUNK) -> Iterator[int]:
+    """The same chunk by chunk, each as its number of tokens, for whoever has answers to write in between."""
     taken = [0] * len(readings)  # features of each that are used up
     for stretches in chunks([len(reading.ids) for reading in readings], chunk):
         spans, hidden = [], []
@@ -107,7 +163,7 @@ def prefill(
             spans.append(Span(slice(row, row + stop - start), reading.prefix, seen=start))
             row += stop - start
         decoder.forward(torch.cat(hidden), spans)
-        told(0)
+        yield row
 
 
 def chunks(lengths: Sequence[int], size: int) -> Iterator[list[tuple[int, int, int]]]:
@@ -131,7 +187,94 @@ def chunks(lengths: Sequence[int], size: int) -> Iterator[list[tuple[int, int, i
         yield chunk
 
 
-@torch.inference_mode()
+class Steps:
+    """A step of several answers at a time: what is pending of each is taken in, what is guessed is checked.
+
+    in_step:  in lockstep where that can be; None where the decoder's device gains by it.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        grammars: Grammars,
+        *,
+        end: int,
+        forbidden: Sequence[int],
+        chunk: int = CHUNK,
+        in_step: bool | None = None,
+    ) -> None:
+        self._decoder, self._grammars, self._end, self._chunk = decoder, grammars, end, chunk
+        self._never = torch.zeros(decoder.vocabulary, dtype=torch.bool)
+        self._never[list(forbidden)] = True
+        self._in_step = decoder.records if in_step is None else in_step
+        self._lockstep: Lockstep | None = None
+
+    @torch.inference_mode()
+    def take(self, writings: Sequence[Writing]) -> None:
+        """One step of answers that are not done. Those of one context should be neighbours: they share its keys."""
+        if self._in_step and _may_be_in_step(writings, self._decoder.widest):
+            self._take_in_step(writings)
+            return
+        for writing in writings:
+            writing.guess_on(_GUESSED)
+        for some in _packed(writings, self._chunk):
+            self._choose(some, self._passed(some))
+
+    def _take_in_step(self, writings: Sequence[Writing]) -> None:
+        lockstep = self._lockstep
+        if lockstep is None or not lockstep.serves([writing.tail for writing in writings]):
+            self._lockstep = None  # lets go of its memory before the next takes some
+            sequences = [(writing.prefix, writing.tail) for writing in writings]
+            span = self._span(writings)
+            lockstep = Lockstep(self._decoder, sequences, recorded=self._decoder.records, span=span)
+            self._lockstep = lockstep
+        given = []
+        for writing in writings:
+            writing.guess_on(lockstep.span - len(writing.pending))
+            given.append((writing.tail, [*writing.pending, *writing.guess][: lockstep.span]))
+        logits = lockstep.step(given)  # of every token given, one answer behind the other
+        whole, rows, at = list[Writing](), list[int](), 0
+        for writing, (_, tokens) in zip(writings, given, strict=True):
+            if len(writing.pending) > len(tokens):  # takes in the rest with the next steps
+                writing.tail.advance(len(tokens))
+                del writing.pending[: len(tokens)]
+            else:
+                whole.append(writing)
+                rows += range(at + len(writing.pending) - 1, at + len(tokens))
+            at += len(tokens)
+        if whole:
+            self._choose(whole, logits[rows])
+
+    def _span(self, writings: Sequence[Writing]) -> int:
+        """Tokens of each answer in a recorded step: one, or a few where guesses are worth checking."""
+        if not any(writing.drafts for writing in writings):
+            return 1
+        return max(1, min(_SPAN, self._decoder.widest // len(writings)))
+
+    def _passed(self, writings: Sequence[Writing]) -> torch.Tensor:
+        """Takes in all that is pending and guessed; logits [n, V] behind the last pending token and each guess."""
+        spans, asked = list[Span](), list[int]()
+        row = 0
+        for writing in writings:
+            count = len(writing.pending) + len(writing.guess)
+            writing.tail.make_room(count)
+            spans.append(Span(slice(row, row + count), writing.prefix, writing.prefix.length, writing.tail))
+            row += count
+            asked += range(row - len(writing.guess) - 1, row)
+        ids = torch.tensor([token for writing in writings for token in (*writing.pending, *writing.guess)])
+        hidden = self._decoder.forward(self._decoder.embedded(ids), spans)
+        return self._decoder.logits(hidden[asked])
+
+    def _choose(self, writings: Sequence[Writing], logits: torch.Tensor) -> None:
+        # On a GPU the pass is still under way while the CPU works out what may come next.
+        allowed = self._grammars.allowed([(writing.constraint, writing.guess) for writing in writings]) & ~self._never
+        likeliest = logits.masked_fill(~allowed.to(logits.device), -torch.inf).argmax(dim=-1).tolist()
+        for writing in writings:
+            count = len(writing.guess) + 1
+            writing.choose(likeliest[:count], self._end)
+            del likeliest[:count]
+
+
 def answer(
     decoder: Decoder,
     writings: Sequence[Writing],
@@ -143,75 +286,32 @@ def answer(
     in_step: bool | None = None,
     told: Callable[[int], None],
 ) -> None:
-    """Writes all answers to their ends or limits, the likeliest token each time. `told` hears of tokens as they come.
-
-    Writings of one context should be neighbours: their queries then read its keys together.
-
-    in_step:  in lockstep where that can be; None where the decoder's device gains by it.
-    """
-    never = torch.zeros(decoder.vocabulary, dtype=torch.bool)
-    never[list(forbidden)] = True
-    in_step = decoder.records if in_step is None else in_step
-    lockstep: Lockstep | None = None
+    """Writes all answers to their ends or limits, the likeliest token each time; `told` hears of them as they come."""
+    steps = Steps(decoder, grammars, end=end, forbidden=forbidden, chunk=chunk, in_step=in_step)
     heard = 0
     while active := [writing for writing in writings if not writing.done]:
-        if in_step and _may_be_in_step(active):
-            tails = [writing.tail for writing in active]
-            if lockstep is None or not lockstep.serves(tails):
-                lockstep = None  # lets go of its memory before the next takes some
-                sequences = [(writing.prefix, writing.tail) for writing in active]
-                lockstep = Lockstep(decoder, sequences, recorded=decoder.records)
-            logits = lockstep.step([(writing.tail, writing.pending.pop(0)) for writing in active])
-            if rows := [row for row, writing in enumerate(active) if not writing.pending]:
-                _choose([active[row] for row in rows], logits[rows], grammars, end, never)
-        else:
-            for some in _packed(active, chunk):
-                _choose(some, _passed(decoder, some), grammars, end, never)
+        steps.take(active)
         total = sum(len(writing.written) for writing in writings)
         told(total - heard)
         heard = total
 
 
-def _may_be_in_step(writings: Sequence[Writing]) -> bool:
+def _may_be_in_step(writings: Sequence[Writing], widest: int) -> bool:
     """Few enough, with so few tokens to take in that a pass for each costs less than one pass that is not recorded."""
-    few = len(writings) <= FEW_TOKENS
+    few = len(writings) <= widest
     return few and all(len(writing.pending) <= _IN_TURN and writing.prefix.length for writing in writings)
 
 
 def _packed(writings: Sequence[Writing], size: int) -> Iterator[list[Writing]]:
-    """As many together as have `size` pending tokens, and at least one: questions may be long."""
+    """As many together as have `size` tokens to take in, and at least one: questions may be long."""
     some: list[Writing] = []
+    room = size
     for writing in writings:
-        if some and sum(len(one.pending) for one in [*some, writing]) > size:
+        count = len(writing.pending) + len(writing.guess)
+        if some and count > room:
             yield some
-            some = []
+            some, room = [], size
         some.append(writing)
+        room -= count
     if some:
         yield some
-
-
-def _passed(decoder: Decoder, writings: Sequence[Writing]) -> torch.Tensor:
-    """Takes in all that is pending; logits [writings, V] of what follows."""
-    spans, lasts = [], []
-    row = 0
-    for writing in writings:
-        count = len(writing.pending)
-        writing.tail.make_room(count)
-        spans.append(Span(slice(row, row + count), writing.prefix, writing.prefix.length, writing.tail))
-        row += count
-        lasts.append(row - 1)
-    ids = torch.tensor([number for writing in writings for number in writing.pending])
-    hidden = decoder.forward(decoder.embedded(ids), spans)
-    for writing in writings:
-        writing.tail.advance(len(writing.pending))
-    return decoder.logits(hidden[lasts])
-
-
-def _choose(
-    writings: Sequence[Writing], logits: torch.Tensor, grammars: Grammars, end: int, never: torch.Tensor
-) -> None:
-    # On a GPU the pass is still under way while the CPU works out what may come next.
-    allowed = grammars.allowed([writing.constraint for writing in writings]) & ~never
-    logits = logits.masked_fill(~allowed.to(logits.device), -torch.inf)
-    for writing, token in zip(writings, logits.argmax(dim=-1).tolist(), strict=True):
-        writing.choose(token, end)

@@ -43,12 +43,19 @@ class Grammars:
             self._compiled[schema] = matcher
         return Constraint(self._compiled[schema].deep_copy())
 
-    def allowed(self, constraints: Sequence[Constraint | None]) -> torch.Tensor:
-        """Which tokens may come next: bool [answers, vocabulary] on the CPU; any where there is no constraint."""
-        bits = allocate_token_bitmask(len(constraints), self.vocabulary)  # 32 tokens in each number, all allowed
-        for row, constraint in enumerate(constraints):
+    def allowed(self, answers: Sequence[tuple[Constraint | None, Sequence[int]]]) -> torch.Tensor:
+        """Which tokens may come next in answers, and behind each token of their guesses, which fit their forms.
+
+        bool [rows, vocabulary] on the CPU, a row and one for each guessed token of every answer; any where there is
+        no constraint.
+        """
+        rows = sum(1 + len(guess) for _, guess in answers)
+        bits = allocate_token_bitmask(rows, self.vocabulary)  # 32 tokens in each number, all allowed
+        row = 0
+        for constraint, guess in answers:
             if constraint is not None:
-                constraint.fill(bits, row)
+                constraint.fill(bits, row, guess)
+            row += 1 + len(guess)
         flags = np.unpackbits(bits.view(np.uint8), axis=1, count=self.vocabulary, bitorder="little")
         return torch.from_numpy(flags.view(np.bool_))
 
@@ -75,10 +82,25 @@ class Constraint:
         """Nothing can follow."""
         return bool(self._matcher.is_stopped())
 
-    def fill(self, bits: NDArray[np.int32], row: int) -> None:
-        """The tokens that may come next, as bits of one row."""
+    def fill(self, bits: NDArray[np.int32], row: int, guess: Sequence[int] = ()) -> None:
+        """The tokens that may come next, as bits of that row, and behind each of the guess, of the rows after it."""
         fill_next_token_bitmask(self._matcher, bits, row)
+        taken = 0
+        for token in guess:
+            self._matcher.consume_tokens([token])
+            taken += 1
+            if self._matcher.is_stopped():
+                break  # nothing follows, and nobody asks what does
+            fill_next_token_bitmask(self._matcher, bits, row + taken)
+        if taken:
+            self._matcher.rollback(taken)
         self._check()
+
+    def accepted(self, ids: Sequence[int]) -> int:
+        """How many of these tokens, from the first on, may come next."""
+        count = int(self._matcher.validate_tokens(list(ids)))
+        self._check()
+        return count
 
     def forced(self) -> list[int]:
         """The tokens that must come next, as the tokenizer would write them: keys, quotes and brackets. May be none."""

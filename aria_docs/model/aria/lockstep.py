@@ -1,10 +1,10 @@
-"""One token of each of several answers, again and again: work whose shapes never change, which a CUDA graph replays.
+"""A few tokens of each of several answers, again and again: work whose shapes never change, as a CUDA graph replays it.
 
 A step of Aria's decoder is some 1,800 small kernels. Started one by one they keep a CPU busy for four times as long as
 the card needs for them (benchmarks/gpu.md); recorded once, they are started as one. So all lengths are numbers on the
 card here, and each answer has as much room as the longest: keys that are not written yet are hidden by a mask.
 
-Letters: W answers, H heads, D width of a head, V vocabulary.
+Letters: W answers, K tokens of each at most, H heads, D width of a head, V vocabulary.
 """
 
 from __future__ import annotations
@@ -22,21 +22,26 @@ _LEAST_ROOM = 512  # positions of a question and its answer; doubled when the lo
 
 
 class Lockstep:
-    """Answers side by side, one token of each at a time. Their tails live in its memory from now on.
+    """Answers side by side, up to `span` tokens of each at a time. Their tails live in its memory from now on.
 
     sequences:  of each answer its prefix, which is not empty, and its tail; neighbours of one context beside each
                 other read its keys together.
     recorded:   as a CUDA graph, which takes some 0.1 s to record; otherwise the same work is started kernel by kernel.
     """
 
-    def __init__(self, decoder: Decoder, sequences: Sequence[tuple[Prefix, Tail]], *, recorded: bool) -> None:
-        self._decoder = decoder
+    def __init__(
+        self, decoder: Decoder, sequences: Sequence[tuple[Prefix, Tail]], *, recorded: bool, span: int = 1
+    ) -> None:
+        self._decoder, self.span = decoder, span
         self._tails = [tail for _, tail in sequences]
         self._groups = by_prefix(
-            [Span(slice(row, row + 1), prefix, prefix.length, tail) for row, (prefix, tail) in enumerate(sequences)]
+            [
+                Span(slice(row * span, (row + 1) * span), prefix, prefix.length, tail)
+                for row, (prefix, tail) in enumerate(sequences)
+            ]
         )
-        longest = max(tail.length for tail in self._tails) + 1
-        self._room = min(max(_LEAST_ROOM, 2 * longest), max(tail.limit for tail in self._tails))
+        longest = max(tail.length for tail in self._tails) + span
+        self._room = min(max(_LEAST_ROOM, 2 * longest), max(tail.limit for tail in self._tails) + span)
         shape, rows, device = decoder.shape, len(sequences), decoder.device
         self._kept = []  # of each layer [2, W, H, room, D]
         for layer, place in enumerate(shape.devices):
@@ -47,35 +52,43 @@ class Lockstep:
             self._kept.append(kept)
         self._starts = torch.tensor([prefix.length for prefix, _ in sequences], device=device)  # [W]
         self._rows, self._places = torch.arange(rows, device=device), torch.arange(self._room, device=device)
-        self._given = torch.zeros((2, rows), dtype=torch.long, device=device)  # tokens, and lengths before them
+        # Of each answer its tokens, and in the last column its length before them.
+        self._given = torch.zeros((rows, span + 1), dtype=torch.long, device=device)
+        self._ahead = torch.arange(span, device=device)
         self._logits: torch.Tensor | None = None
         self._graph = self._recording() if recorded else None
 
     def serves(self, tails: Sequence[Tail]) -> bool:
-        """Whether these answers are most of its own, have not moved away, and have room for a token more."""
-        here = all(tail in self._tails and tail.room == self._room and tail.length < self._room for tail in tails)
+        """Whether these answers are most of its own, have not moved away, and have room for a step more."""
+        here = all(
+            tail in self._tails and tail.room == self._room and tail.length + self.span <= self._room for tail in tails
+        )
         return here and 2 * len(tails) > len(self._tails)
 
-    def step(self, tokens: Sequence[tuple[Tail, int]]) -> torch.Tensor:
-        """Takes one more token of each of these answers; float32 logits [their number, V] of what follows it."""
+    def step(self, tokens: Sequence[tuple[Tail, Sequence[int]]]) -> torch.Tensor:
+        """Takes more tokens of each of these answers, 1 … span; float32 logits [their number, V] of what follows each.
+
+        The tails are not advanced: that is for whoever knows how many of the tokens stand.
+        """
         self._decoder.checked()
-        rows = [self._tails.index(tail) for tail, _ in tokens]
-        given = torch.zeros((2, len(self._tails)), dtype=torch.long)
-        for row, (tail, token) in zip(rows, tokens, strict=True):
-            given[0, row], given[1, row] = token, tail.length
+        given = torch.zeros((len(self._tails), self.span + 1), dtype=torch.long)
+        rows: list[int] = []
+        for tail, ids in tokens:
+            row = self._tails.index(tail)
+            given[row, : len(ids)] = torch.tensor(ids)
+            given[row, self.span] = tail.length
+            rows += range(row * self.span, row * self.span + len(ids))
         self._given.copy_(given)
         if self._graph is None:
             self._logits = self._work()
         else:
             self._graph.replay()
-        for tail, _ in tokens:
-            tail.advance(1)
         assert self._logits is not None
         return self._logits[rows]
 
     def _recording(self) -> torch.cuda.CUDAGraph:
         device, graph = self._given.device, torch.cuda.CUDAGraph()
-        self._given[1] = torch.tensor([tail.length for tail in self._tails])  # nothing kept is written over
+        self._given[:, self.span] = torch.tensor([tail.length for tail in self._tails])  # nothing kept is written over
         aside: torch.cuda.Stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         with torch.cuda.device(device):
             aside.wait_stream(torch.cuda.current_stream())
@@ -87,18 +100,24 @@ class Lockstep:
         return graph
 
     def _work(self) -> torch.Tensor:
-        tokens, lengths = self._given
-        later = (self._places > lengths[:, None])[:, None, None]  # [W, 1, 1, room]
+        tokens, lengths = self._given[:, : self.span], self._given[:, self.span]
+        places = lengths[:, None] + self._ahead  # [W, K], in its tail
+        # An answer with fewer tokens fills up with what no token sees: it is written over by the next step.
+        later = (self._places > places[:, :, None])[:, None]  # [W, 1, K, room]
+        rows, width = self._rows[:, None], len(self._tails)
 
         def attention(
             layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
-        ) -> torch.Tensor:  # of and to [1, H, W, D]
+        ) -> torch.Tensor:  # of and to [1, H, W·K, D]
+            heads, _, size = queries.shape[1:]
             own_keys, own_values = self._kept[layer]  # each [W, H, room, D]
-            own_keys[self._rows, :, lengths] = keys[0].transpose(0, 1)
-            own_values[self._rows, :, lengths] = values[0].transpose(0, 1)
-            output, lse = two_products(queries.permute(2, 1, 0, 3), own_keys, own_values, hidden=later)
-            own = Partial(output.permute(2, 1, 0, 3), lse.permute(2, 1, 0))
+            own_keys[rows, :, places] = keys[0].transpose(0, 1).view(width, self.span, heads, size)
+            own_values[rows, :, places] = values[0].transpose(0, 1).view(width, self.span, heads, size)
+            asked = queries[0].view(heads, width, self.span, size).transpose(0, 1)  # [W, H, K, D]
+            output, lse = two_products(asked, own_keys, own_values, hidden=later)
+            own = Partial(output.transpose(0, 1).reshape(1, heads, -1, size), lse.transpose(0, 1).reshape(1, heads, -1))
             return before(layer, queries, self._groups).joined(own).output.to(queries.dtype)
 
-        hidden = self._decoder.embedded(tokens)
-        return self._decoder.logits(self._decoder.through_layers(hidden, self._starts + lengths, attention))
+        hidden = self._decoder.embedded(tokens.reshape(-1))
+        positions = (self._starts[:, None] + places).reshape(-1)
+        return self._decoder.logits(self._decoder.through_layers(hidden, positions, attention))

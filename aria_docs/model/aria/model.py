@@ -8,29 +8,33 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import torch
 
 from aria_docs.errors import ModelError
+from aria_docs.model.aria.attention import kernels
+from aria_docs.model.aria.batch import Batch, Job, Readable
 from aria_docs.model.aria.cache import Prefix, Quantised
 from aria_docs.model.aria.decoder import Decoder
+from aria_docs.model.aria.drafting import Draft
 from aria_docs.model.aria.feature_cache import LIMIT_BYTES, FeatureCache, fingerprint
 from aria_docs.model.aria.features import Vision
-from aria_docs.model.aria.generate import CHUNK, Reading, Writing, answer, prefill
+from aria_docs.model.aria.generate import CHUNK, Reading, Steps, Writing, prefilling
 from aria_docs.model.aria.grammar import Grammars
 from aria_docs.model.aria.tokens import Tokens
 from aria_docs.model.chat_model import Context, Question, Reply, Shown
+from aria_docs.model.choice import ARIA_LANES
 from aria_docs.model.profiles.aria import ARIA
 from aria_docs.tiling.budget import Budget
 
-TOGETHER = 8  # answers as one batch: they wake 35 of 64 experts where one wakes 6, so weights are read for several
-_PAGE_TOKENS = 1_792 + 4_096  # an A4 page in ultra and the longest answer: what `together` counts on
+_CPU_SLOTS = 8  # answers side by side: they wake 35 of 64 experts where one wakes 6, so weights are read for several
+_SHOWN = 16  # pages or frames whose features are made between two steps of answers
+_WORK_BYTES = 3 * 2**30  # of a pass of CHUNK tokens
+_CARD_SLOTS = 32  # all 64 are awake: a step reads the weights once for 32 tokens, whose keys are then as much again
 
 
 class Loaded(Protocol):
@@ -50,21 +54,21 @@ class Loaded(Protocol):
 
 
 class Seen:
-    """A context: what is shown, and, from the first question on, its keys instead of its pixels.
+    """A context: what is shown, and, once a question was asked, its keys.
 
-    ids:     its prefix.
-    prefix:  None before the first question, and again once closed.
+    ids:      its prefix; n_bytes: of their keys and values.
+    prefix:   None before the first question, where memory was needed for others, and once closed.
     """
 
-    def __init__(self, shown: Sequence[Shown], ids: Sequence[int]) -> None:
-        self.shown: Sequence[Shown] = tuple(shown)
+    def __init__(self, shown: Sequence[Shown], ids: Sequence[int], n_bytes: int) -> None:
+        self.shown: Sequence[Shown] = tuple(shown)  # kept until it is closed: keys may have to be read again
         self.parts = tuple(one.part for one in shown)
-        self.ids = ids
+        self.ids, self.n_bytes = ids, n_bytes
         self.prefix: Prefix | None = None
         self.closed = False
 
     def close(self) -> None:
-        """Gives the keys back. Harmless when done twice."""
+        """Gives keys and pixels back. Harmless when done twice."""
         self.prefix, self.shown, self.closed = None, (), True
 
 
@@ -72,12 +76,14 @@ class AriaModel:
     """Aria on this machine.
 
     kv_cache:       how contexts' keys are kept: fp8 and int8 take half the memory of bfloat16.
+    slots:          answers written side by side; None for as many as pay on the device.
+    drafts:         whether answers are guessed from what they quote; it changes no token.
     feature_cache:  where features are kept from run to run; None for nowhere.
     chunk:          tokens of a pass while a context is read.
     """
 
     name = "aria"
-    lanes = 1
+    lanes = ARIA_LANES
     unreachable: tuple[str, ...] = ()
 
     def __init__(
@@ -87,6 +93,8 @@ class AriaModel:
         kv_cache: Quantised | None = None,
         feature_cache: FeatureCache | None = None,
         chunk: int = CHUNK,
+        slots: int | None = None,
+        drafts: bool = True,
     ) -> None:
         config = loaded.network.config
         self.model, self.revision = loaded.model, loaded.revision
@@ -99,29 +107,58 @@ class AriaModel:
         self._decoder = Decoder(loaded.network, checked=self._check)
         self._kept, self._chunk = kv_cache, chunk
         self._closing = threading.Event()
-        self._described = f"{loaded}, keys and values in {kv_cache}" if kv_cache else str(loaded)
-        self.together = _together(self._decoder, kv_cache)
+        vision = config.vision_config
+        heads = vision.num_attention_heads
+        self.kernels = kernels(
+            self._decoder.device,
+            self._decoder.shape.dtype,
+            tower=(heads, vision.hidden_size // heads),
+            recorded=self._decoder.records,
+        )
+        kept = f", keys and values in {kv_cache}" if kv_cache else ""
+        self._described = f"{loaded}{kept}; {self.kernels}"
+        self._drafts = drafts
+        steps = Steps(
+            self._decoder,
+            self._grammars,
+            end=self._tokens.end,
+            forbidden=self._tokens.forbidden,
+            chunk=chunk,
+        )
+        if slots is None:
+            slots = min(_CARD_SLOTS, self._decoder.widest) if self._cards() else _CPU_SLOTS
+        self.batch = Batch(
+            steps, self._reading, slots=slots, room=_room_for_keys(self._decoder), translate=_out_of_memory
+        )
 
     @classmethod
     def load(
         cls,
         model: str,
         *,
+        revision: str | None = None,
         quantize: Literal["int8", "int4"] | None = None,
         kv_cache: Quantised | None = None,
         device: str | None = None,
+        packed: bool | None = None,
+        adapter: str | None = None,
         feature_cache_bytes: int = LIMIT_BYTES,
     ) -> AriaModel:
         """From a folder or a hub id.
 
+        revision:             of a hub id: a commit, branch or tag.
+        packed:               the decoder's weights in oneDNN's layout; None where that is of use.
         device:               cpu, cuda, cuda:1, …; None for the first card, all where one is too small, or the CPU.
+        adapter:              the folder of a LoRA adapter, see `adapter.py`; None for the weights as they are.
         feature_cache_bytes:  what features may take on disk, in ~/.cache/aria-docs or ARIA_DOCS_CACHE; 0 for none.
 
         Raises EngineError where the weights cannot be had, are not Aria's, or do not fit.
         """
         from aria_docs.model.aria import weights
 
-        loaded = weights.load(model, quantize=quantize, device=device)
+        loaded = weights.load(
+            model, revision=revision, quantize=quantize, device=device, packed=packed, adapter=adapter
+        )
         cache = None
         if feature_cache_bytes:
             network = loaded.network
@@ -141,91 +178,70 @@ class AriaModel:
         """A context of these pages or frames; BudgetError where they leave no room for a question."""
         parts = [one.part for one in shown]
         Budget("", answer=1, limit=self.profile.context, count=self.count).one_window(parts)
-        self._reset_peak()
-        return Seen(shown, self._tokens.prefix(parts))
+        if self.batch.is_idle:
+            self._reset_peak()
+        ids = self._tokens.prefix(parts)
+        return Seen(shown, ids, len(ids) * self._decoder.shape.bytes_per_token(self._kept))
 
     def ask(
         self, asked: Sequence[tuple[Context, Question]], *, told: Callable[[int], None] = lambda _: None
     ) -> list[Reply]:
-        """A reply to each question, in their order, `together` at a time.
+        """A reply to each question, in their order, written side by side with those of other threads.
 
-        Times are those of the batch that a question was answered in, on the wall.
+        Times are on the wall: of a context's first question from when it began to be read.
 
         Raises ModelError where memory runs out, where a question does not fit behind its context, and after `close`.
         """
-        # Neighbours of one context share its keys, and its reading is the shorter the fewer wait for it.
-        order = sorted(
-            range(len(asked)), key=lambda place: [id(context) for context, _ in asked].index(id(asked[place][0]))
-        )
-        replies: dict[int, Reply] = {}
-        with self._memory_told():
-            for start in range(0, len(order), self.together):
-                batch = order[start : start + self.together]
-                replies |= zip(batch, self._answered([asked[place] for place in batch], told), strict=True)
-        return [replies[place] for place in range(len(asked))]
+        self._check()
+        asking = [self._asking(_seen(context), question, told) for context, question in asked]
+        self.batch.serve([one.job for one in asking])
+        for one in asking:
+            if one.job.error:
+                raise one.job.error
+        peak = self._peak_bytes()
+        return [self._reply(one, peak) for one in asking]
 
     def close(self) -> None:
         """Ends what is in `ask` before the next layer or token, with ModelError. May be called from another thread."""
         self._closing.set()
 
-    def _answered(self, asked: Sequence[tuple[Context, Question]], told: Callable[[int], None]) -> list[Reply]:
-        began_s = time.perf_counter()
-        contexts = [_seen(context) for context, _ in asked]
-        questions = [
-            self._tokens.question(seen.parts, question.text)
-            for seen, (_, question) in zip(contexts, asked, strict=True)
-        ]
-        limits = [
-            self._limit(seen, ids, question)
-            for seen, ids, (_, question) in zip(contexts, questions, asked, strict=True)
-        ]
-        constraints = [self._grammars.constraint(question.schema) for _, question in asked]
-        self._read(contexts, told)
-        writings = [
-            Writing(self._decoder, prefix, ids, constraint, limit)
-            for seen, ids, constraint, limit in zip(contexts, questions, constraints, limits, strict=True)
-            if (prefix := seen.prefix) is not None
-        ]
-        answer(
-            self._decoder,
-            writings,
-            self._grammars,
-            end=self._tokens.end,
-            forbidden=self._tokens.forbidden,
-            chunk=self._chunk,
-            told=told,
-        )
-        peak = self._peak_bytes()
-        return [
-            Reply(
-                text=self._tokens.text(writing.written),
-                ended=writing.ended,
-                input_tokens=len(seen.ids) + len(ids),
-                output_tokens=len(writing.written),
-                prefill_s=writing.first_s - began_s,
-                decode_s=writing.last_s - writing.first_s,
-                peak_bytes=peak,
-            )
-            for writing, seen, ids in zip(writings, contexts, questions, strict=True)
-        ]
+    def _asking(self, seen: Seen, question: Question, told: Callable[[int], None]) -> _Asking:
+        ids = self._tokens.question(seen.parts, question.text)
+        limit = self._limit(seen, ids, question)
+        constraint = self._grammars.constraint(question.schema)
+        draft = Draft(self._tokens.ids(question.quoted)) if self._drafts and question.quoted else None
 
-    def _read(self, contexts: Sequence[Seen], told: Callable[[int], None]) -> None:
-        """Features and keys of the contexts that have none yet. On failure they have none still."""
-        new = [seen for seen in dict.fromkeys(contexts) if seen.prefix is None]
-        if not new:
-            return
-        features = iter(self._vision.features([one for seen in new for one in seen.shown]))
-        readings = [
-            Reading(
-                seen.ids,
-                torch.cat([next(features) for _ in seen.shown]),
-                Prefix(self._decoder.shape, len(seen.ids), kept=self._kept),
-            )
-            for seen in new
-        ]
-        prefill(self._decoder, readings, image=self._tokens.image, chunk=self._chunk, told=told)
-        for seen, reading in zip(new, readings, strict=True):
-            seen.prefix, seen.shown = reading.prefix, ()
+        def start(prefix: Prefix) -> Writing:
+            return Writing(self._decoder, prefix, ids, constraint, limit, draft=draft)
+
+        return _Asking(Job(seen, start, told), n_input=len(seen.ids) + len(ids))
+
+    def _reply(self, asking: _Asking, peak: int | None) -> Reply:
+        writing = asking.job.writing
+        assert writing is not None
+        return Reply(
+            text=self._tokens.text(writing.written),
+            ended=writing.ended,
+            input_tokens=asking.n_input,
+            output_tokens=len(writing.written),
+            prefill_s=writing.first_s - asking.job.began_s,
+            decode_s=writing.last_s - writing.first_s,
+            peak_bytes=peak,
+        )
+
+    def _reading(self, seen: Readable, between: int | None) -> Iterator[int]:
+        """Features and keys of a context, piece by piece. On failure it has none still."""
+        assert isinstance(seen, Seen)
+        features: list[torch.Tensor] = []
+        for start in range(0, len(seen.shown), step := _SHOWN if between else len(seen.shown)):
+            if start:
+                yield between or 0
+            with torch.inference_mode():
+                features += self._vision.features(seen.shown[start : start + step])
+        reading = Reading(seen.ids, torch.cat(features), Prefix(self._decoder.shape, len(seen.ids), kept=self._kept))
+        chunk = min(between or self._chunk, self._chunk)
+        yield from prefilling(self._decoder, [reading], image=self._tokens.image, chunk=chunk)
+        seen.prefix = reading.prefix
 
     def _limit(self, seen: Seen, ids: Sequence[int], question: Question) -> int:
         """Tokens the answer may have: as asked, or what the window leaves."""
@@ -240,20 +256,6 @@ class AriaModel:
     def _check(self) -> None:
         if self._closing.is_set():
             raise ModelError("The model was closed while it worked: run again to read what is left.")
-
-    @contextmanager
-    def _memory_told(self) -> Iterator[None]:
-        self._check()
-        try:
-            yield
-        except torch.OutOfMemoryError as e:
-            raise _out_of_memory("the graphics card", e) from e
-        except MemoryError as e:
-            raise _out_of_memory("this machine", e) from e
-        except RuntimeError as e:
-            if "can't allocate memory" not in str(e):  # of torch's CPU allocator, which has no class of its own
-                raise
-            raise _out_of_memory("this machine", e) from e
 
     def _reset_peak(self) -> None:
         for device in self._cards():
@@ -283,16 +285,32 @@ def _seen(context: Context) -> Seen:
     return context
 
 
-def _together(decoder: Decoder, kept: Quantised | None) -> int:
-    """As many pages as free memory has room for keys of, and no more than TOGETHER."""
-    cards = [device for device in decoder.shape.devices if device.type == "cuda"]
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """A question, and the tokens of its whole prompt."""
+
+    job: Job
+    n_input: int
+
+
+def _room_for_keys(decoder: Decoder) -> int | None:
+    """Bytes for contexts' keys: of what cards have free beside the weights, what a pass and the answers do not need."""
+    cards = {device for device in decoder.shape.devices if device.type == "cuda"}
     if not cards:
-        return TOGETHER
-    free = min(torch.cuda.mem_get_info(device)[0] for device in set(cards)) * len(set(cards))
-    return max(1, min(TOGETHER, free // 2 // (_PAGE_TOKENS * decoder.shape.bytes_per_token(kept))))
+        return None
+    free = min(torch.cuda.mem_get_info(device)[0] for device in cards) * len(cards)
+    return max(0, int(0.8 * (free - _WORK_BYTES * len(cards))))
 
 
-def _out_of_memory(where: str, error: BaseException) -> ModelError:
+def _out_of_memory(error: Exception) -> ModelError | None:
+    """What to say where memory ran out; None for any other error."""
+    if isinstance(error, torch.OutOfMemoryError):
+        where = "the graphics card"
+    # torch's allocator for CPUs has no class of its own.
+    elif isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        where = "this machine"
+    else:
+        return None
     said = str(error).split(". ")[0]
     return ModelError(
         f"Memory of {where} ran out ({said}): take a lower --resolution, fewer --frames, --kv-cache int8, or "

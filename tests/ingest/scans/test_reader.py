@@ -13,9 +13,11 @@ import pytest
 from aria_docs.errors import EngineError
 from aria_docs.ingest.mupdf import pymupdf
 from aria_docs.ingest.pdf import NO_TEXT, open_document
-from aria_docs.ingest.scans import reader as ocr
+from aria_docs.ingest.scans import choice
+from aria_docs.ingest.scans import scan as scans
 from aria_docs.ingest.scans.picture import patches, rulings, skew_degrees, turned
-from aria_docs.ingest.scans.reader import OcrLine, OcrWord, Scan
+from aria_docs.ingest.scans.reader import HOW_TO_GET_IT, OcrLine, OcrName, OcrWord
+from aria_docs.ingest.scans.scan import Scan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +70,7 @@ def scanned(path: Path, gray: np.ndarray) -> Path:
     return path
 
 
-def read(path: Path, reader: ocr.OcrName = "rapidocr") -> Page:
+def read(path: Path, reader: OcrName = "rapidocr") -> Page:
     with open_document(path, ocr=reader) as document:
         return document.with_tables(document.page(1))
 
@@ -147,7 +149,7 @@ def test_a_text_layer_of_unknown_characters_is_read_from_its_picture(tmp_path: P
         document.save(path)
     with open_document(path) as document:
         without = document.page(1)
-    assert without.note == f"{NO_TEXT}: {ocr.HOW_TO_GET_IT}"
+    assert without.note == f"{NO_TEXT}: {HOW_TO_GET_IT}"
     assert not without.words, "what the layer says is no text"
     page = read(path)
     assert page.from_ocr
@@ -173,18 +175,18 @@ def test_tesseract_reads_the_same(tmp_path: Path) -> None:
 
 
 def test_who_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ocr, "find_spec", lambda name: None)
-    monkeypatch.setattr(ocr.shutil, "which", lambda name: None)
-    assert ocr.choose(None) is None
+    monkeypatch.setattr(choice, "find_spec", lambda name: None)
+    monkeypatch.setattr(choice.shutil, "which", lambda name: None)
+    assert choice.choose(None) is None
     with pytest.raises(EngineError, match=r"aria-docs\[ocr\]"):
-        ocr.choose("rapidocr")
+        choice.choose("rapidocr")
     with pytest.raises(EngineError, match="no tesseract on PATH"):
-        ocr.choose("tesseract")
-    monkeypatch.setattr(ocr.shutil, "which", lambda name: "/usr/bin/tesseract")
-    assert ocr.choose("tesseract") == "tesseract"
-    assert ocr.choose(None) is None, "tesseract is for those who ask for it"
-    monkeypatch.setattr(ocr, "find_spec", lambda name: name == "rapidocr")
-    assert ocr.choose(None) == ocr.choose("rapidocr") == "rapidocr"
+        choice.choose("tesseract")
+    monkeypatch.setattr(choice.shutil, "which", lambda name: "/usr/bin/tesseract")
+    assert choice.choose("tesseract") == "tesseract"
+    assert choice.choose(None) is None, "tesseract is for those who ask for it"
+    monkeypatch.setattr(choice, "find_spec", lambda name: name == "rapidocr")
+    assert choice.choose(None) == choice.choose("rapidocr") == "rapidocr"
 
 
 # Pictures
@@ -259,9 +261,9 @@ def test_lines_of_one_type_have_one_size() -> None:
 
             return 0, [line("HEADING", 10, 50), line("a line of text", 80, 101), line("and its end", 104, 124)]
 
-    scan = ocr.scan(page, Reader(), width_pt=300)
+    scan = scans.scan(page, Reader(), width_pt=300)
     assert scan.lines[1].size_pt == scan.lines[2].size_pt < scan.lines[0].size_pt
-    assert scan.text.startswith("# HEADING\n\na line of text\nand its end")
+    assert scan.read.text.startswith("# HEADING\n\na line of text\nand its end")
 
 
 # What the letters of a line must have been
@@ -281,7 +283,7 @@ def texts_of(*columns: list[OcrLine]) -> list[str]:
         def read(self, gray: np.ndarray) -> tuple[int, list[OcrLine]]:
             return 0, [line for lines in columns for line in lines]
 
-    return [word.text for word in ocr.scan(np.full((600, 600), 255, np.uint8), Reader(), width_pt=600).words]
+    return [word.text for word in scans.scan(np.full((600, 600), 255, np.uint8), Reader(), width_pt=600).words]
 
 
 @pytest.mark.parametrize(

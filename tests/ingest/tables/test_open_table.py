@@ -188,7 +188,7 @@ def test_names_in_one_ruled_band_are_rows_and_wrapped_texts_are_one() -> None:
     words = placed(*((10, 1 + i, name) for i, name in enumerate(names)), *((110, 1 + i, f"r{i}") for i in range(4)))
     words += placed((130, 1, "or rnd"))
     assert [row[0] for row in rows(lattice_table(lattice, heads + words))] == ["Distribution", *names]
-    wrapped = placed(*((x, 1 + i, "text that fills") for x in (10, 110) for i in range(4)))
+    wrapped = placed(*((x, 1 + i, "text that fills in") for x in (10, 110) for i in range(4)))
     assert len(rows(lattice_table(lattice, heads + wrapped))) == 2
 
 

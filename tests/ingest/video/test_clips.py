@@ -19,7 +19,9 @@ from aria_docs.errors import Damaged, NoVideoStream, Unreachable, WrongKind
 from aria_docs.ingest.video import decord_clip, pyav_clip
 from aria_docs.ingest.video import watch as video
 from aria_docs.ingest.video.decord_clip import DecordClip
+from aria_docs.ingest.video.opening import open_clip
 from aria_docs.ingest.video.pyav_clip import PyAVClip
+from aria_docs.ingest.video.tone import Colours, to_srgb
 from aria_docs.media import Cue
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
@@ -158,7 +160,7 @@ def test_rotated_pictures_stand_upright(tmp_path, degrees):
     path = remux(tmp_path / "r.mp4", encode(tmp_path / "u.mp4"), before={"display_rotation": degrees})
     info = video.probe(path)
     assert info.rotation == degrees
-    [frame] = video.frames_at(path, [0.0])
+    [frame] = video.frames_at(open_clip(path), [0.0])
     assert frame.pixels.shape == (info.height, info.width, 3) == ((48, 64, 3) if degrees == 180 else (64, 48, 3))
     # ffmpeg turns it itself where it decodes to pictures
     shown, _ = (
@@ -171,8 +173,8 @@ def test_rotated_pictures_stand_upright(tmp_path, degrees):
 
 def test_frames_are_made_smaller_never_larger(clip_path):
     path = clip_path("anamorphic.mp4")
-    assert [f.pixels.shape for f in video.frames_at(path, [0.0], size_px=64)] == [(24, 64, 3)]
-    assert [f.pixels.shape for f in video.frames_at(path, [0.0], size_px=500)] == [(48, 128, 3)]
+    assert [f.pixels.shape for f in video.frames_at(open_clip(path), [0.0], size_px=64)] == [(24, 64, 3)]
+    assert [f.pixels.shape for f in video.frames_at(open_clip(path), [0.0], size_px=500)] == [(48, 128, 3)]
 
 
 def write(data):
@@ -238,14 +240,14 @@ def test_what_is_no_video_is_named(tmp_path, make, error):
     with pytest.raises(error, match=r"notes\.mp4 .+\.$"):
         video.probe(path)
     with pytest.raises(error):
-        video.watch(path)
+        video.watch(open_clip(path))
 
 
 def test_a_cut_off_file_is_read_as_far_as_it_goes(tmp_path):
     whole = encode(tmp_path / "whole.mkv", np.tile(frames(), (4, 1, 1, 1)), preset="ultrafast").read_bytes()
     path = tmp_path / "half.mkv"
     path.write_bytes(whole[: len(whole) // 2])
-    seen = video.watch(path)
+    seen = video.watch(open_clip(path))
     assert seen.note is not None and " s of 6.4 s" in seen.note
     stop_s = float(seen.note.split()[2])
     assert 2 < stop_s < 5
@@ -256,14 +258,14 @@ def test_a_cut_off_mp4_says_so_too(tmp_path):
     whole = encode(tmp_path / "whole.mp4", np.tile(frames(), (4, 1, 1, 1)), movflags="faststart").read_bytes()
     path = tmp_path / "half.mp4"
     path.write_bytes(whole[: len(whole) * 2 // 3])
-    note = video.watch(path).note
+    note = video.watch(open_clip(path)).note
     assert note is not None and note.startswith("stops at ") and "of 6.4 s" in note
 
 
 def test_a_longer_sound_is_no_missing_picture(tmp_path):
     picture, tone = ffmpeg.input(str(encode(tmp_path / "v.mp4"))), ffmpeg.input("sine=d=5", f="lavfi")
     ffmpeg.output(picture, tone, str(tmp_path / "both.mkv"), vcodec="copy").run(cmd=FFMPEG, quiet=True)
-    assert video.watch(tmp_path / "both.mkv").note is None
+    assert video.watch(open_clip(tmp_path / "both.mkv")).note is None
 
 
 def test_pictures_that_the_decoder_made_up_are_noted_and_cut_no_shots(tmp_path):
@@ -273,7 +275,7 @@ def test_pictures_that_the_decoder_made_up_are_noted_and_cut_no_shots(tmp_path):
     middle = len(whole) // 2
     whole[middle : middle + 400] = bytes(400)
     (tmp_path / "v.mp4").write_bytes(whole)
-    seen = video.watch(tmp_path / "v.mp4")
+    seen = video.watch(open_clip(tmp_path / "v.mp4"))
     assert seen.note is not None and seen.note.startswith("damaged from ")
     assert 0.5 < float(seen.note.split()[2]) < 3.5
     assert len(seen.shots) == 1
@@ -287,7 +289,7 @@ def scenery(n, seed):
 
 def test_one_pass_gives_shots_and_thumbnails(tmp_path):
     path = encode(tmp_path / "v.mp4", np.concatenate([scenery(50, 1), scenery(8, 2), scenery(60, 3)]))
-    seen = video.watch(path, thumbnail_px=32)
+    seen = video.watch(open_clip(path), thumbnail_px=32)
     assert [(s.start_s, s.end_s, s.transition) for s in seen.shots] == [
         (0.0, 2.0, "start"),
         (2.0, 2.32, "cut"),
@@ -319,18 +321,15 @@ def drifting(n, width, height):
 @pytest.mark.parametrize(("width", "is_rough"), [(640, True), (632, False)])
 def test_rough_pictures_are_those_of_large_videos_that_no_other_is_built_from(tmp_path, width, is_rough):
     path = encode(tmp_path / "v.mp4", drifting(24, width, 360), crf=36, bf=3)
-    exact, rough = PyAVClip(path), PyAVClip(path, rough=True)
+    clip = PyAVClip(path)
     differ, differ_small = [], []
-    for a, b in zip(exact.pictures(), rough.pictures(), strict=True):
+    for a, b in zip(clip.pictures(), clip.pictures(rough=True), strict=True):
         assert (a.time_s, a.damaged) == (b.time_s, b.damaged)
         differ.append(not np.array_equal(a.upright(), b.upright()))
         differ_small.append(np.abs(a.scale(48, 27).astype(int) - b.scale(48, 27)).mean())
     assert any(differ) == is_rough
     assert sum(differ) <= 0.75 * len(differ), "what others are built from is whole"
     assert max(differ_small) < 1
-    at_s = [differ.index(any(differ)) / 25]
-    [whole], [shown] = exact.pictures_at(at_s), rough.pictures_at(at_s)
-    assert np.array_equal(whole.upright(), shown.upright()), "what is shown to a model is whole"
 
 
 SRT = """1
@@ -342,7 +341,7 @@ SRT = """1
 00:00:01,000 --> 00:00:01,500
 Bye &amp; thanks
 """
-SAID = (Cue(0.2, 0.9, "Hello there, you"), Cue(1.0, 1.5, "Bye & thanks"))
+SAID = (Cue(0.2, 0.9, "Hello there, you", "sidecar"), Cue(1.0, 1.5, "Bye & thanks", "sidecar"))
 
 
 @pytest.mark.parametrize(("name", "codec"), [("v.mkv", "srt"), ("v.mkv", "ass"), ("v.mp4", "mov_text")])
@@ -352,7 +351,7 @@ def test_the_subtitle_track_counts_from_the_first_frame(tmp_path, name, codec, o
     picture, words = ffmpeg.input(str(encode(tmp_path / "in.mp4"))), ffmpeg.input(str(tmp_path / "in.srt"))
     options = {"vcodec": "copy", "scodec": codec, "output_ts_offset": offset_s}
     ffmpeg.output(picture, words, str(tmp_path / name), **options).run(cmd=FFMPEG, quiet=True)
-    seen = video.watch(tmp_path / name).cues
+    seen = video.watch(open_clip(tmp_path / name)).cues
     assert [cue.text for cue in seen] == [cue.text for cue in SAID]
     assert [t for cue in seen for t in (cue.start_s, cue.end_s)] == pytest.approx([0.2, 0.9, 1.0, 1.5], abs=0.011)
 
@@ -373,21 +372,21 @@ def test_a_sidecar_file_is_read(tmp_path, name, data):
     path = encode(tmp_path / "film.mp4")
     (tmp_path / "film2.srt").write_text(SRT.replace("Hello", "Wrong"))
     (tmp_path / "film.cut of friday.srt").write_text(SRT.replace("Hello", "Wrong"))
-    assert video.watch(path).cues == ()
+    assert video.watch(open_clip(path)).cues == ()
     (tmp_path / name).write_bytes(data)
-    assert video.watch(path).cues == SAID
+    assert video.watch(open_clip(path)).cues == SAID
 
 
 def test_a_sidecar_in_latin_1_is_read(tmp_path):
     path = encode(tmp_path / "film.mp4")
     (tmp_path / "film.srt").write_bytes(SRT.replace("Hello", "Ça va").encode("latin-1"))
-    assert video.watch(path).cues[0].text == "Ça va there, you"
+    assert video.watch(open_clip(path)).cues[0].text == "Ça va there, you"
 
 
 def test_decord_is_asked_when_pyav_decodes_nothing(clip_path, monkeypatch):
     path = clip_path("b_frames.mp4")
     monkeypatch.setattr(pyav_clip, "_frames", lambda *_, **__: iter(()))
-    clip = pyav_clip.opened(path)
+    clip = open_clip(path)
     assert isinstance(clip, DecordClip)
     assert [number(picture.upright()) for picture in clip.pictures()] == list(range(N))
 
@@ -404,14 +403,15 @@ def test_when_neither_decodes_it_pyav_has_the_word(clip_path, monkeypatch):
     monkeypatch.setattr(pyav_clip, "_frames", lambda *_, **__: iter(()))
     monkeypatch.setattr(decord_clip, "DecordClip", refuse)
     with pytest.raises(Damaged, match=r"has a h264 stream of which no frame can be decoded"):
-        pyav_clip.opened(clip_path("b_frames.mp4"))
+        open_clip(clip_path("b_frames.mp4"))
 
 
 def test_reading_starts_no_thread(clip_path):
     """A warm process forks, and forking with threads is not safe. numpy's own pool is made safe by OpenBLAS."""
     script = (
-        "import os, pathlib, sys; from aria_docs.ingest import video; video.warm();"
-        "before = len(os.listdir('/proc/self/task')); video.watch(pathlib.Path(sys.argv[1]));"
+        "import os, pathlib, sys; from aria_docs.ingest.video import watch as video;"
+        "from aria_docs.ingest.video.opening import open_clip; video.warm();"
+        "before = len(os.listdir('/proc/self/task')); video.watch(open_clip(pathlib.Path(sys.argv[1])));"
         "print(before - len(os.listdir('/proc/self/task')))"
     )
     if not Path("/proc/self/task").exists():
@@ -423,7 +423,90 @@ def test_reading_starts_no_thread(clip_path):
 
 
 def test_low_resolution_is_what_the_detector_takes(clip_path):
-    small = list(video.low_resolution(clip_path("b_frames.mp4")))
-    assert [t for t, _ in small] == pytest.approx(EVEN_S, abs=0.001)
-    assert {pixels.shape for _, pixels in small} == {(27, 48, 3)}
-    assert [number(pixels) for _, pixels in small] == list(range(N))
+    small = list(video.low_resolution(open_clip(clip_path("b_frames.mp4"))))
+    assert [t for t, _, _ in small] == pytest.approx(EVEN_S, abs=0.001)
+    assert {pixels.shape for _, pixels, _ in small} == {(54, 96, 3)}
+    assert [number(pixels) for _, pixels, _ in small] == list(range(N))
+
+
+def test_recordings_that_were_joined_go_on_in_time(tmp_path):
+    """Two broadcasts written one after the other: the second begins earlier than the first has ended."""
+    first = encode(tmp_path / "a.ts", output_ts_offset=500).read_bytes()
+    second = encode(tmp_path / "b.ts", output_ts_offset=20).read_bytes()
+    (tmp_path / "joined.ts").write_bytes(first + second)
+    clip = PyAVClip(tmp_path / "joined.ts")
+    assert clip.info.duration_s == pytest.approx(3.2, abs=0.05) and clip.info.n_frames == 2 * N
+    seen = [(picture.time_s, number(picture.upright())) for picture in clip.pictures()]
+    assert [n for _, n in seen] == [*range(N), *range(N)]
+    assert [t for t, _ in seen] == pytest.approx([i / 25 for i in range(2 * N)], abs=0.001)
+    assert clip.note == "the time stamps jump at 1.6 s, as where recordings are joined: the time goes on there"
+    assert [number(picture.upright()) for picture in clip.pictures_at([0.4, 2.4])] == [10, 20]
+
+
+def test_a_keyframe_that_an_edit_list_hides_is_still_where_decoding_begins(tmp_path):
+    path = remux(tmp_path / "cut.mp4", encode(tmp_path / "whole.mp4", g=1000, bf=0), before={"ss": 0.8})
+    clip = PyAVClip(path)
+    shown = [(p.time_s, number(p.upright())) for p in clip.pictures()]
+    [first, later] = clip.pictures_at([0.0, 0.4])
+    assert (first.time_s, number(first.upright())) == shown[0] == (0.0, 20)
+    assert number(later.upright()) == 30
+
+
+def test_a_large_picture_beside_a_film_is_no_film(tmp_path):
+    """As MKV has covers that are not marked as such."""
+    film, cover = encode(tmp_path / "film.mp4"), encode(tmp_path / "cover.mp4", frames(n=1, width=640, height=480))
+    ffmpeg.output(
+        ffmpeg.input(str(cover)), ffmpeg.input(str(film)), str(tmp_path / "both.mkv"), c="copy", disposition=0
+    ).run(cmd=FFMPEG, quiet=True)
+    info = PyAVClip(tmp_path / "both.mkv").info
+    assert (info.width, info.height, info.n_frames) == (64, 48, N)
+
+
+def test_a_film_that_changes_its_shape_is_not_squeezed(tmp_path):
+    wide, tall = encode(tmp_path / "wide.ts"), encode(tmp_path / "tall.ts", frames(width=48, height=96))
+    (tmp_path / "both.ts").write_bytes(wide.read_bytes() + tall.read_bytes())
+    shapes = [picture.upright().shape for picture in PyAVClip(tmp_path / "both.ts").pictures()]
+    assert shapes[:N] == [(48, 64, 3)] * N and shapes[-1] == (96, 48, 3)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("Hello there", ("Hello there",)), ("\x01\x02\x03\x04", ())])
+def test_subtitles_that_ffmpeg_has_no_decoder_for(tmp_path, text, expected):
+    """Plain text is read all the same; what is something else is named, and the pictures are read."""
+    (tmp_path / "in.srt").write_text(SRT.replace("<i>Hello</i> there", text).replace("{\\an8}you\n", ""))
+    picture, words = ffmpeg.input(str(encode(tmp_path / "in.mp4"))), ffmpeg.input(str(tmp_path / "in.srt"))
+    ffmpeg.output(picture, words, str(tmp_path / "v.mkv"), vcodec="copy", scodec="srt", t=0.95).run(
+        cmd=FFMPEG, quiet=True
+    )
+    data = (tmp_path / "v.mkv").read_bytes()
+    assert data.count(b"S_TEXT/UTF8") == 1
+    (tmp_path / "v.mkv").write_bytes(data.replace(b"S_TEXT/UTF8", b"S_TEXT/XXXX"))
+    seen = video.watch(open_clip(tmp_path / "v.mkv"))
+    assert len(seen.shots) == 1 and tuple(cue.text.rstrip(",") for cue in seen.cues) == expected
+    assert (seen.words_note is None) == bool(expected)
+
+
+def test_high_dynamic_range_is_shown_as_on_a_common_screen(tmp_path):
+    """Code values of PQ for 203 nits, which is white, look grey where they are taken for sRGB."""
+    pixels = np.full((10, 64, 64, 3), round(0.5807 * 255), np.uint8)
+    tags = "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:log-level=none"
+    options = {"vcodec": "libx265", "pix_fmt": "yuv420p10le", "x265-params": tags}
+    path = encode(tmp_path / "hdr.mp4", pixels, **options)
+    picture = next(PyAVClip(path).pictures())
+    assert picture.scale(8, 8).mean() == pytest.approx(148, abs=3)
+    assert picture.upright().mean() == pytest.approx(255 * (1.055 * 0.52 ** (1 / 2.4) - 0.055), abs=4)
+
+
+@pytest.mark.parametrize(
+    ("colours", "code", "expected"),
+    [
+        (Colours("pq", False), (0, 0, 0), (0, 0, 0)),
+        (Colours("pq", False), (0.7518, 0.7518, 0.7518), (255, 255, 255)),  # 1,000 nits, the peak
+        (Colours("hlg", False), (1, 1, 1), (255, 255, 255)),
+        (Colours("hlg", False), (0.75, 0.75, 0.75), (190, 190, 190)),  # 203 nits
+        (Colours("common", True), (0.5, 0.5, 0.5), (128, 128, 128)),
+        (Colours("common", True), (0.8, 0.4, 0.4), (245, 77, 99)),  # a red that BT.709 needs more of
+    ],
+)
+def test_known_light(colours, code, expected):
+    pixels = np.round(np.array([[code]]) * 65535).astype(np.uint16)
+    assert np.abs(to_srgb(pixels, colours)[0, 0].astype(int) - expected).max() <= 3

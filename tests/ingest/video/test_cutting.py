@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aria_docs.errors import Damaged, NoVideoStream
-from aria_docs.ingest.video import cutting, pyav_clip
+from aria_docs.ingest.video import cutting
 from aria_docs.ingest.video.cutting import Busy, Clip, Failed, Job, Part, spans
+from aria_docs.ingest.video.opening import open_clip
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 N = 100
@@ -62,7 +63,7 @@ def numbers(path):
         bars = pixels[16:32, 2::8].mean(axis=(0, 2))[:8]
         return sum(int(bar > 128) << bit for bit, bar in enumerate(bars))
 
-    return [number(picture.upright()) for picture in pyav_clip.opened(path).pictures()]
+    return [number(picture.upright()) for picture in open_clip(path).pictures()]
 
 
 def cut(path, folder, edges_s):
@@ -75,7 +76,7 @@ def cut(path, folder, edges_s):
 def test_every_frame_is_in_one_clip(name, tmp_path):
     options, recipe = CLIPS[name]
     source = encode(tmp_path / name, *options, **recipe)
-    times_s = [picture.time_s for picture in pyav_clip.opened(source).pictures()]
+    times_s = [picture.time_s for picture in open_clip(source).pictures()]
     if name == "no_display_times.avi":  # what the decoder guesses is not even in order
         times_s = [number / 25 for number in range(N)]
     files, answers = cut(source, tmp_path, [*EDGES_S, 99.0])
@@ -88,13 +89,11 @@ def test_every_frame_is_in_one_clip(name, tmp_path):
 def test_frames_of_a_variable_rate_keep_their_times(tmp_path):
     options, recipe = CLIPS["vfr.mp4"]
     source = encode(tmp_path / "vfr.mp4", *options, **recipe)
-    times_s = np.array([picture.time_s for picture in pyav_clip.opened(source).pictures()])
+    times_s = np.array([picture.time_s for picture in open_clip(source).pictures()])
     assert len(set(np.diff(times_s).round(3))) > 1
     [_, file], _ = cut(source, tmp_path, [0.0, 1.0, 3.0])
     kept_s = times_s[(times_s >= 0.9995) & (times_s < 2.9995)]
-    assert [picture.time_s for picture in pyav_clip.opened(file).pictures()] == pytest.approx(
-        kept_s - kept_s[0], abs=1e-3
-    )
+    assert [picture.time_s for picture in open_clip(file).pictures()] == pytest.approx(kept_s - kept_s[0], abs=1e-3)
 
 
 def test_rotation_is_in_the_pictures(tmp_path):
@@ -104,9 +103,9 @@ def test_rotation_is_in_the_pictures(tmp_path):
         [FFMPEG, "-loglevel", "error", "-display_rotation", "90", "-i", upright, "-c", "copy", turned], check=True
     )
     [_, file], _ = cut(turned, tmp_path, [0.0, 1.0, 2.0])
-    clip = pyav_clip.opened(file)
+    clip = open_clip(file)
     assert (clip.info.width, clip.info.height, clip.info.rotation) == (48, 64, 0)
-    [first, *_], [shown] = list(clip.pictures()), list(pyav_clip.opened(turned).pictures_at([1.0]))
+    [first, *_], [shown] = list(clip.pictures()), list(open_clip(turned).pictures_at([1.0]))
     assert np.abs(first.upright().astype(int) - shown.upright()).mean() < 3
 
 

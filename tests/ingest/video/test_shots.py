@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from aria_docs.ingest.video import watch as video
+from aria_docs.ingest.video.opening import open_clip
 from aria_docs.ingest.video.shots import HEIGHT_PX, STRETCH, WIDTH_PX, detect
 
 FPS = 25
@@ -35,16 +36,21 @@ def dissolve(a, b):
 
 
 def enlarged(frames):
-    """(n, 18, 32, 3) → (n, 27, 48, 3): each pixel three times, and of these the mean of every two."""
-    tripled = frames.reshape(-1, HEIGHT_PX, WIDTH_PX, 3).repeat(3, 1).repeat(3, 2)
-    return tripled.reshape(-1, 27, 2, 48, 2, 3).mean((2, 4)).round().astype(np.uint8)
+    """(n, 18, 32, 3) → (n, 54, 96, 3): each pixel three times."""
+    return frames.reshape(-1, HEIGHT_PX, WIDTH_PX, 3).repeat(3, 1).repeat(3, 2).round().astype(np.uint8)
 
 
 def shots(frames, *, times_s=None, noise=1.0, referee=None):
     frames = frames + np.random.default_rng(0).normal(0, noise, frames.shape)
     times_s = np.arange(len(frames)) / FPS if times_s is None else times_s
     pixels = enlarged(np.clip(frames, 0, 255).astype(np.uint8))
-    return list(detect(zip(times_s.tolist(), pixels, strict=True), duration_s=len(frames) / FPS, referee=referee))
+    return list(
+        detect(
+            zip(times_s.tolist(), pixels, [True] * len(pixels), strict=True),
+            duration_s=len(frames) / FPS,
+            referee=referee,
+        )
+    )
 
 
 def boundaries(frames, **options):
@@ -264,7 +270,7 @@ def test_shots_are_given_while_frames_are_still_coming():
     def stream():
         for i, frame in enumerate(np.concatenate([scene(1, 50), scene(2, 4 * STRETCH)])):
             taken.append(i)
-            yield i / FPS, enlarged(frame.astype(np.uint8))[0]
+            yield i / FPS, enlarged(frame.astype(np.uint8))[0], True
 
     first = next(detect(stream(), duration_s=200.0))
     assert first.end_s == 2.0 and len(taken) == STRETCH
@@ -317,7 +323,7 @@ def test_composed_videos(name):
     """Every transition within two frames, and no other."""
     truth = json.loads((COMPOSED / name).with_suffix(".json").read_text())
     slack_s = 2.5 * truth["duration"] / truth["frames"]
-    found = video.watch(COMPOSED / name).shots[1:]
+    found = video.watch(open_clip(COMPOSED / name)).shots[1:]
     assert [s.transition for s in found] == [t["kind"] for t in truth["transitions"]]
     for shot, transition in zip(found, truth["transitions"], strict=True):
         assert transition["start"] - slack_s <= shot.start_s <= transition["end"] + slack_s

@@ -192,13 +192,13 @@ def test_an_answer_stops_at_its_end_and_at_its_limit() -> None:
     decoder, prefix = SimpleNamespace(shape=shape), Prefix(shape, 3)
     free = Writing(decoder, prefix, [1, 2], None, 5)
     assert free.pending == [1, 2]
-    free.choose(7, end=11)
+    free.choose([7], end=11)
     assert (free.pending, free.written, free.done) == ([7], [7], False)
-    free.choose(11, end=11)
+    free.choose([11], end=11)
     assert (free.pending, free.written, free.ended) == ([], [7], True), "the end is no part of the answer"
     cut = Writing(decoder, prefix, [1], None, 2)
     for token in (7, 8):
-        cut.choose(token, end=11)
+        cut.choose([token], end=11)
     assert (cut.written, cut.ended, cut.done) == ([7, 8], False, True)
 
 

@@ -129,7 +129,7 @@ def test_a_choice_is_the_likeliest_that_the_schema_allows(loaded: Loaded, in_ste
         if forced:
             assert token == forced.pop(0)
         else:
-            allowed = ours.grammars.allowed([constraint])[0]
+            allowed = ours.grammars.allowed([(constraint, [])])[0]
             allowed[tokens.forbidden] = False
             best = row.masked_fill(~allowed, -torch.inf)
             assert best[token] >= best.max() - 1e-4
@@ -158,4 +158,4 @@ def test_a_tokenizer_with_pad_outside_the_embedding_works(pad_outside: Loaded) -
     config = pad_outside.network.config
     tokens = Tokens(pad_outside.tokenizer, vocabulary=config.text_config.vocab_size, image=config.image_token_index)
     assert pad_outside.tokenizer.pad_token_id == 512 == tokens.vocabulary
-    assert Grammars(tokens).allowed([None]).shape == (1, 512)
+    assert Grammars(tokens).allowed([(None, [])]).shape == (1, 512)

@@ -429,11 +429,11 @@ def test_a_model_in_the_hub_cache_is_named_by_its_commit(
 
 
 def test_a_fingerprint_follows_the_content_and_not_the_place(copy: Path, checkpoint: Path) -> None:
-    first = weights.revision(copy)
-    assert first == weights.revision(checkpoint)
+    first = weights.revision_of(copy)
+    assert first == weights.revision_of(checkpoint)
     assert len(first) == 16
     edit_tensors(copy, lambda tensors: tensors["language_model.lm_head.weight"].neg_())
-    assert weights.revision(copy) != first
+    assert weights.revision_of(copy) != first
 
 
 @pytest.mark.parametrize(("device", "sentence"), [("cuda:99", "is not on this machine"), ("gpu", "gpu is no device")])
@@ -443,7 +443,7 @@ def test_a_device_that_is_not_there(device: str, sentence: str, checkpoint: Path
 
 
 def test_what_does_not_fit_is_refused(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "_free_bytes", lambda device: 1000)
+    monkeypatch.setattr(weights, "free_bytes", lambda device: 1000)
     with pytest.raises(EngineError, match=r"the weights take 0.0 GiB and cpu has 0.0 free: --quantize int8 takes 25.8"):
         weights.load(str(checkpoint), device="cpu")
 

@@ -36,3 +36,12 @@ def quarters_upright(directions: Iterable[tuple[float, float, int]]) -> int:
         else:
             votes[1 if dy < 0 else 3] += length
     return max(votes, key=lambda quarters: (votes[quarters], -quarters), default=0)
+
+
+def is_mirrored(direction: tuple[float, float], origin: tuple[float, float], box: Box) -> bool:
+    """Whether letters written in that direction stand on their heads: below the baseline, and not above it.
+
+    `origin` is on the baseline. The way up is a quarter turn to the left of the direction of writing.
+    """
+    (dx, dy), (x, y) = direction, origin
+    return ((box[0] + box[2]) / 2 - x) * dy - ((box[1] + box[3]) / 2 - y) * dx < 0

@@ -1,0 +1,189 @@
+"""Frames of a still screen → where what it shows is replaced: slides, windows, pages. numpy only, no I/O.
+
+A slide differs from the next by its letters, which are a few percent of the picture: too little for the rules of
+`shots`, which let a caption or a passer-by change as much. But a screen stands still before and after. So each cell of
+the picture is asked whether it rests for half a second before and after a moment, and differs. Cells that do not rest,
+such as those of a lecturer's picture in a corner, have no say.
+
+    time      ├──── before: rests ────┤  change, at most 1.5 s  ├──── after: rests ────┤
+    typing    little that was there is gone; what is new is a line
+    scrolling what was there is still there, elsewhere
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    Cells = NDArray[np.int16]  # (height, width, 3)
+    Mask = NDArray[np.bool_]  # (height, width)
+
+GRID_S = 0.12  # how often the screen is looked at
+REST_S = 0.5
+LENGTHS = (1, 2, 4, 7, 12)  # of a change, in looks: 0.12 to 1.5 s
+STILL = 10  # grey levels that coding changes in a cell at rest; a keyframe's were up to 8
+DIFFERS = 16  # what a letter changes in a cell of 7 × 7 pixels of 360p is 40 and more, of 1080p 20
+AS_ON_SCREENS = 2  # grey levels: what most cells of a screen vary by, at most, and of a camera's picture do not
+DRIFT = 2.0
+INK = 10  # from a cell to the next: an edge of something
+BLOCK = 6  # cells a side of the blocks in which changes are counted
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """Numbers of frames: the last with the old content, the first that has more of the new, the first without old."""
+
+    first: int
+    middle: int
+    last: int
+    is_cut: bool
+    mixed: bool
+
+
+def replacements(frames: NDArray[np.uint8], period_s: float) -> list[Replacement]:
+    """(n, height, width, 3) → in order, none overlapping another."""
+    every = max(1, round(GRID_S / period_s))
+    looks = np.arange(0, len(frames), every)
+    n_rest = max(2, round(REST_S / (every * period_s)))
+    if len(looks) < 2 * n_rest + 2:
+        return []
+    seen = frames[looks]
+    unrest = _unrest(seen, n_rest)
+    rests = (unrest <= STILL).mean((1, 2)) >= 0.4
+    as_screens = (unrest <= AS_ON_SCREENS).mean((1, 2)) >= 0.6
+    found: list[Replacement] = []
+    if not rests.any():
+        return found
+    for length in LENGTHS:
+        for at in _candidates(seen, unrest, rests if length == 1 else as_screens, n_rest, length):
+            first, last = int(looks[at]), int(looks[at + length])
+            if any(first < other.last + every and other.first < last + every for other in found):
+                continue
+            before, after = seen[at].astype(np.int16), seen[at + length].astype(np.int16)
+            restless = np.maximum(unrest[at - n_rest], unrest[at + length])
+            settled = restless <= _most_restless(before, after, length)
+            if is_replaced(before, after, settled, at_once=length == 1):
+                found.append(_located(frames, first, last, before, after, settled))
+    return sorted(found, key=lambda replacement: replacement.middle)
+
+
+def _unrest(seen: NDArray[np.uint8], n_rest: int) -> NDArray[np.uint8]:
+    """(looks - n_rest, height, width): by how many grey levels a cell varies from a look on."""
+    n = len(seen) - n_rest
+    low, high = seen[:n].copy(), seen[:n].copy()
+    for later in range(1, n_rest + 1):
+        np.minimum(low, seen[later : later + n], out=low)
+        np.maximum(high, seen[later : later + n], out=high)
+    return (high - low).max(-1)
+
+
+def _most_restless(before: NDArray[Any], after: NDArray[Any], length: int) -> NDArray[Any]:
+    """How restless a cell may be that rests: what drifts by so much in half a second drifts further in a longer one."""
+    differs = np.abs(after.astype(np.int16) - before).max(-1)
+    return np.where(differs > DIFFERS, np.minimum(STILL, differs / (DRIFT * (1 + length * GRID_S / REST_S))), STILL)
+
+
+def _candidates(
+    seen: NDArray[np.uint8], unrest: NDArray[np.uint8], calm: NDArray[np.bool_], n_rest: int, length: int
+) -> Iterator[int]:
+    """Looks after which something that rests changes to something that rests, the largest changes first.
+
+    calm:  (looks - n_rest,) whether enough of the picture rests from a look on.
+    """
+    at = np.arange(n_rest, len(seen) - n_rest - length)
+    at = at[calm[at - n_rest] & calm[at + length]]
+    changed = np.zeros(len(at))
+    for i, look in enumerate(at):
+        before, after = seen[look], seen[look + length]
+        differs = (np.maximum(before, after) - np.minimum(before, after)).max(-1)
+        if (differs > DIFFERS).mean() < 0.01:
+            continue
+        restless = np.maximum(unrest[look - n_rest], unrest[look + length])
+        if length > 1 and (restless <= AS_ON_SCREENS).mean() < 0.6:
+            continue  # what takes longer might be somebody who moves before a camera that does not
+        changed[i] = ((differs > DIFFERS) & (restless <= _most_restless(before, after, length))).mean()
+    for i in np.argsort(-changed):
+        if changed[i] < 0.01:
+            return
+        yield int(at[i])
+
+
+def is_replaced(before: Cells, after: Cells, settled: Mask, *, at_once: bool) -> bool:
+    """Whether one screen is replaced by another; what does not rest counts for nothing.
+
+    at_once:  within a step or two; what takes longer must look more like a screen: much of it flat.
+    """
+    if settled.mean() < 0.4:
+        return False
+    changed = (np.abs(after - before).max(-1) > DIFFERS) & settled
+    spread = _blocks(changed).mean() / max(0.25, _blocks(settled).mean())
+    old, new = ink(before) & settled, ink(after) & settled
+    gone = (changed & old).sum() / max(40, old.sum())
+    come = (changed & new).sum() / max(40, new.sum())
+    if spread < 0.2 or not (gone >= 0.12 or (come >= 0.75 and spread >= 0.35)):
+        return False
+    flat = min((~ink(before)).mean(), (~ink(after)).mean())
+    if not at_once and flat < 0.5:
+        return False
+    return not is_scrolled(before, after)
+
+
+def ink(cells: Cells) -> Mask:
+    """Where a cell differs from its neighbour to the right or below."""
+    edges = np.zeros(cells.shape[:2], np.bool_)
+    edges[:, :-1] |= np.abs(np.diff(cells, axis=1)).max(-1) > INK
+    edges[:-1] |= np.abs(np.diff(cells, axis=0)).max(-1) > INK
+    return edges
+
+
+def _blocks(cells: Mask) -> Mask:
+    """(height // BLOCK, width // BLOCK): blocks with at least two such cells."""
+    height, width = (size // BLOCK * BLOCK for size in cells.shape)
+    in_blocks = cells[:height, :width].reshape(height // BLOCK, BLOCK, -1, BLOCK).sum((1, 3))
+    return in_blocks >= 2
+
+
+def is_scrolled(before: Cells, after: Cells) -> bool:
+    """Whether the new content is the old one, moved up or down: then half of the difference is gone once it is moved
+    back. Between two texts that have nothing to do with each other nine tenths are left, however they are moved."""
+    height = len(before)
+    a, b = before.mean(-1), after.mean(-1)
+    finer_a, finer_b = (np.stack([x[:-1], (x[:-1] + x[1:]) / 2], 1).reshape(-1, x.shape[1]) for x in (a, b))
+    columns = np.abs(finer_a - finer_b).max(0) > DIFFERS  # bars at the sides stay where they are
+    if not columns.any():
+        return False
+    finer_a, finer_b = finer_a[:, columns], finer_b[:, columns]
+    for shift in range(-2 * height * 3 // 4, 2 * height * 3 // 4 + 1):
+        x = finer_a[max(0, shift) : len(finer_a) + min(0, shift)]
+        y = finer_b[max(0, -shift) : len(finer_b) + min(0, -shift)]
+        still = np.abs(finer_a - finer_b)[max(0, -shift) : len(finer_b) + min(0, -shift)].mean()
+        if shift and still > 4 and np.abs(x - y).mean() < 0.55 * still and y.std() > 6:
+            return True
+    return False
+
+
+def _located(
+    frames: NDArray[np.uint8], first: int, last: int, before: Cells, after: Cells, settled: Mask
+) -> Replacement:
+    """Which frames between two looks have the old content, and which the new."""
+    changed = (np.abs(after - before).max(-1) > DIFFERS) & settled
+    between = frames[first : last + 1][:, changed].astype(np.int16)  # (n, cells, 3)
+    whole = np.abs(after - before)[changed].max(-1)
+    to_old = np.abs(between - before[changed]).max(-1)
+    to_new = np.abs(between - after[changed]).max(-1)
+    done = (to_old > to_new).mean(1)
+    moved = to_old.mean(1) / whole.mean()
+    middle = first + int(np.argmax(done >= 0.5))
+    begun = first + max(0, int(np.argmax(moved > 0.12)) - 1)
+    ended = first + len(done) - 1 - int(np.argmax((to_new.mean(1) / whole.mean())[::-1] > 0.12)) + 1
+    ended = min(last, max(ended, middle))
+    is_cut = ended - begun <= 2
+    halfway = np.minimum(to_old, to_new)[middle - first] > 0.25 * whole
+    return Replacement(min(begun, middle), middle, ended, is_cut, bool(halfway.mean() > 0.4))

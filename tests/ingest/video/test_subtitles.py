@@ -1,0 +1,162 @@
+"""Known answers on subtitles of every make: what is said, and when."""
+
+from pathlib import Path
+
+import pytest
+
+from aria_docs.ingest.video import subtitles
+from aria_docs.ingest.video.clip import TextTrack
+from aria_docs.media import Cue
+
+STAMPED = "1\n00:00:01,000 --> 00:00:02,000\n"
+
+
+def said(cues: tuple[Cue, ...]) -> list[tuple[float, float, str]]:
+    return [(cue.start_s, cue.end_s, cue.text) for cue in cues]
+
+
+def beside(folder: Path, name: str, data: bytes | str, *, duration_s: float = 20.0) -> subtitles.Words:
+    (folder / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+    return subtitles.sidecar(folder / "film.mp4", duration_s=duration_s, fps=25.0)
+
+
+def test_a_missing_empty_line_swallows_nothing() -> None:
+    text = (
+        "1\n00:00:01,000 --> 00:00:02,000\nIn 1984\n"
+        "12\n00:00:03,000 --> 00:00:04,000\n7\n\n"
+        "13\n00:00:05.000 --> 00:00:06.000\nend"
+    )
+    assert said(subtitles.parse(text)) == [(1, 2, "In 1984"), (3, 4, "7"), (5, 6, "end")]
+
+
+def test_rolling_captions_say_everything_once() -> None:
+    """As a site's own captions are fetched: two lines, of which the upper one was the lower one before."""
+    found = subtitles.parse(
+        "WEBVTT\n\n00:00:01.000 --> 00:00:02.990\n \nwe<00:00:01.400><c> sail</c>\n\n"
+        "00:00:02.990 --> 00:00:03.000\nwe sail\n \n\n"
+        "00:00:03.000 --> 00:00:04.990\nwe sail\nat<00:00:03.500><c> nine</c>\n\n"
+        "00:00:04.990 --> 00:00:05.000\nat nine\n \n\n"
+        "00:00:05.000 --> 00:00:07.000\nat nine\nfrom the old harbour"
+    )
+    assert said(found) == [(1, 2.99, "we sail"), (3, 4.99, "at nine"), (5, 7, "from the old harbour")]
+
+
+def test_who_says_a_thing_twice_has_said_it_twice() -> None:
+    cues = [Cue(i * 2.0, i * 2.0 + 2, text) for i, text in enumerate(["No.", "No.", "a", "b", "c", "d", "e", "f", "g"])]
+    assert subtitles.unrolled(cues) == tuple(cues)
+
+
+@pytest.mark.parametrize("late_h", [1, 10])
+def test_a_film_that_begins_at_a_later_hour(tmp_path: Path, late_h: int) -> None:
+    words = beside(tmp_path, "film.srt", f"1\n{late_h:02}:00:01,000 --> {late_h:02}:00:02,000\nsaid")
+    assert said(words.cues) == [(1, 2, "said")] and words.note is not None and "film.srt" in words.note
+
+
+def test_subtitles_of_a_longer_cut_keep_their_times(tmp_path: Path) -> None:
+    words = beside(tmp_path, "film.srt", STAMPED + "said\n\n2\n01:10:00,000 --> 01:10:01,000\nlate")
+    assert said(words.cues) == [(1, 2, "said"), (4200, 4201, "late")] and words.note is None
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1252", "Où est « l’été » ? – 5 €"),
+        ("cp1252", "¿Dónde está el niño?"),
+        ("cp1250", "Stary wóz stoi, żółta łódź płynie"),
+        ("cp1250", "Příliš žluťoučký kůň úpěl"),
+        ("cp1251", "Привет, как дела? Белая птица смотрит"),
+        ("cp1253", "Το παλιό κάρο στέκεται στην αυλή"),
+        ("cp1254", "Eski araba duruyor, şimdi güneş ışığı"),
+        ("shift_jis", "これはテストです。白い鳥がいます"),
+        ("gb18030", "白色的鸟看着周围，帽子有各种颜色"),
+        ("big5", "舊馬車停在院子裡"),
+        ("euc_kr", "하얀 새가 주위를 둘러본다"),
+        ("utf-16-le", "no byte order mark"),
+        ("utf-16", "one byte order mark"),
+        ("utf-8-sig", "Ünïcödé"),
+    ],
+)
+def test_letters_of_every_encoding(encoding: str, text: str) -> None:
+    assert [cue.text for cue in subtitles.parse(subtitles.decoded((STAMPED + text).encode(encoding)))] == [
+        " ".join(text.split())
+    ]
+
+
+TTML = (
+    '<tt xmlns="http://www.w3.org/ns/ttml"><body><div>'
+    '<p begin="00:00:01.000" end="00:00:02.000">said</p></div></body></tt>'
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("film.ass", "[Events]\nFormat: Layer, Start\nDialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,{\\i1}said"),
+        ("film.de.sub", "{25}{50}said"),
+        ("film.smi", "<SAMI><BODY><SYNC Start=1000><P>said<SYNC Start=2000><P>&nbsp;</BODY></SAMI>"),
+        ("film.sbv", "0:00:01.000,0:00:02.000\nsaid\n"),
+        ("film.ttml", TTML),
+    ],
+)
+def test_formats_that_players_read(tmp_path: Path, name: str, text: str) -> None:
+    assert said(beside(tmp_path, name, text).cues) == [(1, 2, "said")]
+
+
+@pytest.mark.parametrize("name", ["film.srt", "film.ass", "film.sub"])
+def test_a_file_without_subtitles_is_named(tmp_path: Path, name: str) -> None:
+    words = beside(tmp_path, name, b"\0\0\x01\xba pictures of text" if name == "film.sub" else "notes on the film")
+    assert words == subtitles.Words((), f"{name} holds no subtitles that can be read")
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["film.en.sdh.srt"], "film.en.sdh.srt"),
+        (["film.en.forced.srt", "film.en.srt"], "film.en.srt"),
+        (["film.en.sdh.srt", "film.fr.srt"], "film.fr.srt"),
+        (["film.English.vtt", "film.part2.final.srt"], "film.English.vtt"),
+        (["film.de.srt", "film.srt"], "film.srt"),
+        (["film.de.srt", "film.en.default.srt"], "film.en.default.srt"),
+        (["Subs/film.en.srt"], "Subs/film.en.srt"),
+        (["film.chapters.vtt", "film2.srt", "other.srt"], None),
+    ],
+)
+def test_names_beside_a_film(tmp_path: Path, names: list[str], expected: str | None) -> None:
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = subtitles.in_folder(str(tmp_path)).get("film")
+    assert found == (str(tmp_path / expected) if expected else None)
+
+
+def test_what_an_export_wrote_is_not_what_is_said(tmp_path: Path) -> None:
+    (tmp_path / "film.vtt").write_text("WEBVTT\n\n00:00.000 --> 00:05.000\nScene 1\n")
+    assert "film" in subtitles.in_folder(str(tmp_path))
+    (tmp_path / "manifest.json").write_text(
+        '{"format": "chapters", "files": [{"file": "film.vtt", "source": "film.mp4"}]}'
+    )
+    assert subtitles.in_folder(str(tmp_path)) == {}
+
+
+def lines(*texts: str) -> tuple[tuple[float, float, str], ...]:
+    return tuple((float(i), i + 0.5, text) for i, text in enumerate(texts))
+
+
+@pytest.mark.parametrize(
+    ("tracks", "expected"),
+    [
+        ([TextTrack(lines("SIGN"), chosen=True, forced=True), TextTrack(lines("a", "b"))], "a"),
+        ([TextTrack(lines("SIGN"), "en"), TextTrack(lines("a", "b", "c", "d"), "en")], "a"),
+        ([TextTrack(lines("a", "b"), "en"), TextTrack(lines("x", "y"), "fr", chosen=True)], "x"),
+        ([TextTrack(lines("as I shot this"), "en", chosen=True, aside=True), TextTrack(lines("a"), "en")], "a"),
+    ],
+)
+def test_the_track_that_says_all(tracks: list[TextTrack], expected: str) -> None:
+    full, _ = subtitles._tracks(tracks)
+    assert full is not None and full.lines[0][2] == expected
+
+
+def test_what_is_written_can_be_read_again() -> None:
+    cues = (Cue(1.5, 3.25, "Où est-il ?", "speech"), Cue(3700.0, 3701.0, "5 > 3 & 2", "speech"))
+    for form in ("srt", "vtt"):
+        assert said(subtitles.parse(subtitles.write(cues, form=form))) == said(cues)

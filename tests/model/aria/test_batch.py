@@ -1,0 +1,174 @@
+"""Continuous batching: whoever asks whenever, each answer is what it is alone, and slots are seldom empty."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from aria_docs.errors import ModelError
+from aria_docs.model.chat_model import Question, Reply
+
+torch = pytest.importorskip("torch")
+from aria_docs.model.aria import batch as batches  # noqa: E402
+from aria_docs.model.aria.batch import Batch, Job  # noqa: E402
+from aria_docs.model.aria.model import AriaModel, Seen  # noqa: E402
+from tests.model.aria.conftest import Loaded, frame, page  # noqa: E402
+
+
+def question(length: int, text: str = "What is shown?") -> Question:
+    """Answered in about so many tokens: random weights end no string by themselves."""
+    return Question(text, json.dumps({"type": "string", "minLength": length, "maxLength": length}), 400)
+
+
+CONTEXTS = [[page(1)], [frame(2), frame(3)], [page(4, landscape=True)], [page(5)], [frame(6)]]
+QUESTIONS = [question(5), question(60), question(17, "How many?")]
+
+
+def alone(loaded: Loaded) -> list[Reply]:
+    """One question after the other, of one context after the other."""
+    model = AriaModel(loaded, slots=1)
+    return [model.ask([(model.open(shown), one)])[0] for shown in CONTEXTS for one in QUESTIONS]
+
+
+def test_answers_of_many_threads_are_those_of_one_after_the_other(loaded: Loaded) -> None:
+    model = AriaModel(loaded, slots=4)
+
+    def ask(number: int) -> Reply:
+        context = model.open(CONTEXTS[number // len(QUESTIONS)])
+        (reply,) = model.ask([(context, QUESTIONS[number % len(QUESTIONS)])])
+        context.close()
+        return reply
+
+    with ThreadPoolExecutor(7) as pool:
+        replies = list(pool.map(ask, range(len(CONTEXTS) * len(QUESTIONS))))
+    expected = alone(loaded)
+    assert [reply.text for reply in replies] == [reply.text for reply in expected]
+    assert len({reply.text for reply in expected}) > 10
+    assert model.batch.is_idle
+    assert model.batch.n_busy > 1.5 * model.batch.n_steps, "they were written side by side"
+
+
+def test_where_memory_is_short_keys_are_let_go_and_answers_stay_the_same(loaded: Loaded) -> None:
+    model = AriaModel(loaded, slots=4)
+    contexts = [model.open(shown) for shown in CONTEXTS]
+    one = max(context.n_bytes for context in contexts if isinstance(context, Seen))
+    model.batch._room = one
+    replies = model.ask([(context, asked) for context in contexts for asked in QUESTIONS])
+    assert [reply.text for reply in replies] == [reply.text for reply in alone(loaded)]
+    held = [context for context in contexts if isinstance(context, Seen) and context.prefix is not None]
+    assert sum(context.n_bytes for context in held) <= one
+    again = model.ask([(context, QUESTIONS[0]) for context in contexts])
+    assert [reply.text for reply in again] == [reply.text for reply in replies[:: len(QUESTIONS)]]
+
+
+def test_sixty_pages_of_very_different_lengths_keep_the_slots_busy(loaded: Loaded) -> None:
+    """Batches of 8 that wait for their longest answer, as they were before, would be busy for half of the time."""
+    lengths = [14, 52, 27, 110, 30, 15, 85, 19, 38, 60] * 6
+    model = AriaModel(loaded, slots=8)
+    contexts = [model.open([page(1 + number % 7)]) for number in range(60)]
+    with ThreadPoolExecutor(20) as pool:
+        asked = [pool.submit(model.ask, [(context, question(n))]) for context, n in zip(contexts, lengths, strict=True)]
+        replies = [each.result()[0] for each in asked]
+    written = [reply.output_tokens or 0 for reply in replies]
+    waiting = sum(written) / sum(8 * max(written[at : at + 8]) for at in range(0, 60, 8))
+    assert waiting < 0.6
+    assert model.batch.busy >= 0.85
+    one_by_one = AriaModel(loaded, slots=1)
+    for number in range(0, 60, 9):
+        (expected,) = one_by_one.ask([(one_by_one.open([page(1 + number % 7)]), question(lengths[number]))])
+        assert replies[number].text == expected.text
+
+
+def test_while_answers_are_written_a_context_is_read_in_short_pieces(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "BETWEEN", 40)
+    model = AriaModel(loaded, slots=2)
+    order: list[str] = []
+    model.ask(
+        [(model.open([page(1)]), question(10)), (model.open([page(2)]), question(90))],
+        told=lambda count: order.append("token" if count else "piece"),
+    )
+    del order[:]
+    cycle = model.batch._cycle
+
+    def watched() -> bool:
+        order.append("|")
+        return cycle()
+
+    monkeypatch.setattr(model.batch, "_cycle", watched)
+    jobs = [(model.open([page(number)]), question(30 + 40 * number)) for number in (1, 2, 3, 4, 5, 6)]
+    model.ask(jobs, told=lambda count: order.append("token" if count else "piece"))
+    cycles = " ".join(order).split("|")
+    assert any("token" in cycle and "piece" in cycle for cycle in cycles)
+    assert all(cycle.count("piece") <= 1 for cycle in cycles[2:]), "one piece between two steps"
+
+
+class Steps:
+    """Writes a token of each answer; those in `broken` fail."""
+
+    def __init__(self, broken: set[int]) -> None:
+        self.broken = broken
+
+    def take(self, writings: Any) -> None:
+        if any(writing.number in self.broken for writing in writings):
+            raise MemoryError("too much")
+        for writing in writings:
+            writing.written.append(1)
+
+
+class Writing:
+    def __init__(self, number: int, length: int) -> None:
+        self.number, self.length, self.written = number, length, list[int]()
+
+    @property
+    def done(self) -> bool:
+        return len(self.written) >= self.length
+
+
+class Context:
+    n_bytes, prefix = 1, None
+
+
+def made(broken: set[int] = frozenset(), unreadable: set[int] = frozenset(), **options: Any) -> tuple[Batch, list[Job]]:  # type: ignore[assignment]
+    contexts = [Context() for _ in range(5)]
+
+    def reading(context: Any, between: int | None) -> Iterator[int]:
+        if contexts.index(context) in unreadable:
+            raise ModelError("no such picture")
+        yield 1
+        context.prefix = object()
+
+    def translate(error: Exception) -> ModelError | None:
+        return ModelError(str(error)) if isinstance(error, MemoryError) else None
+
+    batch = Batch(Steps(broken), reading, slots=3, room=None, translate=translate)  # type: ignore[arg-type]
+    jobs = [
+        Job(context, lambda _, number=number: Writing(number, 3 + number), lambda _: None)  # type: ignore[misc,arg-type]
+        for number, context in enumerate(contexts)
+    ]
+    return batch, jobs
+
+
+@pytest.mark.parametrize("failing", [{"broken": {3}}, {"unreadable": {3}}])
+def test_a_question_that_fails_costs_itself_alone(failing: dict[str, set[int]]) -> None:
+    batch, jobs = made(**failing)
+    batch.serve(jobs)
+    assert [number for number, job in enumerate(jobs) if job.error] == [3]
+    assert [len(job.writing.written) for job in jobs if job.writing and not job.error] == [3, 4, 5, 7]
+    assert batch.is_idle
+
+
+def test_a_defect_is_raised_where_it_was_asked_and_others_go_on() -> None:
+    batch, jobs = made()
+    jobs[3].start = lambda _: 1 / 0  # type: ignore[assignment,return-value]
+    with ThreadPoolExecutor(5) as pool:
+        served = [pool.submit(batch.serve, [job]) for job in jobs]
+        errors = [each.exception(timeout=20) for each in served]
+    assert any(isinstance(error, ZeroDivisionError) for error in errors)
+    assert sum(job.over for job in jobs) + sum(error is not None for error in errors) >= 5
+    assert batch.is_idle
