@@ -172,9 +172,9 @@ def run(
     choice, options = _options(
         engine=engine, model=model, revision=revision, device=device, adapter=adapter, servers=server,
         profile=profile, resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per,
-        quantize=quantize, kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model,
-        ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout, force=force,
-        retry_failed=retry_failed, debug=debug,
+        quantize=quantize, kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group,
+        speech=speech_model, ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout,
+        force=force, retry_failed=retry_failed, debug=debug,
     )  # fmt: skip
     if shard:
         options = replace(options, shard=parse_shard(shard))
@@ -252,9 +252,9 @@ def schedule(
     _, options = _options(
         engine=engine, model=model, revision=revision, device=device, adapter=adapter, servers=server,
         profile=profile, resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per,
-        quantize=quantize, kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model,
-        ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout, force=False,
-        retry_failed=False, debug=debug,
+        quantize=quantize, kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group,
+        speech=speech_model, ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout,
+        force=False, retry_failed=False, debug=debug,
     )  # fmt: skip
     from aria_docs.flows.schedule import serve
 
