@@ -174,8 +174,7 @@ def run(
         profile=profile, resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per,
         quantize=quantize, kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group,
         speech=speech_model, ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout,
-        force=force,
-        retry_failed=retry_failed, debug=debug,
+        force=force, retry_failed=retry_failed, debug=debug,
     )  # fmt: skip
     if shard:
         options = replace(options, shard=parse_shard(shard))
@@ -257,8 +256,7 @@ def schedule(
         profile=profile, resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per,
         quantize=quantize, kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group,
         speech=speech_model, ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout,
-        force=False,
-        retry_failed=False, debug=debug,
+        force=False, retry_failed=False, debug=debug,
     )  # fmt: skip
     from aria_docs.flows.schedule import serve
 
