@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from aria_docs import cli_adapt
 from aria_docs.credentials import without_credentials
-from aria_docs.errors import AriaDocsError, UsageError
+from aria_docs.errors import AriaDocsError, EngineError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.add_typer(cli_adapt.app)
 
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files and folders; folders are walked deeply.")]
 Db = Annotated[Path, typer.Option("--db", metavar="FILE", help="The database; made where it does not exist.")]
@@ -54,6 +56,9 @@ Revision = Annotated[
 Device = Annotated[
     str | None,
     typer.Option(metavar="DEVICE", help="Where Aria runs: cpu, cuda or cuda:1. [default: the first card, else cpu]"),
+]
+Adapter = Annotated[
+    str | None, typer.Option(metavar="DIR", help="A LoRA adapter for Aria's weights, as aria-docs adapt train makes.")
 ]
 Server = Annotated[
     list[str] | None,
@@ -107,7 +112,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks, and what 
 _FORMAT_OF: dict[str, Literal["csv", "json", "parquet", "markdown"]] = {
     ".csv": "csv", ".json": "json", ".parquet": "parquet", ".md": "markdown",
 }  # fmt: skip
-_NOTHING = "no PDF and no video was found there: name a file or folder that holds some"
+_NOTHING = "no PDF, image or video was found there: name a file or folder that holds some"
 
 
 @app.command()
@@ -128,6 +133,7 @@ def run(
     model: Model = None,
     revision: Revision = None,
     device: Device = None,
+    adapter: Adapter = None,
     server: Server = None,
     profile: Profile = None,
     resolution: Resolution = None,
@@ -158,20 +164,23 @@ def run(
     """Read what is new, changed, or failed for a reason that may pass, and store it."""
     from aria_docs import progress
     from aria_docs.ingest.shards import parse_shard
-    from aria_docs.run.pending import plan
+    from aria_docs.run.pending import holds_any, plan
     from aria_docs.run.run import Run
 
     shown: progress.Bars | progress.Lines = progress.Bars() if sys.stderr.isatty() else progress.Lines()
     keeper = _keeper(db, spool, shard=shard, say=shown.say)
     choice, options = _options(
-        engine=engine, model=model, revision=revision, device=device, servers=server, profile=profile,
-        resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per, quantize=quantize,
-        kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model,
-        ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout, force=force,
+        engine=engine, model=model, revision=revision, device=device, adapter=adapter, servers=server,
+        profile=profile, resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per,
+        quantize=quantize, kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group,
+        speech=speech_model, ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout,
+        force=force,
         retry_failed=retry_failed, debug=debug,
     )  # fmt: skip
     if shard:
         options = replace(options, shard=parse_shard(shard))
+    if not keeper.path.exists() and not holds_any(paths):  # before anything is made
+        raise UsageError(_NOTHING)
     if dry_run:
         _end_of_plan(plan(paths, keeper, options), as_json=as_json)
     if prefect:
@@ -221,6 +230,7 @@ def schedule(
     model: Model = None,
     revision: Revision = None,
     device: Device = None,
+    adapter: Adapter = None,
     server: Server = None,
     profile: Profile = None,
     resolution: Resolution = None,
@@ -243,10 +253,11 @@ def schedule(
 ) -> None:
     """Serve the flows on a schedule, until interrupted; each run reads what is new or changed."""
     _, options = _options(
-        engine=engine, model=model, revision=revision, device=device, servers=server, profile=profile,
-        resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per, quantize=quantize,
-        kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model,
-        ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout, force=False,
+        engine=engine, model=model, revision=revision, device=device, adapter=adapter, servers=server,
+        profile=profile, resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per,
+        quantize=quantize, kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group,
+        speech=speech_model, ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout,
+        force=False,
         retry_failed=False, debug=debug,
     )  # fmt: skip
     from aria_docs.flows.schedule import serve
@@ -304,7 +315,7 @@ def export(
     db: Db,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where the files are written.")],
     form: Annotated[
-        Literal["csv", "parquet", "xlsx", "chapters", "edl", "otio", "clips", "thumbnails", "sheets"],
+        Literal["csv", "parquet", "xlsx", "markdown", "chapters", "edl", "otio", "clips", "thumbnails", "sheets"],
         typer.Option("--format", help="The first three are of tables (csv of scenes too), the others of videos."),
     ] = "csv",
     stacked: Annotated[
@@ -358,8 +369,9 @@ def read(
 ) -> None:
     """Read one file without a database and print what was read."""
     from aria_docs.document import read as read_file
-    from aria_docs.progress import failure_line, printable
+    from aria_docs.progress import failure_line
     from aria_docs.run.recipes import read_passwords
+    from aria_docs.text_table import printable
 
     passwords = read_passwords(password_file) if password_file else ()
     document = read_file(file, pages=pages, passwords=passwords, ocr=ocr, timeout_s=timeout)
@@ -450,6 +462,7 @@ def _options(
     model: str | None,
     revision: str | None,
     device: str | None,
+    adapter: str | None,
     servers: list[str] | None,
     profile: str | None,
     resolution: Literal["medium", "high", "ultra"] | None,
@@ -478,7 +491,15 @@ def _options(
     from aria_docs.run.recipes import Options, parse_pages, parse_tasks, read_passwords
 
     own_task = None if schema is None else load_schema(schema, per=per).name
-    choice = choose(engine, model=model, revision=revision, device=device, servers=servers or (), profile=profile)
+    choice = choose(
+        engine,
+        model=model,
+        revision=revision,
+        device=device,
+        servers=servers or (),
+        profile=profile,
+        adapter=adapter,
+    )
     return choice, Options(
         engine=choice.engine,
         model=choice.model,
@@ -486,6 +507,7 @@ def _options(
         device=device,
         profile=choice.profile,
         context=choice.context,
+        adapter=choice.adapter,
         servers=tuple(servers or ()),
         request_timeout_s=request_timeout,
         resolution=resolution,
@@ -560,13 +582,18 @@ def _end_of_plan(plan: Plan, *, as_json: bool) -> None:
 
 def _end(outcome: Outcome, db: Path | None, spool: Path | None, as_json: bool) -> None:
     """Says how the run ended, and exits with the status of that."""
+    from aria_docs.text_table import printable
+
     if as_json:
         where = {"db": str(db)} if db else {"spool": str(spool)}
         typer.echo(json.dumps(asdict(outcome) | where, indent=2))
     else:
         counts = f"{outcome.n_read} files read, {outcome.n_skipped} done before, {outcome.n_failed} failed"
+        counts += f", {outcome.n_partial} read in part" if outcome.n_partial else ""
         ignored = f", {outcome.n_ignored} of other kinds ignored" if outcome.n_ignored else ""
         elsewhere = f", {outcome.n_elsewhere} of other shards" if outcome.n_elsewhere else ""
+        for line in outcome.partial_lines():
+            typer.echo(printable(line), err=True)
         parts = f"{outcome.n_parts} parts in {outcome.seconds:.1f} s"
         typer.echo(f"{counts}{elsewhere}{ignored}; {parts} → {db or spool}", err=True)
         if spool:
@@ -575,7 +602,7 @@ def _end(outcome: Outcome, db: Path | None, spool: Path | None, as_json: bool) -
             typer.echo(f"why: aria-docs status --db {shlex.quote(str(db))}", err=True)
     if outcome.interrupted:
         typer.echo("interrupted: what was finished is kept, and the same command reads the rest", err=True)
-        raise typer.Exit(130)
+        raise typer.Exit(_interrupts.status)
     if outcome.n_files == outcome.n_elsewhere == 0:
         raise UsageError(_NOTHING)
     raise typer.Exit(1 if outcome.n_failed else 0)
@@ -585,9 +612,33 @@ def _command() -> str:
     return without_credentials(shlex.join(["aria-docs", *sys.argv[1:]]))
 
 
+class _Interrupts:
+    """What ^C and SIGTERM do: the first ends the work, and what is finished is stored; a second one is answered with
+    a line; a third ends the process where it stands."""
+
+    def __init__(self) -> None:
+        self.n, self.status = 0, 130
+
+    def __call__(self, number: int, _: object) -> None:
+        self.n += 1
+        if self.n == 1:
+            self.status = 128 + number
+            raise KeyboardInterrupt
+        if self.n == 2:
+            os.write(2, b"aria-docs: storing what is finished; once more ends at once\n")
+        else:
+            os.write(2, b"aria-docs: ended at once; what was stored before is kept\n")
+            os._exit(self.status)
+
+
+_interrupts = _Interrupts()
+
+
 def main() -> None:
     """Entry of the `aria-docs` command."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's stop keeps what is finished too
+    for number in (signal.SIGINT, signal.SIGTERM):  # a service manager's stop keeps what is finished too
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and a shell's & leave it
+            signal.signal(number, _interrupts)
     if "--debug" not in sys.argv:
         sys.excepthook = lambda kind, error, _: typer.echo(
             f"aria-docs: {kind.__name__}: {error} (a defect: --debug says where)", err=True
@@ -599,7 +650,7 @@ def main() -> None:
         sys.exit(typer.main.get_command(app)(standalone_mode=False))
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("aria-docs: interrupted", err=True)
-        sys.exit(130)
+        sys.exit(_interrupts.status)
     except typer.TyperException as error:
         typer.echo(f"aria-docs: {error.format_message()} (see aria-docs --help)", err=True)
         sys.exit(2)
@@ -607,4 +658,4 @@ def main() -> None:
         if "--debug" in sys.argv:
             traceback.print_exception(error)
         typer.echo(f"aria-docs: {error}", err=True)
-        sys.exit(2 if isinstance(error, UsageError) else 1)
+        sys.exit(2 if isinstance(error, UsageError) else 3 if isinstance(error, EngineError) else 1)

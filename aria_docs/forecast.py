@@ -193,3 +193,51 @@ def _whole(budget: Budget, parts: Sequence[Part]) -> Mode | None:
 
 def _plural(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Widths:
+    """Of a decoder, as its config has them: what a training step's memory follows from."""
+
+    layers: int
+    hidden: int
+    vocabulary: int
+    experts: int
+    active: int
+    expert_width: int
+    shared: int
+
+
+ARIA_WIDTHS = Widths(28, 2560, 100_352, 64, 6, 1664, 2)
+
+
+def training_bytes(
+    widths: Widths,
+    *,
+    weights: int,
+    trained: int,
+    experts_too: bool,
+    lessons: int,
+    tokens: int,
+    checkpointing: bool = True,
+    bytes_a_number: int = 2,
+) -> int:
+    """What the hungriest step of training a LoRA takes at most.
+
+    weights:      bytes of the network, as it is loaded; trained: numbers of the adapter, in float32 with a gradient and
+                  two moments each.
+    lessons:      side by side in one pass, each of so many tokens.
+    experts_too:  then a layer's stacks stand there once more, adapted, and once as their gradient.
+
+    Of the passes' own: every layer's input (with checkpointing; else all that a layer computes), and once what one
+    layer computes forwards and backwards: k rows of each token through the experts, and attention's and the shared
+    experts' rows. Logits are made in stretches (losses.py).
+    """
+    rows, number = lessons * tokens, bytes_a_number
+    routed = widths.active * (2 * widths.hidden + 3 * widths.expert_width)
+    dense = 12 * widths.hidden + 3 * widths.shared * widths.expert_width
+    layer = rows * (routed + dense) * number
+    kept = rows * widths.hidden * number * widths.layers if checkpointing else layer * widths.layers
+    stacks = 3 * widths.experts * widths.hidden * widths.expert_width * number * 2 if experts_too else 0
+    logits = 3 * min(rows, 1_024) * widths.vocabulary * 4
+    return weights + 16 * trained + kept + 2 * layer + stacks + logits + WORK_BYTES

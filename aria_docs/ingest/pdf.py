@@ -120,7 +120,7 @@ class Document:
         self._handle = handle
         self._ocr, self._apart = ocr, apart
         self._last: tuple[int, _Read] | None = None
-        self.info = _info(path, handle)
+        self.info = self._info()
 
     def __enter__(self) -> Self:
         return self
@@ -131,6 +131,9 @@ class Document:
     def close(self) -> None:
         """Let go of the file."""
         self._handle.close()
+
+    def _info(self) -> DocumentInfo:
+        return _info(self.path, self._handle)
 
     def sizes(self) -> list[tuple[float, float]]:
         """(width, height) of every page, in points as displayed. Raises Damaged."""
@@ -147,20 +150,19 @@ class Document:
         What the page shows and its text layer lacks is read from its picture if there is an OCR reader; else the page
         has a note that begins with NO_TEXT. Raises Damaged.
         """
+        found = self._scanned(number, *self._text_of(number))
+        self._last = number, found
+        return found.page
+
+    def _text_of(self, number: int) -> tuple[TextLayer, tuple[float, float]]:
+        """The text layer of a page, and its size in points."""
         from aria_docs.ingest.mupdf import ERRORS
 
         with self._open(number) as handle:
             try:
-                layer = self._layer(handle)
+                return read_layer(handle), (handle.rect.width, handle.rect.height)
             except ERRORS as e:
                 raise self._damaged(number, e) from e
-            size_pt = handle.rect.width, handle.rect.height
-        found = self._scanned(number, layer, size_pt)
-        self._last = number, found
-        return found.page
-
-    def _layer(self, handle: Any) -> TextLayer:
-        return read_layer(handle)
 
     def _scanned(self, number: int, layer: TextLayer, size_pt: tuple[float, float]) -> _Read:
         """The page with what is read of its pictures."""
@@ -255,9 +257,7 @@ class Document:
 
     def with_tables(self, page: Page) -> Page:
         """The page with its table candidates, and with a note where it was too crowded for the full search."""
-        from aria_docs.ingest.mupdf import ERRORS
         from aria_docs.ingest.scans.tables import find_in_scan
-        from aria_docs.ingest.tables.candidates import find
 
         if self._last is None or self._last[0] != page.number:
             self.page(page.number)
@@ -265,19 +265,26 @@ class Document:
         found = self._last[1]
         candidates: list[TableCandidate] = []
         notes = [page.note]
-        with self._open(page.number) as handle:
-            try:
-                for placed in found.scans:
-                    tables, note = find_in_scan(placed.scan)
-                    candidates += [_moved(table, placed) for table in tables]
-                    notes.append(note)
-                if not any(placed.whole for placed in found.scans):
-                    tables, note = find(handle, replace(page, words=found.layer.words))
-                    candidates += tables
-                    notes.append(note)
-            except ERRORS as e:
-                raise self._damaged(page.number, e) from e
+        for placed in found.scans:
+            tables, note = find_in_scan(placed.scan)
+            candidates += [_moved(table, placed) for table in tables]
+            notes.append(note)
+        if not any(placed.whole for placed in found.scans):
+            tables, note = self._find_in_layer(page.number, replace(page, words=found.layer.words))
+            candidates += tables
+            notes.append(note)
         return replace(page, candidates=tuple(candidates), note=one_note(*notes))
+
+    def _find_in_layer(self, number: int, page: Page) -> tuple[tuple[TableCandidate, ...], str | None]:
+        """The tables of the text layer, and why they may not be all."""
+        from aria_docs.ingest.mupdf import ERRORS
+        from aria_docs.ingest.tables.candidates import find
+
+        with self._open(number) as handle:
+            try:
+                return find(handle, page)
+            except ERRORS as e:
+                raise self._damaged(number, e) from e
 
     def render(self, number: int, *, long_edge_px: int) -> NDArray[np.uint8]:
         """The page as displayed: RGB, shape (height, width, 3), its longer side `long_edge_px` long. Raises Damaged."""

@@ -17,9 +17,9 @@ from aria_docs.bidi import in_reading_order
 from aria_docs.ingest.dingbats import as_shown
 from aria_docs.ingest.forms import fields_of, in_fields, with_fields
 from aria_docs.ingest.pdf_text import NO_LINES, Line, PageText, clean, page_text
-from aria_docs.ingest.turns import is_mirrored, quarters_upright, turn
 from aria_docs.ingest.words import mend
 from aria_docs.media import Box, FormField, Word
+from aria_docs.turns import is_mirrored, quarters_upright, turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aria_docs.report import html, source_page
-from aria_docs.report.content import Overview, Source, read_contents, read_overview, searchable
+from aria_docs.report.content import Overview, Source, read_contents, read_overview
 from aria_docs.report.folder import Folder
 from aria_docs.report.overview import Making, overview_page
-from aria_docs.report.search import Searched, side_files
+from aria_docs.report.review import REVIEW, review_page
+from aria_docs.report.search import Searched, searchable, side_files
 from aria_docs.report.source_page import Artist, Place
 
 if TYPE_CHECKING:
@@ -110,12 +111,14 @@ class _Index:
         self._next_s = now_s + max(_REWRITE_S, took_s / _REWRITE_SHARE)
 
     def finish(self, store: Store) -> None:
-        """The whole overview, and the side files of its search."""
+        """The whole overview, the side files of its search, and the page of what is worth a look."""
         searched = Searched()
         texts = side_files(searchable(store, self._overview.sources), searched)
         sides = [self._site.put(f"search/{n}.html", html.side(text)) for n, text in enumerate(texts)]
-        page = overview_page(self._overview, self._site, searched=searched, sides=sides)
-        self._site.finished(_OVERVIEW, "", [*sides, self._site.put(INDEX, page)])
+        review, n_doubts = review_page(store, self._site)
+        files = [*sides, self._site.put(REVIEW, review)]
+        page = overview_page(self._overview, self._site, searched=searched, sides=sides, n_doubts=n_doubts)
+        self._site.finished(_OVERVIEW, "", [*files, self._site.put(INDEX, page)])
 
 
 def _fingerprints(overview: Overview, store: Store, *, pictures: bool) -> dict[str, tuple[str, ...]]:

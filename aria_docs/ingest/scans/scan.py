@@ -19,8 +19,8 @@ from aria_docs.ingest.pdf_text import Line, PageText, clean, page_text
 from aria_docs.ingest.scans.picture import ink, patches, rulings, skew_degrees, turned
 from aria_docs.ingest.scans.reader import IDEOGRAPH, OcrLine, OcrWord
 from aria_docs.ingest.tables.lines import is_value
-from aria_docs.ingest.turns import turn
 from aria_docs.media import Word
+from aria_docs.turns import turn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

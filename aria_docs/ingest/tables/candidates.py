@@ -31,7 +31,7 @@ from aria_docs.ingest.tables.lines import (
 from aria_docs.ingest.tables.number_block import number_blocks
 from aria_docs.ingest.tables.open_table import open_table
 from aria_docs.ingest.tables.upright import level
-from aria_docs.ingest.turns import quarters_upright, turn
+from aria_docs.turns import quarters_upright, turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

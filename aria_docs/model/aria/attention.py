@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
 import torch
 
+MATH = "torch's math"
 Name = Literal["flash_attention_3", "flash_attention_2", "sdpa"]
 
 # Up to so many queries torch's flash kernel for CPUs takes 4 times as long in bfloat16 as two products do (one query of
@@ -43,6 +45,48 @@ def choose(device: torch.device, dtype: torch.dtype) -> Name:
     if capability[0] == 9 and is_flash_attn_3_available() and _gives_sums("flash_attention_3"):
         return "flash_attention_3"
     return "flash_attention_2" if capability >= (8, 0) and is_flash_attn_2_available() else "sdpa"
+
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """What computes attention, by name: in the vision tower, while contexts are read, and in a step of answers."""
+
+    tower: str
+    prefill: str
+    decode: str
+
+    def __str__(self) -> str:
+        return f"attention: tower {self.tower}, prefill {self.prefill}, decode {self.decode}"
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether any of them is PyTorch's math kernel, which writes all scores to memory: never meant on a card."""
+        return MATH in (self.tower, self.prefill, self.decode)
+
+
+def kernels(device: torch.device, dtype: torch.dtype, *, tower: tuple[int, int], recorded: bool) -> Kernels:
+    """What runs on this device.
+
+    tower:     heads of the vision tower and their width; `sdpa` chooses by them.
+    recorded:  whether steps of answers are recorded: their own few keys are then multiplied as matrices.
+    """
+    name = choose(device, dtype)
+    if device.type == "cpu":
+        few = "two products" if dtype == torch.bfloat16 else "torch's flash for CPUs"
+        return Kernels("torch's flash for CPUs", "torch's flash for CPUs", few)
+    half = dtype in (torch.bfloat16, torch.float16)
+    contexts = name if name != "sdpa" else "torch's flash" if half else "torch's memory-efficient"
+    own = f"{contexts} for contexts, two products for answers" if recorded else contexts
+    return Kernels(contexts if name != "sdpa" else _chosen_by_sdpa(device, dtype, *tower), contexts, own)
+
+
+def _chosen_by_sdpa(device: torch.device, dtype: torch.dtype, heads: int, width: int) -> str:
+    """Asked of torch with numbers of that shape: it chooses by width, type and card."""
+    one = torch.empty((1, heads, 64, width), dtype=dtype, device=device)
+    asked = torch.backends.cuda.SDPAParams(one, one, one, None, 0.0, False, False)
+    if torch.backends.cuda.can_use_flash_attention(asked):
+        return "torch's flash"
+    return "torch's memory-efficient" if torch.backends.cuda.can_use_efficient_attention(asked) else MATH
 
 
 def flash(

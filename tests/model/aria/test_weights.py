@@ -443,7 +443,7 @@ def test_a_device_that_is_not_there(device: str, sentence: str, checkpoint: Path
 
 
 def test_what_does_not_fit_is_refused(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "_free_bytes", lambda device: 1000)
+    monkeypatch.setattr(weights, "free_bytes", lambda device: 1000)
     with pytest.raises(EngineError, match=r"the weights take 0.0 GiB and cpu has 0.0 free: --quantize int8 takes 25.8"):
         weights.load(str(checkpoint), device="cpu")
 
