@@ -15,11 +15,13 @@ import duckdb
 
 from aria_docs.errors import StoreError
 from aria_docs.model.continued import TablePart
+from aria_docs.schemas.corrections import GivenCorrection
 from aria_docs.schemas.readings import FailureRow, ReadingRow, RecipeRow, RunRow
 from aria_docs.schemas.records import SchemaRow
 from aria_docs.schemas.sources import SourceRow
-from aria_docs.storage import custom_tables, internal, search, stacks
+from aria_docs.storage import corrections, custom_tables, internal, search, stacks
 from aria_docs.storage.columns import INTERNAL
+from aria_docs.storage.corrections import Corrected
 from aria_docs.storage.keeper import Batch, FileStamp, Keeper, Known, Wanted, is_under
 from aria_docs.storage.query import Answer, Format, Frames, Questions
 from aria_docs.storage.rows import delete, insert, records, upsert
@@ -99,6 +101,19 @@ class Store(Questions):
         stacks.stack(self)
         with self.writing() as db:
             db.execute("DELETE FROM due WHERE what = 'stacks'")
+
+    def correct(self, given: Sequence[GivenCorrection]) -> Corrected:
+        """Stores what people know better, and shows it. Raises UsageError, StoreError."""
+        with self.writing() as db:
+            done = corrections.add(db, given)
+        self.stack()
+        self.rank()
+        return done
+
+    def cell_correction(self, table_id: str, row: int, col: int, text: str) -> GivenCorrection:
+        """The correction of a cell as it is shown now. Raises UsageError where there is no such cell."""
+        with self.reading(patience_s=10.0) as db:
+            return corrections.of_cell(db, table_id, row, col, text)
 
     def rank(self) -> None:
         """Brings the full-text index up to date."""
@@ -218,6 +233,7 @@ class Store(Questions):
             insert(db, [row for part in batch.finished for row in part.scenes])
             insert(db, [row for part in batch.finished for row in part.summaries])
             custom_tables.insert_records(db, [row for part in batch.finished for row in part.records])
+            corrections.apply(db, {row.source_id for row in readings})
             self._delete_failures(db, batch, readings)
             upsert(db, batch.failures, key=("path", "task", "part", "recipe"))
 

@@ -34,12 +34,12 @@ _OF_EACH = 8  # tables of a stack that are compared: lines come and go over the 
 _COMPARED = 200  # tables that share a key with one and are compared with it
 
 _NEW = f"""
-    SELECT t.table_id, r.read_at, t.continues FROM tables t JOIN readings r USING (reading_id)
+    SELECT t.table_id, r.read_at, t.continues FROM shown_tables t JOIN readings r USING (reading_id)
     LEFT JOIN {INTERNAL}.table_meanings m ON m.table_id = t.table_id
     WHERE m.table_id IS NULL OR m.read_at IS DISTINCT FROM r.read_at OR m.continues IS DISTINCT FROM t.continues
     ORDER BY t.table_id
 """
-_GONE = f"SELECT table_id FROM {INTERNAL}.table_meanings WHERE table_id NOT IN (SELECT table_id FROM tables)"
+_GONE = f"SELECT table_id FROM {INTERNAL}.table_meanings WHERE table_id NOT IN (SELECT table_id FROM shown_tables)"
 
 
 def stack(database: Connections) -> None:
@@ -86,10 +86,11 @@ def _work_out(db: duckdb.DuckDBPyConnection, new: Sequence[tuple[str, Any, str |
 
 def _cells(db: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> Iterator[tuple[str, str | None, int, list[Cell]]]:
     """(table_id, caption, n_rows, cells below the header)."""
-    query = "SELECT table_id, caption, n_rows FROM tables WHERE table_id IN (SELECT unnest(?::VARCHAR[]))"
+    query = "SELECT table_id, caption, n_rows FROM shown_tables WHERE table_id IN (SELECT unnest(?::VARCHAR[]))"
     below: dict[str, list[Cell]] = {}
     of_cells = (
-        "SELECT table_id, row_no, col_no, row_span, col_span, text, number FROM cells JOIN tables USING (table_id) "
+        "SELECT table_id, row_no, col_no, row_span, col_span, text, number "
+        "FROM shown_cells JOIN shown_tables USING (table_id) "
         "WHERE row_no >= n_header_rows AND table_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY table_id, row_no, col_no"
     )
     for table_id, *cell in db.execute(of_cells, [list(ids)]).fetchall():
