@@ -56,3 +56,27 @@ class CorrectionRow(Row):
     made_by: str | None
     note: str | None
     state: Literal["applied", "stale"]
+
+
+class Suspect(BaseModel):
+    """A cell that may be wrong."""
+
+    row_no: int
+    col_no: int
+
+
+class CheckRow(Row):
+    """Something that arithmetic says of a table; row_no, col_no: the row or column that is meant where it is whole."""
+
+    table: ClassVar[str] = "checks"
+    table_id: str
+    check_no: int
+    kind: str
+    holds: bool
+    row_no: int | None
+    col_no: int | None
+    suspects: list[Suspect]
+    mend: float | None
+    expected: float | None
+    found: float | None
+    note: str | None

@@ -19,7 +19,7 @@ from aria_docs.schemas.corrections import GivenCorrection
 from aria_docs.schemas.readings import FailureRow, ReadingRow, RecipeRow, RunRow
 from aria_docs.schemas.records import SchemaRow
 from aria_docs.schemas.sources import SourceRow
-from aria_docs.storage import corrections, custom_tables, internal, search, stacks
+from aria_docs.storage import checks, corrections, custom_tables, internal, search, stacks
 from aria_docs.storage.columns import INTERNAL
 from aria_docs.storage.corrections import Corrected
 from aria_docs.storage.keeper import Batch, FileStamp, Keeper, Known, Wanted, is_under
@@ -85,6 +85,7 @@ class Store(Questions):
         with self.reading(patience_s=float("inf")) as db:
             is_due = bool(db.execute("SELECT 1 FROM due WHERE what = 'stacks' LIMIT 1").fetchall())
         if is_due:
+            self.check()
             self.stack()
         self.rank()
 
@@ -96,6 +97,10 @@ class Store(Questions):
                 [ended_at, n_read, n_failed, n_skipped, run_id],
             )
 
+    def check(self) -> None:
+        """Checks the tables that are new or corrected."""
+        checks.check(self)
+
     def stack(self) -> None:
         """Brings the stacks up to date."""
         stacks.stack(self)
@@ -106,6 +111,7 @@ class Store(Questions):
         """Stores what people know better, and shows it. Raises UsageError, StoreError."""
         with self.writing() as db:
             done = corrections.add(db, given)
+        self.check()
         self.stack()
         self.rank()
         return done

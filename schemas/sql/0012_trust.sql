@@ -29,7 +29,6 @@ CREATE TABLE aria_docs_internal.corrected_scenes (
 
 -- When the reading of a table was checked; a table that is read again or corrected is checked again.
 CREATE TABLE aria_docs_internal.checked_tables (table_id VARCHAR, read_at TIMESTAMP);
-INSERT INTO due SELECT 'checks' WHERE EXISTS (SELECT 1 FROM tables);
 
 -- The views of stacks are laid anew, over what is shown.
 DELETE FROM stacked_tables;

@@ -59,6 +59,31 @@ SELECT t.path, t.page, t.table_no, t.caption, c.row_no, c.col_no, c.row_span, c.
        c.grounded, c.table_id, t.source_id, c.corrected, c.x0, c.y0, c.x1, c.y1
 FROM aria_docs_internal.shown_cells c JOIN document_tables t USING (table_id);
 
+-- What to look at first, the likeliest to be wrong on top: cells that a failed check names, and cells whose text was not
+-- found on the page; none that a person has corrected or confirmed. expected_error: of one check and n suspects, 1 in n.
+CREATE OR REPLACE VIEW review AS
+WITH named AS (
+    SELECT table_id, s.row_no, s.col_no, 1.0 / n AS expected_error,
+           concat(coalesce(note, kind), CASE WHEN mend IS NOT NULL THEN concat('; ', mend, ' would mend it') END) AS why
+    FROM (SELECT *, unnest(suspects) AS s, len(suspects) AS n FROM checks WHERE NOT holds)
+    UNION ALL
+    SELECT table_id, row_no, col_no, 0.2, 'not found on the page'
+    FROM aria_docs_internal.shown_cells WHERE NOT grounded AND text <> ''
+), doubted AS (
+    SELECT table_id, row_no, col_no, max(expected_error) AS expected_error, string_agg(DISTINCT why, '; ') AS why
+    FROM named GROUP BY ALL
+), looked_at AS (
+    SELECT DISTINCT source_id, page, CAST(anchor ->> '$.row' AS INTEGER) AS row_no,
+           CAST(anchor ->> '$.col' AS INTEGER) AS col_no, after ->> '$' AS text
+    FROM corrections WHERE target = 'cell' AND state = 'applied'
+)
+SELECT c.path, c.page, c.table_no, c.caption, c.row_no, c.col_no, c.text, d.why, d.expected_error, c.table_id,
+       c.source_id, c.x0, c.y0, c.x1, c.y1
+FROM doubted d JOIN document_cells c USING (table_id, row_no, col_no)
+ANTI JOIN looked_at l ON l.source_id = c.source_id AND l.page = c.page AND l.row_no = c.row_no AND l.col_no = c.col_no
+    AND l.text = c.text
+ORDER BY expected_error DESC, c.path, c.page, c.table_no, c.row_no, c.col_no;
+
 -- One row per number of each table, with what it is about. row_label: the sections it stands in and the labels of its
 -- line; col_label: all header rows, joined; period: from the column, the line or the caption; value_in_units: the value
 -- times the scale, so that EUR thousand and EUR million add up.

@@ -270,3 +270,26 @@ def test_a_cell_that_is_not_there_is_named(store: Store) -> None:
     [(id_,)] = values(store, "SELECT table_id FROM document_tables")
     with pytest.raises(UsageError, match="no cell that begins at row 9, column 0: it has 4 rows and 3 columns"):
         store.cell_correction(id_, 9, 0, "x")
+
+
+def test_a_failed_check_is_reviewed_until_it_is_mended(store: Store) -> None:
+    wrong = [*ROWS[:2], ["Trams", "96", "98"], ROWS[3]]
+    store.write(batch(page([[*row, ""] for row in wrong])))
+    store.check()
+    [(row, col, found)] = values(store, "SELECT row_no, col_no, found FROM checks WHERE NOT holds")
+    assert (row, col, found) == (None, 2, 1239.0)
+    places = values(store, "SELECT row_no, col_no FROM review")
+    assert (2, 2) in places
+    [(id_,)] = values(store, "SELECT table_id FROM document_tables")
+    store.correct([store.cell_correction(id_, 2, 2, "88")])
+    assert values(store, "SELECT count(*) FROM checks WHERE NOT holds") == [(0,)]
+    assert values(store, "SELECT count(*) FROM review") == [(0,)]
+
+
+def test_a_confirmed_cell_is_not_reviewed_again(store: Store) -> None:
+    store.write(batch(page([*ROWS[:2], ["Trams", "96", "98"], ROWS[3]])))
+    store.check()
+    before = values(store, "SELECT row_no, col_no FROM review")
+    store.correct([cell(2, 2, "98", "98")])
+    after = values(store, "SELECT row_no, col_no FROM review")
+    assert set(before) - set(after) == {(2, 2)}
