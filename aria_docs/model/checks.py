@@ -28,6 +28,9 @@ Place = tuple[int, int]
 _MAX_LINES, _MAX_SAMPLES, _MAX_TERMS = 300, 300, 40
 _BY_CHANCE = 0.005  # so many relations of numbers that have nothing to do with each other are taken for one, a table
 _DIGIT_BY_CHANCE = 0.02  # an alarm by a single sample: so seldom is a sum off by just one digit where it is none at all
+# Published totals are off by one or two of their last digit in 1 of 50 tables of the dev sets, where figures were rounded
+# on their own: shown only where this many others hold.
+_SLIPS, _SURE_OF_SLIPS = 2, 6
 _TOTAL = re.compile(
     r"\b(sub)?-?total|\bsum\b|\bnet\b|\bgesamt|\bsumme|\binsgesamt|\btotaux|\btotale|\bsoma|\bsuma\b|\btotaal", re.I
 )
@@ -189,20 +192,20 @@ class _Difference:
 
 
 def _difference(grid: _Grid, target: int, terms: Sequence[tuple[int, int]], sample: int) -> _Difference | None:
-    """None where a cell of it holds no number, or all of it but one is nought."""
+    """None where a cell of it holds no number, its target is nought (as a less a is), or all terms but one are."""
     whole = grid.values.get(grid.place(target, sample))
     parts = [(grid.at(line, sample), sign) for line, sign in terms]
     known = [(part, sign) for part, sign in parts if part is not None]
-    if whole is None or len(known) < len(parts) or sum(part.number != 0 for part, _ in known) < 2:
+    if whole is None or not whole.number or len(known) < len(parts) or sum(part.number != 0 for part, _ in known) < 2:
         return None
     decimals = max(whole.decimals, *(part.decimals for part, _ in known))
     unit = 10**decimals
     units = round(whole.number * unit) - sum(sign * round(part.number * unit) for part, sign in known)
     size = max(abs(round(whole.number * unit)), *(abs(round(part.number * unit)) for part, _ in known))
-    n = sum(part.number != 0 for part, _ in known)
-    # Rounding errors are spread evenly over half a digit to each side: three deviations of their sum, a digit at least,
+    # Rounding errors are spread evenly over half of each number's last digit to each side: three deviations of their sum,
     # and never more than all of them together.
-    slack = min(round(3 * sqrt((n + 1) / 12)), (n + 1) // 2)
+    steps = [10 ** (decimals - part.decimals) for part in (whole, *(part for part, _ in known)) if part.number]
+    slack = min(round(3 * sqrt(sum(step * step for step in steps) / 12)), sum(steps) // 2)
     return _Difference(units, size, slack, decimals)
 
 
@@ -315,6 +318,8 @@ def _is_like(grid: _Grid, relation: _Sum, sample: int) -> bool:
 def _means_something(grid: _Grid, relation: _Sum, off: _Difference, *, is_like: bool) -> bool:
     """Off by one digit: the other samples are enough. Off by anything else, many must speak for the relation."""
     held, failed = len(relation.holding), len(relation.failing)
+    if abs(off.units) <= _SLIPS and held < _SURE_OF_SLIPS:
+        return False
     if relation.expected and held == 0:
         return True  # _best has weighed it
     if relation.expected and failed <= max(1, 0.25 * held) and is_like:
