@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from aria_docs import cli_adapt
 from aria_docs.credentials import without_credentials
 from aria_docs.errors import AriaDocsError, EngineError, UsageError
 
@@ -38,6 +39,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.add_typer(cli_adapt.app)
 
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files and folders; folders are walked deeply.")]
 Db = Annotated[Path, typer.Option("--db", metavar="FILE", help="The database; made where it does not exist.")]
@@ -54,6 +56,9 @@ Revision = Annotated[
 Device = Annotated[
     str | None,
     typer.Option(metavar="DEVICE", help="Where Aria runs: cpu, cuda or cuda:1. [default: the first card, else cpu]"),
+]
+Adapter = Annotated[
+    str | None, typer.Option(metavar="DIR", help="A LoRA adapter for Aria's weights, as aria-docs adapt train makes.")
 ]
 Server = Annotated[
     list[str] | None,
@@ -107,7 +112,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks, and what 
 _FORMAT_OF: dict[str, Literal["csv", "json", "parquet", "markdown"]] = {
     ".csv": "csv", ".json": "json", ".parquet": "parquet", ".md": "markdown",
 }  # fmt: skip
-_NOTHING = "no PDF and no video was found there: name a file or folder that holds some"
+_NOTHING = "no PDF, image or video was found there: name a file or folder that holds some"
 
 
 @app.command()
@@ -128,6 +133,7 @@ def run(
     model: Model = None,
     revision: Revision = None,
     device: Device = None,
+    adapter: Adapter = None,
     server: Server = None,
     profile: Profile = None,
     resolution: Resolution = None,
@@ -164,11 +170,11 @@ def run(
     shown: progress.Bars | progress.Lines = progress.Bars() if sys.stderr.isatty() else progress.Lines()
     keeper = _keeper(db, spool, shard=shard, say=shown.say)
     choice, options = _options(
-        engine=engine, model=model, revision=revision, device=device, servers=server, profile=profile,
-        resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per, quantize=quantize,
-        kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model,
-        ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout, force=force,
-        retry_failed=retry_failed, debug=debug,
+        engine=engine, model=model, revision=revision, device=device, adapter=adapter, servers=server,
+        profile=profile, resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per,
+        quantize=quantize, kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group,
+        speech=speech_model, ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout,
+        force=force, retry_failed=retry_failed, debug=debug,
     )  # fmt: skip
     if shard:
         options = replace(options, shard=parse_shard(shard))
@@ -223,6 +229,7 @@ def schedule(
     model: Model = None,
     revision: Revision = None,
     device: Device = None,
+    adapter: Adapter = None,
     server: Server = None,
     profile: Profile = None,
     resolution: Resolution = None,
@@ -245,11 +252,11 @@ def schedule(
 ) -> None:
     """Serve the flows on a schedule, until interrupted; each run reads what is new or changed."""
     _, options = _options(
-        engine=engine, model=model, revision=revision, device=device, servers=server, profile=profile,
-        resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per, quantize=quantize,
-        kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group, speech=speech_model,
-        ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout, force=False,
-        retry_failed=False, debug=debug,
+        engine=engine, model=model, revision=revision, device=device, adapter=adapter, servers=server,
+        profile=profile, resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per,
+        quantize=quantize, kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group,
+        speech=speech_model, ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout,
+        force=False, retry_failed=False, debug=debug,
     )  # fmt: skip
     from aria_docs.flows.schedule import serve
 
@@ -306,7 +313,20 @@ def export(
     db: Db,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where the files are written.")],
     form: Annotated[
-        Literal["csv", "parquet", "xlsx", "chapters", "edl", "otio", "clips", "thumbnails", "sheets"],
+        Literal[
+            "csv",
+            "parquet",
+            "xlsx",
+            "markdown",
+            "chapters",
+            "edl",
+            "otio",
+            "clips",
+            "thumbnails",
+            "sheets",
+            "srt",
+            "vtt",
+        ],
         typer.Option("--format", help="The first three are of tables (csv of scenes too), the others of videos."),
     ] = "csv",
     stacked: Annotated[
@@ -325,9 +345,12 @@ def export(
         ),
     ] = None,
     table: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this table; may be repeated.")] = None,
+    max_chapters: Annotated[
+        int | None, typer.Option(metavar="N", help="Of chapters: at most so many for a video.  [default: 12]")
+    ] = None,
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
-    """Write tables, chapters, edit lists, clips or pictures to a folder, with a manifest."""
+    """Write tables, chapters, edit lists, clips, pictures or subtitles to a folder, with a manifest."""
     from aria_docs.export import Chosen, Left
     from aria_docs.export import export as write
     from aria_docs.storage.database import Store
@@ -337,10 +360,20 @@ def export(
         typer.echo(printable(f"{left.source}: {left.error}"), err=True)
 
     chosen = Chosen(path=path, where=where, tables=tuple(table or ()))
-    done = write(Store(db), output, form=form, stacked=stacked, separate=separate, chosen=chosen, on_left=say)
-    left = f", {len(done.left)} left out" if done.left else ""
+    done = write(
+        Store(db),
+        output,
+        form=form,
+        stacked=stacked,
+        separate=separate,
+        chosen=chosen,
+        max_chapters=max_chapters,
+        on_left=say,
+    )
+    failed = [left for left in done.left if not left.is_unwanted]
+    left = f", {len(failed)} left out" if failed else ""
     typer.echo(f"{len(done.written)} file{'s' * (len(done.written) != 1)} → {output}{left}", err=True)
-    raise typer.Exit(1 if done.left else 0)
+    raise typer.Exit(1 if failed else 0)
 
 
 @app.command()
@@ -407,7 +440,7 @@ def budget(
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
     """What reading with Aria would take: tiles, tokens, windows, GPU memory. Reads no model."""
-    from aria_docs.forecast import Forecast
+    from aria_docs.forecast import Forecast, in_all
     from aria_docs.survey import survey
     from aria_docs.text_table import printable
     from aria_docs.tiling.resolution import named
@@ -421,6 +454,8 @@ def budget(
             typer.echo(f"failed: {printable(str(item))}", err=True)
         elif not as_json:
             typer.echo("\n".join(printable(line) for line in item.as_text().splitlines()))
+    if len(good) > 1 and not as_json:
+        typer.echo(in_all(good))
     if not forecasts:
         raise UsageError(_NOTHING)
     raise typer.Exit(0 if len(good) == len(forecasts) else 1)
@@ -453,6 +488,7 @@ def _options(
     model: str | None,
     revision: str | None,
     device: str | None,
+    adapter: str | None,
     servers: list[str] | None,
     profile: str | None,
     resolution: Literal["medium", "high", "ultra"] | None,
@@ -481,7 +517,15 @@ def _options(
     from aria_docs.run.recipes import Options, parse_pages, parse_tasks, read_passwords
 
     own_task = None if schema is None else load_schema(schema, per=per).name
-    choice = choose(engine, model=model, revision=revision, device=device, servers=servers or (), profile=profile)
+    choice = choose(
+        engine,
+        model=model,
+        revision=revision,
+        device=device,
+        servers=servers or (),
+        profile=profile,
+        adapter=adapter,
+    )
     return choice, Options(
         engine=choice.engine,
         model=choice.model,
@@ -489,6 +533,7 @@ def _options(
         device=device,
         profile=choice.profile,
         context=choice.context,
+        adapter=choice.adapter,
         servers=tuple(servers or ()),
         request_timeout_s=request_timeout,
         resolution=resolution,
@@ -563,13 +608,18 @@ def _end_of_plan(plan: Plan, *, as_json: bool) -> None:
 
 def _end(outcome: Outcome, db: Path | None, spool: Path | None, as_json: bool) -> None:
     """Says how the run ended, and exits with the status of that."""
+    from aria_docs.text_table import printable
+
     if as_json:
         where = {"db": str(db)} if db else {"spool": str(spool)}
         typer.echo(json.dumps(asdict(outcome) | where, indent=2))
     else:
         counts = f"{outcome.n_read} files read, {outcome.n_skipped} done before, {outcome.n_failed} failed"
+        counts += f", {outcome.n_partial} read in part" if outcome.n_partial else ""
         ignored = f", {outcome.n_ignored} of other kinds ignored" if outcome.n_ignored else ""
         elsewhere = f", {outcome.n_elsewhere} of other shards" if outcome.n_elsewhere else ""
+        for line in outcome.partial_lines():
+            typer.echo(printable(line), err=True)
         parts = f"{outcome.n_parts} parts in {outcome.seconds:.1f} s"
         typer.echo(f"{counts}{elsewhere}{ignored}; {parts} → {db or spool}", err=True)
         if spool:
@@ -589,8 +639,8 @@ def _command() -> str:
 
 
 class _Interrupts:
-    """What ^C and SIGTERM do: the first one ends the work, and what is finished is stored. A second one, while it is, is
-    answered with a line; a third one ends the process where it stands."""
+    """What ^C and SIGTERM do: the first ends the work, and what is finished is stored; a second one is answered with
+    a line; a third ends the process where it stands."""
 
     def __init__(self) -> None:
         self.n, self.status = 0, 130

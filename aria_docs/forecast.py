@@ -33,6 +33,11 @@ WEIGHT_BYTES = {
 }
 # Prefill in chunks of 4-8 thousand tokens, vision in chunks of 16 crops, the CUDA context.
 WORK_BYTES = 3 * GIB
+# Tokens a second of one H100 80 GB, 28 layers, random bfloat16 weights, from pixels on (benchmarks/gpu.md): of 256
+# frames in one window and of pages in ultra-high while they are read, and written of 8 answers side by side.
+READ_PER_S = {"video": 18_000, "pdf": 8_200}
+WRITTEN_PER_S = 406
+ANSWER = 500  # tokens of a usual answer: a table of 12 rows and 6 columns, the scenes of 256 frames
 CARDS_GB = (24, 48, 80)  # counted as 10⁹ bytes: the driver keeps the rest of what is sold as that
 
 
@@ -79,6 +84,12 @@ class Forecast:
         return sum(window.tokens for window in self.windows)
 
     @property
+    def hours(self) -> float:
+        """On one H100 80 GB in bf16: read once, asked once a page, or twice a video, answers of ANSWER tokens."""
+        answers = len(self.parts) if self.kind == "pdf" else 2 * len(self.windows)
+        return (self.tokens / READ_PER_S[self.kind] + answers * ANSWER / WRITTEN_PER_S) / 3600
+
+    @property
     def fullest(self) -> int:
         """Tokens of the largest window: what the cache must hold at a time."""
         return max((window.tokens for window in self.windows), default=0)
@@ -114,6 +125,7 @@ class Forecast:
             "tokens": self.tokens,
             "windows": len(self.windows),
             "kv_bytes": self.kv_bytes(),
+            "hours": round(self.hours, 4),
         }
 
     def as_text(self) -> str:
@@ -191,5 +203,61 @@ def _whole(budget: Budget, parts: Sequence[Part]) -> Mode | None:
         return None
 
 
+def in_all(forecasts: Sequence[Forecast]) -> str:
+    """One line on all files: tokens, and hours at the rates measured."""
+    tokens, hours = sum(one.tokens for one in forecasts), sum(one.hours for one in forecasts)
+    took = f"{hours:,.1f} hours" if hours >= 1 else f"{60 * hours:,.1f} minutes"
+    files = _plural(len(forecasts), "file")
+    return f"{files}: {tokens:,} tokens, {took} on one H100 80 GB in bf16 with answers of {ANSWER} tokens"
+
+
 def _plural(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Widths:
+    """Of a decoder, as its config has them: what a training step's memory follows from."""
+
+    layers: int
+    hidden: int
+    vocabulary: int
+    experts: int
+    active: int
+    expert_width: int
+    shared: int
+
+
+ARIA_WIDTHS = Widths(28, 2560, 100_352, 64, 6, 1664, 2)
+
+
+def training_bytes(
+    widths: Widths,
+    *,
+    weights: int,
+    trained: int,
+    experts_too: bool,
+    lessons: int,
+    tokens: int,
+    checkpointing: bool = True,
+    bytes_a_number: int = 2,
+) -> int:
+    """What the hungriest step of training a LoRA takes at most.
+
+    weights:      bytes of the network, as it is loaded; trained: numbers of the adapter, in float32 with a gradient and
+                  two moments each.
+    lessons:      side by side in one pass, each of so many tokens.
+    experts_too:  then a layer's stacks stand there once more, adapted, and once as their gradient.
+
+    Of the passes' own: every layer's input (with checkpointing; else all that a layer computes), and once what one
+    layer computes forwards and backwards: k rows of each token through the experts, and attention's and the shared
+    experts' rows. Logits are made in stretches (losses.py).
+    """
+    rows, number = lessons * tokens, bytes_a_number
+    routed = widths.active * (2 * widths.hidden + 3 * widths.expert_width)
+    dense = 12 * widths.hidden + 3 * widths.shared * widths.expert_width
+    layer = rows * (routed + dense) * number
+    kept = rows * widths.hidden * number * widths.layers if checkpointing else layer * widths.layers
+    stacks = 3 * widths.experts * widths.hidden * widths.expert_width * number * 2 if experts_too else 0
+    logits = 3 * min(rows, 1_024) * widths.vocabulary * 4
+    return weights + 16 * trained + kept + 2 * layer + stacks + logits + WORK_BYTES

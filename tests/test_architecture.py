@@ -15,9 +15,11 @@ ROOT = Path(__file__).parents[1]
 LADDER = [
     {"aria_docs.__main__"},
     {"aria_docs.cli"},
+    {"aria_docs.cli_adapt"},
     {"aria_docs.flows"},
     {"aria_docs.progress", "aria_docs.status"},
     {
+        "aria_docs.adapt",
         "aria_docs.document",
         "aria_docs.export",
         "aria_docs.notebook",
@@ -50,14 +52,16 @@ DOORS = {
     "prefect": {"aria_docs.flows"},
     "torch": {"aria_docs.model.aria", "aria_docs.model.embedded.referee"},
     "transformers": {"aria_docs.model.aria"},
-    "safetensors": {"aria_docs.model.aria.weights"},
+    "safetensors": {"aria_docs.model.aria.weights", "aria_docs.model.aria.adapter", "aria_docs.model.aria.adapt"},
     "huggingface_hub": {"aria_docs.model.aria.weights"},
-    "accelerate": {"aria_docs.model.aria.weights"},
+    "accelerate": {"aria_docs.model.aria.weights", "aria_docs.model.aria.adapt"},
+    "peft": {"aria_docs.model.aria.adapt"},
+    "yaml": {"aria_docs.adapt.config"},
     "pymupdf": {"aria_docs.ingest"},
     "av": {"aria_docs.ingest"},
     "decord": {"aria_docs.ingest"},
     "ffmpeg": {"aria_docs.ingest"},
-    "typer": {"aria_docs.cli"},
+    "typer": {"aria_docs.cli", "aria_docs.cli_adapt"},
     "rich": {"aria_docs.progress"},
     "xlsxwriter": {"aria_docs.export.xlsx"},
     "opentimelineio": {"aria_docs.export.otio"},
@@ -167,7 +171,7 @@ def test_the_ladder_catches_a_trespasser(tmp_path: Path) -> None:
 
 
 # Distributions whose modules have other names; pydantic_core comes with the pydantic that it belongs to.
-DISTRIBUTIONS = {"PIL": "pillow", "ffmpeg": "ffmpeg-python", "pydantic_core": "pydantic"}
+DISTRIBUTIONS = {"PIL": "pillow", "ffmpeg": "ffmpeg-python", "yaml": "pyyaml", "pydantic_core": "pydantic"}
 
 
 def test_what_is_imported_is_declared() -> None:

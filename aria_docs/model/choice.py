@@ -33,6 +33,7 @@ class Choice:
     why:       in a few words.
     model:     name or folder of the weights, revision: their state; None for embedded.
     profile:   what the model has to be shown, by name; context: tokens of its window.
+    adapter:   the folder of a LoRA adapter for Aria's weights; its contents are part of `revision`.
     """
 
     engine: Name
@@ -41,9 +42,11 @@ class Choice:
     revision: str | None = None
     profile: str = ""
     context: int = 0
+    adapter: str | None = None
 
     def __str__(self) -> str:
-        return " ".join(filter(None, (f"engine: {self.engine}", self.model, f"({self.why})")))
+        adapted = f"with {self.adapter}" if self.adapter else None
+        return " ".join(filter(None, (f"engine: {self.engine}", self.model, adapted, f"({self.why})")))
 
 
 def choose(
@@ -54,6 +57,7 @@ def choose(
     device: str | None = None,
     servers: Sequence[str] = (),
     profile: str | None = None,
+    adapter: str | None = None,
 ) -> Choice:
     """The engine that `--engine asked` means on this machine: with `auto`, aria where a CUDA device and weights are,
     else remote where a server is named, else embedded.
@@ -61,6 +65,7 @@ def choose(
     model:    of --model: a folder or hub id for aria, a name that a server knows for remote.
     revision: of --revision: which state of a hub id; device: of --device; both for aria alone.
     profile:  for remote, in place of the one that fits the model's name.
+    adapter:  for aria, the folder of a LoRA adapter.
 
     Loads no weights. Raises UsageError for options of another engine, EngineError where the one asked for cannot run.
     """
@@ -76,10 +81,12 @@ def choose(
         for option, given in (("--model", model), ("--server", servers), ("--profile", profile)):
             if given:
                 raise UsageError(f"{option} is for the engines aria and remote, and the embedded engine reads ({why})")
+        _refuse_adapter(adapter, asked, why)
         return Choice("embedded", why)
     if asked == "remote":
         if not servers:
             raise UsageError("--engine remote needs a server: name it with --server http://…/v1")
+        _refuse_adapter(adapter, asked, why)
         from aria_docs.model.remote import RemoteModel
 
         with RemoteModel.connect(servers, model=model, profile=profile, key=api_key()) as remote:
@@ -93,7 +100,12 @@ def choose(
     name = model or PUBLISHED
     folder = weights.locate(name, revision=revision)
     context = weights.read_config(folder).text_config.max_position_embeddings
-    return Choice("aria", why, name, weights.revision_of(folder), ARIA.name, min(ARIA.context, context))
+    state = weights.revision_of(folder)
+    if adapter is not None:
+        from aria_docs.model.aria import adapter as adapters
+
+        state = weights.adapted_revision(state, adapters.identity(Path(adapter)))
+    return Choice("aria", why, name, state, ARIA.name, min(ARIA.context, context), adapter)
 
 
 def open_model(
@@ -116,8 +128,22 @@ def open_model(
     from aria_docs.model.aria.model import AriaModel
 
     # The very state that was chosen, should the hub's branch have moved on; a folder has no other.
-    revision = None if Path(choice.model).expanduser().is_dir() else choice.revision
-    return AriaModel.load(choice.model, revision=revision, device=device, quantize=quantize, kv_cache=kv_cache)
+    here = Path(choice.model).expanduser().is_dir()
+    revision = None if here or choice.revision is None else choice.revision.partition("+")[0]
+    return AriaModel.load(
+        choice.model,
+        revision=revision,
+        device=device,
+        quantize=quantize,
+        kv_cache=kv_cache,
+        adapter=choice.adapter,
+    )
+
+
+def _refuse_adapter(adapter: str | None, engine: Name, why: str) -> None:
+    if adapter is not None:
+        served = "merge it (aria-docs adapt merge) and serve the result" if engine == "remote" else "add --engine aria"
+        raise UsageError(f"--adapter is for Aria on this machine, and the {engine} engine reads ({why}): {served}")
 
 
 def lanes(engine: Name, servers: Sequence[str]) -> int:

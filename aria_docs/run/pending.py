@@ -35,7 +35,7 @@ class Plan:
 
 
 def holds_any(paths: Sequence[Path]) -> bool:
-    """Whether there is anything to read under the paths, or to fail at. Raises UsageError for a path that is not there."""
+    """Whether there is anything to read under the paths, or to fail at. Raises UsageError for a path that is absent."""
     findings = find(paths)
     return bool(findings.files or findings.unreadable)
 

@@ -69,6 +69,7 @@ class Options:
     servers:     base URLs, for remote; request_timeout_s: for one answer of theirs.
     resolution, frames, sampling:  how much of pages and videos is shown, see `pipeline.Look`.
     schema:      FILE.py:Model, a user's own schema; per: whether it is asked of each page or of each whole document.
+    adapter:     the folder of a LoRA adapter for Aria on this machine; `revision` names its contents.
     quantize, kv_cache:  what Aria's experts, and its keys and values, are kept in on this machine.
     """
 
@@ -98,6 +99,7 @@ class Options:
     per: Literal["page", "document"] = "document"
     quantize: Literal["int8", "int4"] | None = None
     kv_cache: Literal["fp8", "int8"] | None = None
+    adapter: str | None = None
     shard: Shard = WHOLE
 
     def __post_init__(self) -> None:
@@ -122,6 +124,8 @@ class Options:
             raise UsageError("--request-timeout is for a server's answers: add --engine remote")
         if self.engine != "aria" and (self.quantize or self.kv_cache):
             raise UsageError("--quantize and --kv-cache are for Aria on this machine: add --engine aria")
+        if self.engine != "aria" and self.adapter:
+            raise UsageError("--adapter is for Aria on this machine: add --engine aria")
         if self.engine != "embedded" and self.group:
             raise UsageError("--group joins shots to scenes, and a model names the scenes itself: leave it out")
 
@@ -139,13 +143,14 @@ class Options:
             device=self.device,
             servers=self.servers,
             profile=self.profile or None,
+            adapter=self.adapter,
         )
         return replace(self, model=found.model, revision=found.revision, profile=found.profile, context=found.context)
 
     @property
     def choice(self) -> choices.Choice:
         """Who reads."""
-        return choices.Choice(self.engine, "", self.model, self.revision, self.profile, self.context)
+        return choices.Choice(self.engine, "", self.model, self.revision, self.profile, self.context, self.adapter)
 
     @property
     def custom(self) -> CustomSchema | None:
@@ -220,6 +225,8 @@ class Options:
             shown = {"profile": self.profile, "context": self.context, "resolution": self.resolution}
             shown |= {"frames": self.frames, "sampling": self.sampling}
             shown |= {"quantize": self.quantize, "kv_cache": self.kv_cache}
+        if self.adapter:  # by its contents, wherever it lies; a recipe without one is hashed as ever
+            shown |= {"adapter": (self.revision or "").rpartition("+")[2]}
         rows = {}
         for task in (*self.tasks, *((custom.name,) if custom else ())):
             model = self.model_id(task)

@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol
 import torch
 
 from aria_docs.errors import ModelError
+from aria_docs.model.aria.attention import kernels
 from aria_docs.model.aria.batch import Batch, Job, Readable
 from aria_docs.model.aria.cache import Prefix, Quantised
 from aria_docs.model.aria.decoder import Decoder
@@ -106,7 +107,16 @@ class AriaModel:
         self._decoder = Decoder(loaded.network, checked=self._check)
         self._kept, self._chunk = kv_cache, chunk
         self._closing = threading.Event()
-        self._described = f"{loaded}, keys and values in {kv_cache}" if kv_cache else str(loaded)
+        vision = config.vision_config
+        heads = vision.num_attention_heads
+        self.kernels = kernels(
+            self._decoder.device,
+            self._decoder.shape.dtype,
+            tower=(heads, vision.hidden_size // heads),
+            recorded=self._decoder.records,
+        )
+        kept = f", keys and values in {kv_cache}" if kv_cache else ""
+        self._described = f"{loaded}{kept}; {self.kernels}"
         self._drafts = drafts
         steps = Steps(
             self._decoder,
@@ -131,6 +141,7 @@ class AriaModel:
         kv_cache: Quantised | None = None,
         device: str | None = None,
         packed: bool | None = None,
+        adapter: str | None = None,
         feature_cache_bytes: int = LIMIT_BYTES,
     ) -> AriaModel:
         """From a folder or a hub id.
@@ -138,13 +149,16 @@ class AriaModel:
         revision:             of a hub id: a commit, branch or tag.
         packed:               the decoder's weights in oneDNN's layout; None where that is of use.
         device:               cpu, cuda, cuda:1, …; None for the first card, all where one is too small, or the CPU.
+        adapter:              the folder of a LoRA adapter, see `adapter.py`; None for the weights as they are.
         feature_cache_bytes:  what features may take on disk, in ~/.cache/aria-docs or ARIA_DOCS_CACHE; 0 for none.
 
         Raises EngineError where the weights cannot be had, are not Aria's, or do not fit.
         """
         from aria_docs.model.aria import weights
 
-        loaded = weights.load(model, revision=revision, quantize=quantize, device=device, packed=packed)
+        loaded = weights.load(
+            model, revision=revision, quantize=quantize, device=device, packed=packed, adapter=adapter
+        )
         cache = None
         if feature_cache_bytes:
             network = loaded.network

@@ -35,12 +35,14 @@ import torch
 from torch import nn
 
 from aria_docs.errors import EngineError, UsageError
-from aria_docs.model.aria import attention, experts
+from aria_docs.model.aria import adapter as adapters
+from aria_docs.model.aria import attention, experts, private
 from aria_docs.tiling.resolution import HIGH, MEDIUM, PATCH_PX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from aria_docs.model.aria.adapter import Adapter
     from aria_docs.model.aria.experts import Quantization
 
 GIB = 2**30
@@ -80,6 +82,7 @@ class Loaded:
     device:     where token ids and pixels go; the decoder's layers may lie on further cards.
     attention:  as a run reports it: sdpa | flash_attention_2 | flash_attention_3.
     quantize:   of the routed experts.
+    adapter:    the folder of the adapter that is in the weights.
     """
 
     network: Any
@@ -90,10 +93,12 @@ class Loaded:
     dtype: torch.dtype
     attention: str
     quantize: Quantization | None = None
+    adapter: str | None = None
 
     def __repr__(self) -> str:
         numbers = self.quantize or str(self.dtype).removeprefix("torch.")
-        return f"Loaded({self.model}@{self.revision[:8]}, {numbers} on {self.device}, {self.attention})"
+        adapted = f" with {self.adapter}" if self.adapter else ""
+        return f"Loaded({self.model}@{self.revision[:8]}{adapted}, {numbers} on {self.device}, {self.attention})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +118,16 @@ def load(
     quantize: Quantization | None = None,
     device: str | None = None,
     packed: bool | None = None,
+    adapter: str | None = None,
 ) -> Loaded:
     """A folder, or a hub id: from the local hub cache, else downloaded, since to name it is to ask for it.
 
     revision:  of a hub id: a commit, branch or tag; None for its main branch.
     quantize:  the routed experts, 90 of 100 weights, to 8 or 4 bits while they are read; the rest stays bfloat16.
     device:    cuda, cuda:1, cpu; by itself the first card, several where one is too small, the CPU where there is none.
-    packed:    the decoder's weights in oneDNN's layout; None where that is of use (`experts.packs`).
+    packed:    the decoder's weights in oneDNN's layout, which gradients cannot pass; None where that is of use
+               (`experts.packs`).
+    adapter:   the folder of a LoRA adapter, added to the weights as they are read, before they are quantised.
 
     Numbers are bfloat16; a float32 checkpoint stays float32 on a CPU. EngineError, before anything is read, where the
     checkpoint is not whole and Aria's, where it does not fit, or where it is not here and cannot be fetched.
@@ -131,7 +139,9 @@ def load(
     dtype = _dtype(folder, stored.values(), first)
     chosen = attention.choose(first, dtype)
     network = skeleton(config, dtype=dtype, vision=chosen)
-    check_tensors(folder, {name: tensor.shape for name, tensor in stored.items()}, shapes(network))
+    wanted = shapes(network)
+    check_tensors(folder, {name: tensor.shape for name, tensor in stored.items()}, wanted)
+    added = None if adapter is None else adapters.read(Path(adapter), wanted)
     tokenizer = read_tokenizer(folder, config)
     packed = experts.packs(dtype, first) if packed is None else packed
     if quantize:
@@ -139,7 +149,7 @@ def load(
     if quantize or packed:
         network.set_experts_implementation(experts.register())
     places = _places(network, first, spread=device is None)
-    _fill(network, stored, places, dtype, quantize)
+    _fill(network, stored, places, dtype, quantize, added)
     if packed:
         experts.pack(network.model.language_model)
         network.lm_head = experts.PackedLinear(network.lm_head)
@@ -147,7 +157,8 @@ def load(
         from accelerate import dispatch_model
 
         network = dispatch_model(network, device_map=places)
-    return Loaded(network.eval(), tokenizer, model, revision_of(folder), first, dtype, chosen, quantize)
+    state = revision_of(folder) if added is None else adapted_revision(revision_of(folder), added.identity)
+    return Loaded(network.eval(), tokenizer, model, state, first, dtype, chosen, quantize, adapter)
 
 
 def locate(model: str, *, revision: str | None = None, download: bool = True) -> Path:
@@ -277,7 +288,7 @@ def skeleton(config: Any, *, dtype: torch.dtype = torch.bfloat16, vision: str = 
 
     for part in (config, config.text_config, config.vision_config):
         part.dtype = dtype
-    config._attn_implementation = {"": vision, "text_config": "sdpa", "vision_config": vision}
+    private.set_attention(config, vision=vision)
     with torch.device("meta"):
         network: Any = AriaForConditionalGeneration(config)
     network.to(dtype)
@@ -336,6 +347,11 @@ def revision_of(folder: Path) -> str:
     if resolved.parent.name == "snapshots" and re.fullmatch(r"[0-9a-f]{40}", resolved.name):
         return resolved.name
     return fingerprint(folder)
+
+
+def adapted_revision(state: str, identity: str) -> str:
+    """The revision of weights with an adapter in them."""
+    return f"{state}+{identity}"
 
 
 def fingerprint(folder: Path) -> str:
@@ -425,7 +441,7 @@ def _places(network: nn.Module, first: torch.device, *, spread: bool) -> dict[st
 
     EngineError where it does not fit, or where spreading needs accelerate and that is not installed.
     """
-    needed, free = experts.nbytes(network), _free_bytes(first)
+    needed, free = experts.nbytes(network), free_bytes(first)
     if free is None or needed + ROOM_BYTES * (first.type == "cuda") <= free:
         return {"": first}
     smaller = "--quantize int8 takes 25.8 GiB for all of Aria, int4 15.8"
@@ -445,7 +461,7 @@ def _places(network: nn.Module, first: torch.device, *, spread: bool) -> dict[st
     return {name: torch.device("cuda", card) for name, card in found.items()}
 
 
-def _free_bytes(device: torch.device) -> int | None:
+def free_bytes(device: torch.device) -> int | None:
     """Memory that weights may take; None where it cannot be known, as on a CPU under another system than Linux."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
@@ -462,6 +478,7 @@ def _fill(
     places: Mapping[str, torch.device],
     dtype: torch.dtype,
     quantize: Quantization | None,
+    added: Adapter | None,
 ) -> None:
     """Reads tensor by tensor, each to its place. On a CPU, what needs no conversion stays mapped from its file."""
     from safetensors import safe_open
@@ -470,6 +487,8 @@ def _fill(
         with safe_open(file, framework="pt") as tensors:
             for name, tensor in inside:
                 value = tensors.get_tensor(tensor.name).to(_place(name, places), dtype)
+                if added:
+                    value = added.added(name, value)
                 module, leaf = _owner(network, name)
                 if quantize and leaf in experts.STACKS:
                     experts.put(module, leaf, experts.quantised(value, quantize))
