@@ -174,8 +174,7 @@ def run(
         profile=profile, resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per,
         quantize=quantize, kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group,
         speech=speech_model, ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout,
-        force=force,
-        retry_failed=retry_failed, debug=debug,
+        force=force, retry_failed=retry_failed, debug=debug,
     )  # fmt: skip
     if shard:
         options = replace(options, shard=parse_shard(shard))
@@ -257,8 +256,7 @@ def schedule(
         profile=profile, resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per,
         quantize=quantize, kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group,
         speech=speech_model, ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout,
-        force=False,
-        retry_failed=False, debug=debug,
+        force=False, retry_failed=False, debug=debug,
     )  # fmt: skip
     from aria_docs.flows.schedule import serve
 
@@ -442,7 +440,7 @@ def budget(
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
     """What reading with Aria would take: tiles, tokens, windows, GPU memory. Reads no model."""
-    from aria_docs.forecast import Forecast
+    from aria_docs.forecast import Forecast, in_all
     from aria_docs.survey import survey
     from aria_docs.text_table import printable
     from aria_docs.tiling.resolution import named
@@ -456,6 +454,8 @@ def budget(
             typer.echo(f"failed: {printable(str(item))}", err=True)
         elif not as_json:
             typer.echo("\n".join(printable(line) for line in item.as_text().splitlines()))
+    if len(good) > 1 and not as_json:
+        typer.echo(in_all(good))
     if not forecasts:
         raise UsageError(_NOTHING)
     raise typer.Exit(0 if len(good) == len(forecasts) else 1)

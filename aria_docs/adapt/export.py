@@ -34,8 +34,7 @@ from aria_docs.model.context_windows import plainly
 from aria_docs.model.custom import load as load_schema
 from aria_docs.model.profiles.aria import ARIA
 from aria_docs.model.seen import SeenDocument, SeenPage, SeenVideo
-from aria_docs.reading.read import Job, Look, ReadPages
-from aria_docs.reading.show import ShowPages
+from aria_docs.reading.messages import Job, Look, ReadPages, ShowPages
 from aria_docs.tiling.budget import ANSWER_TOKENS, WINDOW
 from aria_docs.tiling.pixels import Crop
 

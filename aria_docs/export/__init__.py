@@ -227,15 +227,18 @@ class Names:
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
+        self._last: dict[str, int] = {}  # of each stem, so that the next of thousands is not sought from 2 on
 
     def take(self, words: str) -> str:
         """A stem that nobody has been given yet; file systems that ignore case are thought of."""
         stem = _clean(words)
-        name, n = stem, 1
+        n = self._last.get(stem.casefold(), 0) + 1
+        name = stem if n == 1 else f"{stem}-{n}"
         while name.casefold() in self._taken:
             n += 1
             name = f"{stem}-{n}"
         self._taken.add(name.casefold())
+        self._last[stem.casefold()] = n
         return name
 
 

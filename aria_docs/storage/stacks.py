@@ -22,6 +22,7 @@ from aria_docs.storage import columns as typed
 from aria_docs.storage import meaning
 from aria_docs.storage.columns import INTERNAL, Contents
 from aria_docs.storage.connection import Connections
+from aria_docs.storage.internal import lay_comments
 from aria_docs.storage.meaning import Cell, Likeness, Meaning
 from aria_docs.storage.shapes import TableShape, shapes_of
 
@@ -259,6 +260,7 @@ def _lay_stacks(db: duckdb.DuckDBPyConnection) -> None:
         columns = _columns_of(db, stack)
         db.execute(f'CREATE OR REPLACE VIEW "{stack}" AS {typed.stack_query(stack, columns)}')
         db.execute(f'CREATE OR REPLACE VIEW "{stack}_long" AS {typed.long_query(stack)}')
+        lay_comments(db, stack)
 
 
 def _columns_of(db: duckdb.DuckDBPyConnection, stack: str) -> tuple[typed.Column, ...]:

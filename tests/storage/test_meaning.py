@@ -242,3 +242,28 @@ def test_what_is_ours_is_not_shown(store: Store) -> None:
     shown = {name for (name,) in store.ask("SHOW TABLES").rows}
     assert {"tables", "cells", "figures", "stacks", "document_tables"} <= shown
     assert not shown & {"migrations", "ranked_terms", "sidecars", "stacked_tables", "table_keys", "newest", "due"}
+
+
+def test_every_table_view_and_column_says_what_it_is(store: Store) -> None:
+    pair = [
+        captioned(table(name, 1, [head("Town", "Cows", "Hens"), [("Oslo", None), ("1", 1), ("2", 2)]]), "Herds")
+        for name in "ab"
+    ]
+    write(store, *pair)
+    shown = "schema_name = 'main' AND NOT internal"
+    bare = store.ask(
+        f"SELECT view_name FROM duckdb_views() WHERE {shown} AND comment IS NULL "
+        f"UNION ALL SELECT table_name FROM duckdb_tables() WHERE {shown} AND comment IS NULL UNION ALL "
+        f"SELECT table_name || '.' || column_name FROM duckdb_columns() WHERE {shown} AND comment IS NULL "
+        "AND NOT starts_with(table_name, 'stacked_')"
+    ).rows
+    assert bare == [], "schemas/sql/comments.txt has a line for each"
+    [(told,)] = store.ask(
+        "SELECT comment FROM duckdb_columns() WHERE table_name = 'cells' AND column_name = 'row_span'"
+    ).rows
+    assert told == "How many rows the cell takes."
+    assert store.ask(
+        "SELECT count(*) FROM duckdb_views() WHERE view_name LIKE 'stacked%' AND comment IS NULL"
+    ).rows == [(0,)]
+    store.prepare(patience_s=1)
+    assert store.ask("SELECT count(*) > 100 FROM duckdb_columns() WHERE comment IS NOT NULL").rows == [(True,)]
