@@ -17,12 +17,11 @@ LADDER = [
     {"aria_docs.cli"},
     {"aria_docs.cli_adapt"},
     {"aria_docs.flows"},
-    {"aria_docs.progress", "aria_docs.status"},
+    {"aria_docs.notebook", "aria_docs.progress", "aria_docs.status"},
     {
         "aria_docs.adapt",
         "aria_docs.document",
         "aria_docs.export",
-        "aria_docs.notebook",
         "aria_docs.report",
         "aria_docs.shell",
         "aria_docs.survey",
