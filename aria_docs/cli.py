@@ -212,7 +212,7 @@ _EXAMPLES = {
     ),
     "budget": (
         "budget ~/reports",
-        "budget ~/reports --total --price-in 0.5 --price-out 1.5",
+        "budget ~/films --frames 64 --json",
     ),
     "report": (
         "report --db results.duckdb -o pages",

@@ -23,7 +23,7 @@ _QUERY = re.compile(r"```sql\n(?P<query>.*?)\n```\n(?:\n```text\n(?P<answer>.*?)
 
 
 def aria_docs(*arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"COLUMNS": "200"}  # pytest sets 80
+    environment = os.environ | {"COLUMNS": "400"}  # pytest sets 80
     command = [sys.executable, "-m", "aria_docs", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
