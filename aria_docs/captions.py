@@ -9,7 +9,7 @@ _TABLE = (
     r"|таблица|таблиця|табл\.|πίνακας|טבלה|جدول|表|표"
 )
 _OTHER = r"exhibit|appendix|annex|schedule"
-_NUMBER = r"\s*(?:[A-Z]{0,2}[-.]?\d|[IVXLC]+\b|[A-Z]\b|[一二三四五六七八九十])"
+_NUMBER = r"\s*(?:[A-Z]{0,2}[-.]?\d+(?:[.-]\d+)*|[IVXLC]+\b|[A-Z]\b|[一二三四五六七八九十])"
 # A word for table, and a number, a Roman one or a letter.
 _CAPTION = re.compile(rf"(?:{_TABLE}|{_OTHER}){_NUMBER}", re.IGNORECASE)
 _OF_TABLE = re.compile(rf"(?:{_TABLE}){_NUMBER}", re.IGNORECASE)

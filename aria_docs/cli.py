@@ -17,7 +17,7 @@ import typer
 
 from aria_docs import cli_adapt
 from aria_docs.credentials import without_credentials
-from aria_docs.errors import AriaDocsError, UsageError
+from aria_docs.errors import AriaDocsError, EngineError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,7 +112,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks, and what 
 _FORMAT_OF: dict[str, Literal["csv", "json", "parquet", "markdown"]] = {
     ".csv": "csv", ".json": "json", ".parquet": "parquet", ".md": "markdown",
 }  # fmt: skip
-_NOTHING = "no PDF and no video was found there: name a file or folder that holds some"
+_NOTHING = "no PDF, image or video was found there: name a file or folder that holds some"
 
 
 @app.command()
@@ -164,7 +164,7 @@ def run(
     """Read what is new, changed, or failed for a reason that may pass, and store it."""
     from aria_docs import progress
     from aria_docs.ingest.shards import parse_shard
-    from aria_docs.run.pending import plan
+    from aria_docs.run.pending import holds_any, plan
     from aria_docs.run.run import Run
 
     shown: progress.Bars | progress.Lines = progress.Bars() if sys.stderr.isatty() else progress.Lines()
@@ -178,6 +178,8 @@ def run(
     )  # fmt: skip
     if shard:
         options = replace(options, shard=parse_shard(shard))
+    if not keeper.path.exists() and not holds_any(paths):  # before anything is made
+        raise UsageError(_NOTHING)
     if dry_run:
         _end_of_plan(plan(paths, keeper, options), as_json=as_json)
     if prefect:
@@ -311,7 +313,20 @@ def export(
     db: Db,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where the files are written.")],
     form: Annotated[
-        Literal["csv", "parquet", "xlsx", "chapters", "edl", "otio", "clips", "thumbnails", "sheets"],
+        Literal[
+            "csv",
+            "parquet",
+            "xlsx",
+            "markdown",
+            "chapters",
+            "edl",
+            "otio",
+            "clips",
+            "thumbnails",
+            "sheets",
+            "srt",
+            "vtt",
+        ],
         typer.Option("--format", help="The first three are of tables (csv of scenes too), the others of videos."),
     ] = "csv",
     stacked: Annotated[
@@ -330,9 +345,12 @@ def export(
         ),
     ] = None,
     table: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this table; may be repeated.")] = None,
+    max_chapters: Annotated[
+        int | None, typer.Option(metavar="N", help="Of chapters: at most so many for a video.  [default: 12]")
+    ] = None,
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
-    """Write tables, chapters, edit lists, clips or pictures to a folder, with a manifest."""
+    """Write tables, chapters, edit lists, clips, pictures or subtitles to a folder, with a manifest."""
     from aria_docs.export import Chosen, Left
     from aria_docs.export import export as write
     from aria_docs.storage.database import Store
@@ -342,10 +360,20 @@ def export(
         typer.echo(printable(f"{left.source}: {left.error}"), err=True)
 
     chosen = Chosen(path=path, where=where, tables=tuple(table or ()))
-    done = write(Store(db), output, form=form, stacked=stacked, separate=separate, chosen=chosen, on_left=say)
-    left = f", {len(done.left)} left out" if done.left else ""
+    done = write(
+        Store(db),
+        output,
+        form=form,
+        stacked=stacked,
+        separate=separate,
+        chosen=chosen,
+        max_chapters=max_chapters,
+        on_left=say,
+    )
+    failed = [left for left in done.left if not left.is_unwanted]
+    left = f", {len(failed)} left out" if failed else ""
     typer.echo(f"{len(done.written)} file{'s' * (len(done.written) != 1)} → {output}{left}", err=True)
-    raise typer.Exit(1 if done.left else 0)
+    raise typer.Exit(1 if failed else 0)
 
 
 @app.command()
@@ -365,8 +393,9 @@ def read(
 ) -> None:
     """Read one file without a database and print what was read."""
     from aria_docs.document import read as read_file
-    from aria_docs.progress import failure_line, printable
+    from aria_docs.progress import failure_line
     from aria_docs.run.recipes import read_passwords
+    from aria_docs.text_table import printable
 
     passwords = read_passwords(password_file) if password_file else ()
     document = read_file(file, pages=pages, passwords=passwords, ocr=ocr, timeout_s=timeout)
@@ -411,7 +440,7 @@ def budget(
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
     """What reading with Aria would take: tiles, tokens, windows, GPU memory. Reads no model."""
-    from aria_docs.forecast import Forecast
+    from aria_docs.forecast import Forecast, in_all
     from aria_docs.survey import survey
     from aria_docs.text_table import printable
     from aria_docs.tiling.resolution import named
@@ -425,6 +454,8 @@ def budget(
             typer.echo(f"failed: {printable(str(item))}", err=True)
         elif not as_json:
             typer.echo("\n".join(printable(line) for line in item.as_text().splitlines()))
+    if len(good) > 1 and not as_json:
+        typer.echo(in_all(good))
     if not forecasts:
         raise UsageError(_NOTHING)
     raise typer.Exit(0 if len(good) == len(forecasts) else 1)
@@ -577,13 +608,18 @@ def _end_of_plan(plan: Plan, *, as_json: bool) -> None:
 
 def _end(outcome: Outcome, db: Path | None, spool: Path | None, as_json: bool) -> None:
     """Says how the run ended, and exits with the status of that."""
+    from aria_docs.text_table import printable
+
     if as_json:
         where = {"db": str(db)} if db else {"spool": str(spool)}
         typer.echo(json.dumps(asdict(outcome) | where, indent=2))
     else:
         counts = f"{outcome.n_read} files read, {outcome.n_skipped} done before, {outcome.n_failed} failed"
+        counts += f", {outcome.n_partial} read in part" if outcome.n_partial else ""
         ignored = f", {outcome.n_ignored} of other kinds ignored" if outcome.n_ignored else ""
         elsewhere = f", {outcome.n_elsewhere} of other shards" if outcome.n_elsewhere else ""
+        for line in outcome.partial_lines():
+            typer.echo(printable(line), err=True)
         parts = f"{outcome.n_parts} parts in {outcome.seconds:.1f} s"
         typer.echo(f"{counts}{elsewhere}{ignored}; {parts} → {db or spool}", err=True)
         if spool:
@@ -592,7 +628,7 @@ def _end(outcome: Outcome, db: Path | None, spool: Path | None, as_json: bool) -
             typer.echo(f"why: aria-docs status --db {shlex.quote(str(db))}", err=True)
     if outcome.interrupted:
         typer.echo("interrupted: what was finished is kept, and the same command reads the rest", err=True)
-        raise typer.Exit(130)
+        raise typer.Exit(_interrupts.status)
     if outcome.n_files == outcome.n_elsewhere == 0:
         raise UsageError(_NOTHING)
     raise typer.Exit(1 if outcome.n_failed else 0)
@@ -602,9 +638,33 @@ def _command() -> str:
     return without_credentials(shlex.join(["aria-docs", *sys.argv[1:]]))
 
 
+class _Interrupts:
+    """What ^C and SIGTERM do: the first ends the work, and what is finished is stored; a second one is answered with
+    a line; a third ends the process where it stands."""
+
+    def __init__(self) -> None:
+        self.n, self.status = 0, 130
+
+    def __call__(self, number: int, _: object) -> None:
+        self.n += 1
+        if self.n == 1:
+            self.status = 128 + number
+            raise KeyboardInterrupt
+        if self.n == 2:
+            os.write(2, b"aria-docs: storing what is finished; once more ends at once\n")
+        else:
+            os.write(2, b"aria-docs: ended at once; what was stored before is kept\n")
+            os._exit(self.status)
+
+
+_interrupts = _Interrupts()
+
+
 def main() -> None:
     """Entry of the `aria-docs` command."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's stop keeps what is finished too
+    for number in (signal.SIGINT, signal.SIGTERM):  # a service manager's stop keeps what is finished too
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and a shell's & leave it
+            signal.signal(number, _interrupts)
     if "--debug" not in sys.argv:
         sys.excepthook = lambda kind, error, _: typer.echo(
             f"aria-docs: {kind.__name__}: {error} (a defect: --debug says where)", err=True
@@ -616,7 +676,7 @@ def main() -> None:
         sys.exit(typer.main.get_command(app)(standalone_mode=False))
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("aria-docs: interrupted", err=True)
-        sys.exit(130)
+        sys.exit(_interrupts.status)
     except typer.TyperException as error:
         typer.echo(f"aria-docs: {error.format_message()} (see aria-docs --help)", err=True)
         sys.exit(2)
@@ -624,4 +684,4 @@ def main() -> None:
         if "--debug" in sys.argv:
             traceback.print_exception(error)
         typer.echo(f"aria-docs: {error}", err=True)
-        sys.exit(2 if isinstance(error, UsageError) else 1)
+        sys.exit(2 if isinstance(error, UsageError) else 3 if isinstance(error, EngineError) else 1)

@@ -314,10 +314,10 @@ def render(path: str, number: int, *, long_edge_px: int, passwords: tuple[str, .
 
 def draw_page(wanted: _Wanted, _requests: Iterable[object]) -> Iterator[NDArray[np.uint8]]:
     """Runs in the child."""
-    from aria_docs.ingest import pdf, sandbox
+    from aria_docs.ingest import documents, sandbox
 
     sandbox.allow_cpu(_LIMIT_S)
-    with pdf.open_document(Path(wanted.path), passwords=wanted.passwords) as document:
+    with documents.open_document(Path(wanted.path), passwords=wanted.passwords) as document:
         if not 1 <= wanted.number <= document.info.n_pages:
             raise Unreachable(f"{wanted.path} has no page {wanted.number} any more: it has changed since it was read")
         yield document.render(wanted.number, long_edge_px=wanted.long_edge_px)

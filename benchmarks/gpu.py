@@ -1,7 +1,9 @@
-"""Aria on a CUDA card: a 256-frame video, and pages: prefill and decode in tokens per second, peak memory.
+"""Aria on a CUDA card: frames, an hour of film, pages alone and side by side: tokens per second, peak memory, kernels.
 
     python benchmarks/gpu.py --model FOLDER_OR_ID [--quantize int8|int4] [--kv-cache fp8|int8]
     python benchmarks/gpu.py --random-layers N [...]      random weights of the real width, N of 28 decoder layers
+
+Ends with status 1 where attention fell back to PyTorch's math kernel. One call with --against takes under 4 minutes.
 
 The model card claims that a video of 256 frames is captioned in 10 seconds, and names no hardware; the time to the
 first token, and to the end of an answer of --answer tokens, are given beside it. Frames and pages are drawn noise: the
@@ -10,12 +12,14 @@ work does not depend on what they show. With random weights the schema asks for 
 Times are medians over --rounds, after one that only warms up; features are not cached, so each one starts from pixels.
 
 --against asks the same of transformers' `generate` too, one question and five over one context, by turns with ours:
-the same network in the same memory, its crops normalised and on the card before the clock starts.
+the same network in the same memory, its crops normalised and on the card before the clock starts. Where vLLM is
+installed and a --model is named, its own engine answers the pages in a process of its own afterwards.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import statistics
 import sys
@@ -112,7 +116,10 @@ def main():
     options.add_argument("--kv-cache", choices=("fp8", "int8"))
     options.add_argument("--device", default="cuda")
     options.add_argument("--frames", type=int, default=256)
-    options.add_argument("--pages", type=int, default=8, help="A4 pages in ultra-high, answered as one batch")
+    options.add_argument(
+        "--pages", default="1,8,16,32", help="A4 pages in ultra-high asked at once, each its own batch"
+    )
+    options.add_argument("--minutes", type=int, default=60, help="of film, at 30 frames a minute in windows of 256")
     options.add_argument("--answer", type=int, default=256, help="tokens, at most")
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--against", action="store_true", help="transformers' generate on the same network too")
@@ -128,7 +135,10 @@ def main():
     else:
         loaded = random_aria(args.random_layers, args.quantize, torch.device(args.device))
     model = AriaModel(loaded, kv_cache=args.kv_cache)
-    print(f"{loaded!r} on {torch.cuda.get_device_name(loaded.device)}, torch {torch.__version__}\n")
+    print(f"{loaded!r} on {torch.cuda.get_device_name(loaded.device)}, torch {torch.__version__}")
+    print(f"{model.kernels}\n")
+    if model.kernels.is_slow:
+        sys.exit("attention fell back to the math kernel: this torch has no flash kernel for this card")
     print(
         "| job | prompt tokens | first token, s | prefill, tokens/s | answer tokens | decode, tokens/s | all, s | GiB |"
     )
@@ -140,10 +150,18 @@ def main():
     scenes = Question(prompts.SCENES, schemas[0], args.answer)
     report(f"{args.frames} frames, scenes", *measured(model, [film], scenes, args.rounds))
     tables = Question(prompts.TABLES, schemas[1], args.answer)
-    count = min(args.pages, model.together)  # as many as memory has room for at once
-    pages = [[shown(page_part(n, 595.276, 841.89, ULTRA), 1000 + n)] for n in range(1, count + 1)]
-    report("1 page, tables", *measured(model, pages[:1], tables, args.rounds))
-    report(f"{count} pages, tables", *measured(model, pages, tables, args.rounds))
+    counts = [int(count) for count in args.pages.split(",")]
+    pages = [[shown(page_part(n, 595.276, 841.89, ULTRA), 1000 + n)] for n in range(1, max(counts) + 1)]
+    for count in counts:
+        report(f"{count} pages, tables", *measured(model, pages[:count], tables, args.rounds))
+    if args.minutes:
+        times = [2.0 * n for n in range(30 * args.minutes)]
+        windows = [
+            [shown(frame_part(time_s, 1280, 720, MEDIUM), int(time_s)) for time_s in times[at : at + args.frames]]
+            for at in range(0, len(times), args.frames)
+        ]
+        long = Question(prompts.SCENES, schemas[0], 500)
+        report(f"{args.minutes} minutes, {len(windows)} windows", *measured(model, windows, long, 1))
     model.close()
     if args.against:
         from contexts import Ours, Theirs, compare
@@ -153,7 +171,26 @@ def main():
         print("|---|---|---|---|---|")
         with torch.inference_mode():
             compare(f"{args.frames} frames", film, *sides, args.rounds, length=64)
-            compare(f"{count} pages", [page for one in pages for page in one], *sides, args.rounds, length=64)
+            eight = [page for one in pages[:8] for page in one]
+            compare(f"{len(eight)} pages", eight, *sides, args.rounds, length=64)
+    if args.model and importlib.util.find_spec("vllm"):
+        del model, loaded
+        torch.cuda.empty_cache()
+        against_vllm(args.model, max(counts), args.answer)
+
+
+def against_vllm(name, count, length):
+    """Tokens per second of vLLM's own engine: so many pages of medium size at once, each one crop."""
+    from PIL import Image
+    from vllm import LLM, SamplingParams
+
+    engine = LLM(name, dtype="bfloat16", max_model_len=8_192, limit_mm_per_prompt={"image": 1})
+    drawn = np.random.default_rng(0).integers(0, 256, (490, 346, 3), np.uint8)
+    asked = f"<|im_start|>user\n<fim_prefix><|img|><fim_suffix>\n{prompts.TABLES}<|im_end|>\n<|im_start|>assistant\n"
+    request = {"prompt": asked, "multi_modal_data": {"image": Image.fromarray(drawn)}}
+    start = time.perf_counter()
+    engine.generate([request] * count, SamplingParams(temperature=0, max_tokens=length, ignore_eos=True))
+    print(f"\nvLLM, {count} pages in medium at once: {count * length / (time.perf_counter() - start):,.0f} tokens/s")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from aria_docs.schemas import Row
 
-Kind = Literal["pdf", "video"]
+Kind = Literal["pdf", "image", "video"]
 
 
 def source_id(sha256_hex: str) -> str:

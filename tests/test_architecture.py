@@ -32,7 +32,7 @@ LADDER = [
     {"aria_docs.reading"},
     {"aria_docs.model", "aria_docs.ingest"},
     {"aria_docs.forecast", "aria_docs.markdown", "aria_docs.prompts"},
-    {"aria_docs.tiling"},
+    {"aria_docs.tiling", "aria_docs.turns"},
     {
         "aria_docs.bidi",
         "aria_docs.captions",

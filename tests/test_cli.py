@@ -100,8 +100,8 @@ def test_a_folder_in_a_database_out(aria_docs, bench, tmp_path: Path) -> None:
     ("arguments", "status", "says"),
     [
         (["run", "nowhere", "--db", "x.duckdb"], 2, "nowhere: no such file"),
-        (["run", "texts", "--db", "x.duckdb"], 2, "no PDF and no video"),
-        (["run", "texts", "--db", "x.duckdb", "--dry-run"], 2, "no PDF and no video"),
+        (["run", "texts", "--db", "x.duckdb"], 2, "no PDF, image or video"),
+        (["run", "texts", "--db", "x.duckdb", "--dry-run"], 2, "no PDF, image or video"),
         (["run", "texts"], 2, "--db"),
         (["run", "texts", "--db", "x.duckdb", "--tasks", "tables,poems"], 2, "'poems' is no task"),
         (["run", "texts", "--db", "x.duckdb", "--pages", "²"], 2, "'²' is no page"),
@@ -111,10 +111,12 @@ def test_a_folder_in_a_database_out(aria_docs, bench, tmp_path: Path) -> None:
         (["run", "texts", "--db", "x.duckdb", "--timeout", "1e9"], 2, "--timeout"),
         (["run", "texts", "--db", "x.duckdb", "--password-file", "none"], 2, "--password-file none cannot be read"),
         (["run", "texts", "--db", "x.duckdb", "--engine", "oracle"], 2, "oracle"),
-        (["run", "texts", "--db", "no/x.duckdb"], 1, "no/x.duckdb cannot be opened"),
+        (["run", "pdfs", "--db", "no/x.duckdb"], 1, "no/x.duckdb cannot be opened"),
         (["run", "texts", "--db", "unlock.duckdb"], 1, "unlock.duckdb cannot be opened"),
         (["run", "texts", "--db", "texts"], 1, "texts cannot be opened"),
-        (["run", "texts", "--db", "other.duckdb", "--dry-run"], 1, "other.duckdb"),
+        (["run", "pdfs", "--db", "other.duckdb", "--dry-run"], 1, "other.duckdb"),
+        (["run", "pdfs", "--db", "x.duckdb", "--engine", "remote", "--server", "http://127.0.0.1:9"], 3, "127.0.0.1"),
+        (["run", "pdfs", "--db", "x.duckdb", "--engine", "aria", "--model", "no/such"], 3, "no/such"),
         (["status", "--db", "other.duckdb"], 1, "other.duckdb"),
         (["status", "--db", "none.duckdb"], 1, "no such database"),
         (["sql", "SELEC 1", "--db", "other.duckdb"], 1, "syntax error"),
@@ -128,15 +130,19 @@ def test_one_line_and_an_exit_status(tmp_path, monkeypatch, capsys, arguments, s
     monkeypatch.chdir(tmp_path)
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.txt").write_text("x")
+    (tmp_path / "pdfs").mkdir()
+    (tmp_path / "pdfs" / "a.pdf").write_bytes(b"%PDF-1.7")
     (tmp_path / "unlock.duckdb").write_text("hello " * 1000)
     duckdb.connect("other.duckdb").close()
     monkeypatch.setattr(sys, "argv", ["aria-docs", *arguments])
     monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with pytest.raises(SystemExit) as ended:
         cli.main()
-    signal.signal(signal.SIGTERM, handler)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
     assert ended.value.code == status
+    assert not (tmp_path / "x.duckdb").exists()
     captured = capsys.readouterr()
     assert captured.out == ""
     lines = [line for line in captured.err.splitlines() if not line.startswith(("engine: ", "0 files read"))]
@@ -194,7 +200,7 @@ def test_interrupted(bench, tmp_path: Path, name: str) -> None:
     assert len(children) >= 3  # itself, the warm process, a child
     os.kill(run.pid, getattr(signal, name))
     out, err = run.communicate(timeout=60)
-    assert run.returncode == 130, err
+    assert run.returncode == {"SIGINT": 130, "SIGTERM": 143}[name], err
     assert "Traceback" not in err
     assert err.splitlines()[-1].startswith("interrupted: ")
     outcome = json.loads(out)

@@ -32,7 +32,7 @@ def test_a_tiny_aria_reads_the_examples(aria_docs, tmp_path: Path, monkeypatch: 
     done = aria_docs(*command, "--resolution", "medium", "--json")
     assert done.returncode == 0, done.stderr
     assert "engine: aria" in done.stderr
-    assert "sdpa" in done.stderr, "the attention that was chosen is told"
+    assert "attention: tower torch's flash for CPUs" in done.stderr, "the kernels that run are named"
     assert json.loads(done.stdout)["n_parts"] == 5
     assert rows(db, "SELECT task, part FROM readings ORDER BY ALL") == READINGS
     facts = (

@@ -9,14 +9,14 @@ def test_a_database_in_words_and_in_numbers(bench) -> None:
     bench.run(pages=None)
     status = read_status(bench.store)
     assert status.files == [{"kind": "pdf", "files": 2, "sources": 2}]
-    assert [(row["task"], row["parts"], row["ok"]) for row in status.readings] == [("summary", 2, 2), ("tables", 4, 4)]
+    assert [tuple(row.values()) for row in status.readings] == [("summary", 2, 2, 0, 0, 0), ("tables", 5, 4, 0, 1, 0)]
     assert status.results["pages"] == 5
     [failure] = status.failures
     assert (failure["part"], failure["error"]) == ("page:2", "Damaged")
-    assert status.unfinished == []
+    assert (status.missing, status.partial) == ([], [])
     lines = status.as_lines()
     assert lines[0] == "2 pdf files (2 different)"
-    assert "tables   4      4   0" in lines
+    assert "tables   5      4   0        1       0" in lines
     assert f"failed: {failure['message']} [Damaged, tried again with --retry-failed]" in lines
     assert status.as_json()["results"]["summaries"] == 2
 
@@ -26,7 +26,34 @@ def test_pages_that_nobody_asked_for_yet(bench) -> None:
 
     pdf = bench.pdf("a.pdf", 5)
     bench.run(pages=parse_pages("2-3"))
-    assert f"unfinished: {pdf}: 2 of 5 pages" in read_status(bench.store).as_lines()
+    lines = read_status(bench.store).as_lines()
+    assert f"missing: {pdf}: tables, 2 of 5 parts; the next run reads the rest" in lines
+
+
+def test_a_part_that_vanished_is_missing(bench) -> None:
+    """As a race or a killed process may leave it: neither read nor failed."""
+    pdf = bench.pdf("a.pdf", 2)
+    bench.run()
+    with bench.store.writing() as db:
+        db.execute("DELETE FROM newest WHERE task = 'summary'")
+        db.execute("INSERT INTO newest SELECT 'elsewhere', 'summary', 'document', 'gone'")
+        db.execute("INSERT INTO sources SELECT * REPLACE ('elsewhere' AS source_id) FROM sources")
+    lines = read_status(bench.store).as_lines()
+    assert f"missing: {pdf}: summary, 0 of 1 parts; the next run reads the rest" in lines
+
+
+def test_failures_and_notes_of_one_kind_are_one_line(bench) -> None:
+    for number in range(5):
+        bench.pdf(f"p1.tables.damaged+p{number}.x.y.pdf", 2, word=f"Word {number}")
+    cut = bench.pdf("cut.pdf", 30, word="Cut")
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size * 2 // 3])
+    bench.run()
+    status = read_status(bench.store)
+    lines = status.as_lines()
+    assert len(status.failures) == 5
+    assert len([line for line in lines if line.startswith("failed: ")]) == 1
+    assert any("(5 parts of 5 files, the first " in line for line in lines)
+    assert any(line.startswith("partly read: ") and str(cut) in line for line in lines)
 
 
 def test_an_empty_database(bench) -> None:

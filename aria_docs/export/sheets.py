@@ -36,14 +36,14 @@ def export(store: Store, folder: Path, chosen: Chosen = EVERYTHING) -> Iterator[
         name = _drawable(Path(video.path).name)
         head = f"{name}    {clock(video.duration_s, digits=0)}    {len(jpegs)} scene{'s' * (len(jpegs) > 1)}".strip()
         for number in range(n_sheets):
-            chosen = slice(number * COLUMNS * ROWS, (number + 1) * COLUMNS * ROWS)
+            these = slice(number * COLUMNS * ROWS, (number + 1) * COLUMNS * ROWS)
             title = f"{head}    {number + 1}/{n_sheets}" if n_sheets > 1 else head
             file = folder / f"{video.name}.jpg"
             if n_sheets > 1:  # in a folder, since NAME-2 may be the name of another video
                 file = folder / video.name / f"{video.name}-sheet-{number + 1}.jpg"
                 file.parent.mkdir(exist_ok=True)
-            sheet(video.cuts[chosen], jpegs[chosen], title=title).save(file, "JPEG", quality=85)
-            facts = {"source_id": video.source_id, "sheet": number + 1, "n_scenes": len(jpegs[chosen])}
+            sheet(video.cuts[these], jpegs[these], title=title).save(file, "JPEG", quality=85)
+            facts = {"source_id": video.source_id, "sheet": number + 1, "n_scenes": len(jpegs[these])}
             yield Written(file, video.path, facts)
 
 

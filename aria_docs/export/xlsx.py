@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aria_docs.errors import QueryError, UsageError
-from aria_docs.export import Left, Written, make_folder, tables
-from aria_docs.export.tables import Chosen
+from aria_docs.export import Chosen, Left, Written, make_folder, tables
 from aria_docs.formulas import harmless
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import Literal
 from aria_docs.errors import FileError, Unreachable, UsageError, WrongKind
 from aria_docs.ingest.video import subtitles
 
-Kind = Literal["pdf", "video"]
+Kind = Literal["pdf", "image", "video"]
 
 # Names that promise a video. Not .ts, which is TypeScript's too: a transport stream is known by its content.
 VIDEO_SUFFIXES = frozenset(
@@ -40,6 +40,10 @@ _VIDEO_MAGIC = re.compile(
     re.DOTALL,
 )
 _BLOCK_BYTES = 1 << 20  # hashed at once: a few milliseconds
+_IMAGE_MAGIC = re.compile(
+    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|II[*+]\x00|MM\x00[*+]|RIFF....WEBP|BM.{4}\x00{4}.{4}[\x0c\x28\x38\x40\x6c\x7c]\x00{3}",
+    re.DOTALL,
+)
 _PDF_HEADER_WITHIN = 1024  # bytes of junk that Acrobat accepts ahead of %PDF- (ISO 32000-1, annex H.3.4.1)
 
 
@@ -80,6 +84,8 @@ def kind_of(head: bytes, suffix: str) -> Kind | None:
     is_video = _VIDEO_MAGIC.match(head) and not (head[4:8] == b"ftyp" and head[8:12] in _STILL_OR_SOUND_BRANDS)
     if is_video or (head.startswith(b"GIF8") and b"NETSCAPE2.0" in head):  # an animation, not a picture
         return "video"
+    if _IMAGE_MAGIC.match(head) and suffix != ".pdf" and suffix not in VIDEO_SUFFIXES:
+        return "image"
     return "pdf" if suffix == ".pdf" else "video" if suffix in VIDEO_SUFFIXES else None
 
 

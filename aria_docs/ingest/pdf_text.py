@@ -35,6 +35,7 @@ __all__ = ["NO_LINES", "Line", "PageText", "clean", "page_text"]
 # two code points that are no characters.
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _HYPHENATED = re.compile(r"(?<=[^\W\d_])[-\u00ad\u2010]$")
+_TORN = re.compile(r"(?<=[^\W\d_])(?:\u00ad |[-\u2010] (?=[a-zà-öø-ÿ]))")  # of a heading in two rows
 _PARAGRAPH = 0.35  # of the size: so much more white than between most rows parts paragraphs
 
 
@@ -110,7 +111,11 @@ def _paragraphs(column: list[Row], body: Body) -> list[_Paragraph]:
     n = 0
     while n < len(column):
         end = n + 1
-        while end < len(column) and same_heading(column[end - 1], column[end], body) and is_set_apart(column[n], body):
+        while (
+            end < len(column)
+            and same_heading(column[end - 1], column[end], body)
+            and all(is_set_apart(row, body) for row in (column[n], column[end]))
+        ):
             end += 1
         place = Place(
             width=width,
@@ -149,13 +154,13 @@ def _written(paragraphs: list[_Paragraph]) -> PageText:
     boxes: list[Box] = []
     for paragraph in paragraphs:
         if paragraph.mark:
-            parts.append(paragraph.mark + " ".join(row.text for row in paragraph.rows))
+            parts.append(paragraph.mark + _TORN.sub("", " ".join(row.text for row in paragraph.rows)))
             boxes.append(_around([row.box for row in paragraph.rows]))
             continue
         texts: list[str] = []
         for row in paragraph.rows:
             text = row.text.strip()
-            if texts and _HYPHENATED.search(texts[-1]) and text[0].islower():
+            if texts and _HYPHENATED.search(texts[-1]) and (text[0].islower() or texts[-1][-1] == "\u00ad"):
                 texts[-1] = texts[-1][:-1] + text
                 boxes[-1] = _around([boxes[-1], row.box])
             else:

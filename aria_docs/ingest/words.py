@@ -29,6 +29,7 @@ _FORM = re.compile("[\ufb1d-\ufdff\ufe70-\ufefc]+")
 _LTR_RUN = re.compile(r"[\dA-Za-z\u00c0-\u024f](?:[\d\u066b\u066c.,:/A-Za-z\u00c0-\u024f+-]*[\dA-Za-z\u00c0-\u024f])?")
 _RTL_LETTER = re.compile("[\u05d0-\u05f2\u0620-\u064a\u066e-\u06d3\u06fa-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 
+_ENDS = ".,:;"
 _RAISED = str.maketrans(
     "0123456789+-\u2212\u2013()abcdefghijklmnoprstuvwxyz",
     "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ",
@@ -115,8 +116,9 @@ def _whole_ligatures(chars: Sequence[tuple[dict[str, Any], float]]) -> Iterator[
 
 def _spelled(text: str) -> str:
     """Characters from right to left → the word in reading order, in base letters."""
-    if not _RTL_LETTER.search(text):
-        return text[::-1]  # a number with its signs
+    if not _RTL_LETTER.search(text):  # a number with its signs, and a point that ends the word
+        core = text.lstrip(_ENDS)
+        return core.rstrip(_ENDS)[::-1] + text[len(core.rstrip(_ENDS)) :] if core == text else text[::-1]
     text = _LTR_RUN.sub(lambda run: run.group()[::-1], text)
     return _FORM.sub(lambda forms: unicodedata.normalize("NFKC", forms.group()), text)
 

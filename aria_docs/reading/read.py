@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from aria_docs.errors import Damaged
 from aria_docs.ingest import sandbox
 from aria_docs.media import Cue, VideoInfo, one_note
 from aria_docs.model import choice
@@ -61,13 +62,15 @@ def read_document(job: Job, requests: Iterable[ReadPages | Summarise]) -> Iterat
 
     A page gives its text first and its tables second: what was read before the tables failed is not lost.
     """
-    from aria_docs.ingest import pdf
+    from aria_docs.ingest import documents
 
     engine = choice.load(job.engine)
     yield Begun("", "", "open")
     sandbox.allow_cpu(job.timeout_s)
-    with pdf.open_document(Path(job.path), passwords=job.passwords, ocr=job.ocr, apart=sandbox.apart) as document:
+    with documents.open_document(Path(job.path), passwords=job.passwords, ocr=job.ocr, apart=sandbox.apart) as document:
         info = document.info
+        if info.n_pages == 0 and info.note:
+            raise Damaged(f"{job.path} has no page left to read: {info.note}")
         yield info
         if info.n_pages == 0:
             for task in job.recipes:
@@ -159,9 +162,9 @@ def measure(job: tuple[str, Kind], _requests: Iterable[object]) -> Iterator[list
 
         yield video.probe(Path(path))
         return
-    from aria_docs.ingest import pdf
+    from aria_docs.ingest import documents
 
-    with pdf.open_document(Path(path)) as document:
+    with documents.open_document(Path(path)) as document:
         yield document.sizes()
 
 

@@ -56,7 +56,7 @@ MAX_WINDOWS = 8
 
 def show_document(job: Job, requests: Iterable[ReadPages | ShowPages]) -> Iterator[Answer]:
     """Opens a PDF, says how many pages it has, and shows what is requested; the text of a page comes first."""
-    from aria_docs.ingest import pdf
+    from aria_docs.ingest import documents
 
     look = job.look
     assert look is not None
@@ -64,8 +64,10 @@ def show_document(job: Job, requests: Iterable[ReadPages | ShowPages]) -> Iterat
     page_mode = profile.mode(look.resolution) if look.resolution else profile.modes[0]
     yield Begun("", "", "open")
     sandbox.allow_cpu(job.timeout_s)
-    with pdf.open_document(Path(job.path), passwords=job.passwords, ocr=job.ocr, apart=sandbox.apart) as document:
+    with documents.open_document(Path(job.path), passwords=job.passwords, ocr=job.ocr, apart=sandbox.apart) as document:
         info = document.info
+        if info.n_pages == 0 and info.note:
+            raise Damaged(f"{job.path} has no page left to read: {info.note}")
         yield info
         if info.n_pages == 0:
             yield from without(

@@ -146,6 +146,7 @@ class Cell:
     box: Box | None
     grounded: bool
     confidence: float | None = None
+    corrected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,17 +248,21 @@ class Contents:
 
 def read_overview(store: Store) -> Overview:
     """Raises StoreError, StoreBusy."""
-    failures = tuple(Failure(**row) for row in _rows(store, _FAILURES))
+    failures = tuple(Failure(**row) for row in query(store, _FAILURES))
     said: dict[str, list[Failure]] = {}
     for failure in failures:
         if failure.source_id:
             said.setdefault(failure.source_id, []).append(failure)
+    later = _later_facts(store, columns(store))
     return Overview(
         database=store.path,
-        sources=tuple(_source(row, tuple(said.get(row["source_id"], ()))) for row in _rows(store, _SOURCES)),
+        sources=tuple(
+            _source(row, tuple(said.get(row["source_id"], ())), later.get(row["source_id"], []))
+            for row in query(store, _SOURCES)
+        ),
         failures=failures,
-        engines=tuple(_rows(store, _ENGINES)),
-        runs=tuple(_rows(store, "SELECT * FROM runs ORDER BY started_at DESC LIMIT 10")),
+        engines=tuple(query(store, _ENGINES)),
+        runs=tuple(query(store, "SELECT * FROM runs ORDER BY started_at DESC LIMIT 10")),
     )
 
 
@@ -265,34 +270,48 @@ def read_contents(store: Store, sources: Sequence[Source], *, cells_at_once: int
     """What is on the page of each source, in order. Read in portions: the database is scanned once for each, and no
     more than about `cells_at_once` cells are held. Raises StoreError, StoreBusy."""
     known = columns(store)
-    for portion in _portions(sources, cells_at_once):
+    for portion in portions(sources, cells_at_once):
         yield from _portion(store, portion, known)
 
 
 def columns(store: Store) -> dict[str, set[str]]:
     """Tables and views of the database with their columns: an older one has fewer. Raises StoreError, StoreBusy."""
     found: dict[str, set[str]] = {}
-    for row in _rows(store, "SELECT table_name, column_name FROM information_schema.columns"):
+    for row in query(store, "SELECT table_name, column_name FROM information_schema.columns"):
         found.setdefault(row["table_name"], set()).add(row["column_name"])
     return found
 
 
-def searchable(store: Store, sources: Sequence[Source]) -> Iterator[tuple[str, str, str, str]]:
-    """What a search finds, by source: (source_id, place on its page, head, body).
-
-    Of a table the head is its caption; the body has a line for each row and a tab between two cells.
-    """
-    parts = [_TABLES_SEARCHED, _PAGES_SEARCHED, _SCENES_SEARCHED, _SUMMARIES_SEARCHED]
-    if "cues" in columns(store):
-        parts.append(_CUES_SEARCHED)
-    for portion in _portions(sources, 200_000):
-        these = _listed(source.id for source in portion)
-        union = " UNION ALL ".join(parts).format(these=these)
-        for row in _rows(store, f"{union} ORDER BY source_id, rank, major, minor"):
-            yield row["source_id"], row["place"], row["head"] or "", row["body"] or ""
+def corrects(known: dict[str, set[str]], view: str) -> bool:
+    """Whether the view shows what people have corrected; in an older database none was."""
+    return "corrected" in known.get(view, ())
 
 
-def _portions(sources: Sequence[Source], cells_at_once: int) -> Iterator[list[Source]]:
+def _cells_query(known: dict[str, set[str]]) -> str:
+    if not corrects(known, "document_cells"):
+        return _CELLS
+    view = known["document_cells"]
+    box = "d.x0, d.y0, d.x1, d.y1" if "x0" in view else "c.x0, c.y0, c.x1, c.y1"
+    confidence = "d.confidence, " if "confidence" in view else ""
+    return _CORRECTED_CELLS.replace("{more}", confidence + box)
+
+
+def _later_facts(store: Store, known: dict[str, set[str]]) -> dict[str, list[Any]]:
+    """What changes a source's page without a new reading of it: checks and corrections. Their hashes, by source."""
+    queries = []
+    if "checks" in known:
+        queries.append(_CHECKS_DIGEST)
+    if "corrections" in known:
+        queries.append(_CORRECTIONS_DIGEST)
+    facts: dict[str, list[Any]] = {}
+    for sql in queries:
+        for row in query(store, sql):
+            facts.setdefault(row["source_id"], []).append(row["digest"])
+    return facts
+
+
+def portions(sources: Sequence[Source], cells_at_once: int) -> Iterator[list[Source]]:
+    """The sources in order, each portion with about so many cells."""
     portion: list[Source] = []
     n_cells = 0
     for source in sources:
@@ -308,40 +327,41 @@ def _portions(sources: Sequence[Source], cells_at_once: int) -> Iterator[list[So
 
 def _portion(store: Store, sources: Sequence[Source], known: dict[str, set[str]]) -> Iterator[Contents]:
     found = {source.id: Contents(source) for source in sources}
-    these = _listed(found)
-    for row in _rows(store, _PAGES.format(these=these)):
+    these = listed(found)
+    for row in query(store, _PAGES.format(these=these)):
         contents = found[row.pop("source_id")]
         contents.pages[row["number"]] = PageContent(**row)
     cells = {
         table: tuple(_cell(row) for row in rows)
-        for table, rows in groupby(_rows(store, _CELLS.format(these=these)), itemgetter("table_id"))
+        for table, rows in groupby(query(store, _cells_query(known).format(these=these)), itemgetter("table_id"))
     }
     failed: dict[str, list[FailedCheck]] = {}
-    for row in _rows(store, _FAILED_CHECKS.format(these=these)) if "checks" in known else ():
+    for row in query(store, _FAILED_CHECKS.format(these=these)) if "checks" in known else ():
         suspects = tuple((at["row_no"], at["col_no"]) for at in row["suspects"] or ())
         failed.setdefault(row["table_id"], []).append(FailedCheck(row["note"] or row["kind"], suspects))
-    for row in _rows(store, _TABLES.format(these=these)):
+    tables = _CORRECTED_TABLES if corrects(known, "document_tables") else _TABLES
+    for row in query(store, tables.format(these=these)):
         id_ = row["table_id"]
         found[row["source_id"]].tables.append(_table(row, cells.get(id_, ()), tuple(failed.get(id_, ()))))
     if "cues" in known:
         cues = {
-            id_: list(rows) for id_, rows in groupby(_rows(store, _CUES.format(these=these)), itemgetter("source_id"))
+            id_: list(rows) for id_, rows in groupby(query(store, _CUES.format(these=these)), itemgetter("source_id"))
         }
         for id_, contents in found.items():
             contents.cues = [Cue(row["start_s"], row["end_s"], row["text"]) for row in cues.get(id_, ())]
-    for row in _rows(store, _SCENES.format(these=these)):
+    for row in query(store, (_CORRECTED_SCENES if corrects(known, "video_scenes") else _SCENES).format(these=these)):
         found[row.pop("source_id")].scenes.append(SceneContent(**row))
-    for row in _rows(store, f"SELECT s.* FROM summaries s SEMI JOIN latest_readings USING (reading_id) WHERE {these}"):
+    for row in query(store, f"SELECT s.* FROM summaries s SEMI JOIN latest_readings USING (reading_id) WHERE {these}"):
         points = tuple(Point(**point) for point in row["key_points"] or ())
         found[row["source_id"]].summary = SummaryContent(row["title"], row["language"], row["text"] or "", points)
-    for row in _rows(store, _READINGS.format(these=these)):
+    for row in query(store, _READINGS.format(these=these)):
         contents = found[row["source_id"]]
         contents.frames = row["frames"] or contents.frames
         contents.readings.append(row)
     yield from found.values()
 
 
-def _source(row: dict[str, Any], failures: tuple[Failure, ...]) -> Source:
+def _source(row: dict[str, Any], failures: tuple[Failure, ...], later: list[Any]) -> Source:
     files = tuple(FileState(**file) for file in row.pop("files"))
     # A copy that is still as it was serves as well as the first.
     states = [(file.why_not_shown(), file) for file in files]
@@ -349,7 +369,7 @@ def _source(row: dict[str, Any], failures: tuple[Failure, ...]) -> Source:
     unshown = None if shown else states[0][0]
     if shown:
         files = (shown, *(file for file in files if file is not shown))
-    facts = [row, [file.path for file in files], [repr(failure) for failure in failures], unshown]
+    facts = [row, [file.path for file in files], [repr(failure) for failure in failures], unshown, later]
     fingerprint = hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()
     row.pop("digest")
     if not re.fullmatch("[0-9a-f]+", row["source_id"]):  # it becomes the name of a file
@@ -371,7 +391,7 @@ def _table(row: dict[str, Any], cells: tuple[Cell, ...], failed_checks: tuple[Fa
         id=row["table_id"],
         page=row["page"],
         number=row["table_no"],
-        box=_box(row),
+        box=box_of(row),
         n_rows=row["n_rows"],
         n_cols=row["n_cols"],
         caption=row["caption"],
@@ -392,21 +412,25 @@ def _cell(row: dict[str, Any]) -> Cell:
         is_header=row["is_header"],
         text=row["text"] or "",
         number=row["number"],
-        box=_box(row),
+        box=box_of(row),
         grounded=row["grounded"],
         confidence=row.get("confidence"),
+        corrected=bool(row.get("corrected")),
     )
 
 
-def _box(row: dict[str, Any]) -> Box | None:
+def box_of(row: dict[str, Any]) -> Box | None:
+    """The row's box; None where it has none."""
     return None if row["x0"] is None else (row["x0"], row["y0"], row["x1"], row["y1"])
 
 
-def _rows(store: Store, query: str) -> list[dict[str, Any]]:
-    return store.records(query, patience_s=_PATIENCE_S)
+def query(store: Store, sql: str) -> list[dict[str, Any]]:
+    """The rows that it answers. Raises StoreError, StoreBusy."""
+    return store.records(sql, patience_s=_PATIENCE_S)
 
 
-def _listed(ids: Iterable[str]) -> str:
+def listed(ids: Iterable[str]) -> str:
+    """The condition that a row is of one of these sources."""
     quoted = ", ".join("'{}'".format(text.replace("'", "''")) for text in ids)
     return f"source_id IN ({quoted})"
 
@@ -484,34 +508,32 @@ SELECT source_id, task, part, engine, model, status, note, seconds, input_tokens
 FROM latest_readings WHERE {these}
 ORDER BY source_id, task, try_cast(split_part(part, ':', 2) AS INTEGER), part
 """
+_CORRECTED_TABLES = """
+SELECT DISTINCT * EXCLUDE (path) FROM document_tables WHERE {these} ORDER BY source_id, page, table_no
+"""
+_CORRECTED_CELLS = """
+SELECT DISTINCT d.table_id, d.row_no, d.col_no, d.row_span, d.col_span, d.is_header, d.text, d.number, d.grounded,
+       d.corrected, {more}
+FROM document_cells d LEFT JOIN cells c USING (table_id, row_no, col_no)
+WHERE d.{these} ORDER BY table_id, row_no, col_no
+"""
+_CORRECTED_SCENES = """
+SELECT DISTINCT s.source_id, scene_no AS number, s.start_s, s.end_s, s.transition, title, description, thumbnail,
+       coalesce(shots.transition_end_s - shots.transition_start_s, 0) AS transition_s
+FROM video_scenes s LEFT JOIN shots ON shots.source_id = s.source_id AND shots.start_s = s.start_s
+WHERE s.{these} ORDER BY s.source_id, scene_no
+"""
+_CHECKS_DIGEST = """
+SELECT source_id,
+       md5(string_agg(concat_ws('|', table_id, check_no, holds, note), ';' ORDER BY table_id, check_no)) AS digest
+FROM checks JOIN tables USING (table_id) GROUP BY source_id
+"""
+_CORRECTIONS_DIGEST = """
+SELECT source_id, md5(string_agg(concat_ws('|', correction_id, state), ';' ORDER BY correction_id)) AS digest
+FROM corrections GROUP BY source_id
+"""
 _FAILED_CHECKS = """
 SELECT table_id, kind, note, suspects FROM checks SEMI JOIN (SELECT table_id FROM tables WHERE {these}) USING (table_id)
 WHERE NOT holds ORDER BY table_id, check_no
 """
 _CUES = "SELECT source_id, start_s, end_s, text FROM cues WHERE {these} ORDER BY source_id, cue_no"
-_TABLES_SEARCHED = """
-SELECT t.source_id, 1 AS rank, t.page AS major, t.table_no AS minor, concat('t', t.page, '-', t.table_no) AS place,
-       t.caption AS head, string_agg(line.text, chr(10) ORDER BY line.row_no) AS body
-FROM tables t SEMI JOIN latest_readings USING (reading_id)
-LEFT JOIN (
-    SELECT table_id, row_no, string_agg(replace(text, chr(10), ' '), chr(9) ORDER BY col_no) AS text
-    FROM cells SEMI JOIN (SELECT table_id FROM tables WHERE {these}) USING (table_id) WHERE text <> ''
-    GROUP BY table_id, row_no
-) line ON line.table_id = t.table_id
-WHERE t.{these} GROUP BY t.source_id, t.page, t.table_no, t.caption
-"""
-_PAGES_SEARCHED = """
-SELECT source_id, 2, page, 0, concat('p', page), NULL, text FROM pages WHERE {these} AND text <> ''
-"""
-_SCENES_SEARCHED = """
-SELECT source_id, 3, scene_no, 0, concat('s', scene_no), title, description
-FROM scenes SEMI JOIN latest_readings USING (reading_id) WHERE {these} AND concat_ws('', title, description) <> ''
-"""
-_SUMMARIES_SEARCHED = """
-SELECT source_id, 0, 0, 0, 'summary', title,
-       concat_ws(chr(10), text, array_to_string(list_transform(key_points, lambda point: point.text), chr(10)))
-FROM summaries SEMI JOIN latest_readings USING (reading_id) WHERE {these}
-"""
-_CUES_SEARCHED = """
-SELECT source_id, 4, cue_no, 0, concat('t=', round(start_s, 2)), NULL, text FROM cues WHERE {these}
-"""

@@ -27,7 +27,12 @@ from aria_docs.report.content import Cell
 from aria_docs.report.grid import Slot
 
 Kind = Literal["overview", "document", "video", "review"]
-_ASSETS = {kind: (f"{kind}.js",) for kind in ("overview", "document", "video", "review")}
+_ASSETS: dict[Kind, tuple[str, ...]] = {
+    "overview": ("overview.js",),
+    "document": ("corrections.js", "picture.js", "document.js"),
+    "video": ("corrections.js", "video.js"),
+    "review": ("corrections.js", "picture.js", "review.js"),
+}
 _UNGROUNDED = ' class="un"'
 _SIDE_SCRIPT = 'parent.postMessage(document.querySelector("script").textContent, "*")'
 LOW_CONFIDENCE = 0.8  # below it one cell in five is wrong: few enough to look at, and mostly worth it
@@ -169,7 +174,8 @@ def _cell(slot: Slot, part: str, doubts: Mapping[tuple[int, int], str]) -> str:
 
 
 def slot_classes(slot: Slot, doubts: Mapping[tuple[int, int], str]) -> str:
-    """n: a number; r: in a column of numbers; un: not found on the page; low: likely wrong; sus: a check names it."""
+    """n: a number; r: in a column of numbers; un: not found on the page; low: likely wrong; fixed: by a person;
+    sus: a check names it."""
     cell = slot.cell
     if cell is None:
         return ""
@@ -178,6 +184,7 @@ def slot_classes(slot: Slot, doubts: Mapping[tuple[int, int], str]) -> str:
         "r": slot.to_right,
         "un": _is_lost(cell),
         "low": _is_low(cell),
+        "fixed": cell.corrected,
         "sus": (cell.row, cell.col) in doubts,
     }
     return " ".join(name for name, holds in of.items() if holds)

@@ -76,9 +76,11 @@ def overview_page(
     *,
     searched: Searched | None = None,
     sides: Sequence[str] = (),
+    n_doubts: int = 0,
     making: Making | None = None,
 ) -> str:
-    """The page's HTML. searched, sides: what its search looks through; none while the report is being made."""
+    """The page's HTML. searched, sides: what its search looks through; none while the report is being made;
+    n_doubts: how many cells are worth a look."""
     lines = _lines(overview, site)
     kinds = _failure_kinds(overview, site)
     return html.page(
@@ -94,6 +96,7 @@ def overview_page(
         engine_names=source_page.engine_names,
         searched=searched,
         sides=sides,
+        n_doubts=n_doubts,
         making=making,
         version=__version__,
         made_at=datetime.now(UTC),

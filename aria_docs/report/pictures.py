@@ -95,10 +95,10 @@ def draw(child_of: Sandbox, wanted: Wanted) -> Iterator[Drawn]:
 
 def draw_pages(wanted: Wanted, _requests: Iterable[object]) -> Iterator[Drawn]:
     """Runs in a child."""
-    from aria_docs.ingest import pdf
+    from aria_docs.ingest import documents
 
     sandbox.allow_cpu(_LIMIT_S)
-    with pdf.open_document(Path(wanted.path)) as document:
+    with documents.open_document(Path(wanted.path)) as document:
         for number in wanted.numbers:
             sandbox.allow_cpu(_LIMIT_S)
             try:

@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aria_docs.report import html, source_page
-from aria_docs.report.content import Overview, Source, read_contents, read_overview, searchable
+from aria_docs.report.content import Overview, Source, columns, read_contents, read_overview
 from aria_docs.report.folder import Folder
 from aria_docs.report.overview import Making, overview_page
-from aria_docs.report.search import Searched, side_files
+from aria_docs.report.review import REVIEW, review_page
+from aria_docs.report.search import Searched, searchable, side_files
 from aria_docs.report.source_page import Artist, Place
 
 if TYPE_CHECKING:
@@ -59,12 +60,12 @@ def write_report(
     overview = read_overview(store)
     counts: Counter[str] = Counter()
     with Folder(folder) as site, Artist(draws=pictures) as artist:
-        prints = _fingerprints(overview, store, pictures=pictures)
+        places = _places(overview, store)
+        prints = _fingerprints(overview, places, database=store.path, pictures=pictures)
         # Without pictures, a page that has them is as good.
         stale = [source for source in overview.sources if not site.keep(source.id, *prints[source.id])]
         index = _Index(site, overview, n_stale=len(stale))
         on_progress(0, len(stale))
-        places = _places(overview, store)
         with ThreadPoolExecutor(os.cpu_count() or 1) as workers:
             waiting: list[Future[Counter[str]]] = []
             try:
@@ -110,32 +111,36 @@ class _Index:
         self._next_s = now_s + max(_REWRITE_S, took_s / _REWRITE_SHARE)
 
     def finish(self, store: Store) -> None:
-        """The whole overview, and the side files of its search."""
+        """The whole overview, the side files of its search, and the page of what is worth a look."""
         searched = Searched()
         texts = side_files(searchable(store, self._overview.sources), searched)
         sides = [self._site.put(f"search/{n}.html", html.side(text)) for n, text in enumerate(texts)]
-        page = overview_page(self._overview, self._site, searched=searched, sides=sides)
-        self._site.finished(_OVERVIEW, "", [*sides, self._site.put(INDEX, page)])
+        review, n_doubts = review_page(store, self._site)
+        files = [*sides, self._site.put(REVIEW, review)]
+        page = overview_page(self._overview, self._site, searched=searched, sides=sides, n_doubts=n_doubts)
+        self._site.finished(_OVERVIEW, "", [*files, self._site.put(INDEX, page)])
 
 
-def _fingerprints(overview: Overview, store: Store, *, pictures: bool) -> dict[str, tuple[str, ...]]:
+def _fingerprints(
+    overview: Overview, places: dict[str, Place], *, database: Path, pictures: bool
+) -> dict[str, tuple[str, ...]]:
     """What each source's page is made from; the first is that of a page made now."""
-    style = html.fingerprint() + str(store.path)
-    places = _places(overview, store)
+    style = html.fingerprint() + str(database)
     whole = {source.id: f"{source.fingerprint} {style} {_neighbours(places[source.id])}" for source in overview.sources}
     return {id_: (print_,) if pictures else (f"{print_} bare", print_) for id_, print_ in whole.items()}
 
 
 def _neighbours(place: Place) -> str:
     """Changes when a page's neighbours do."""
-    return html.digest([place.before, place.after])
+    return html.digest([place.before, place.after, place.corrects])
 
 
 def _places(overview: Overview, store: Store) -> dict[str, Place]:
     sources: Sequence[Source] = overview.sources
+    corrects = "corrections" in columns(store)
     links = [None, *(((f"{source.id}.html"), html.visible(source.name)) for source in sources), None]
     return {
-        source.id: Place(str(store.path), before, after)
+        source.id: Place(str(store.path), corrects, before, after)
         for source, before, after in zip(sources, links, links[2:], strict=False)
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +23,15 @@ class Failure:
     error: str
     message: str
     retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """A part that was read but not whole, and what was not read of it."""
+
+    path: str
+    part: str
+    note: str
 
 
 class Progress(Protocol):
@@ -51,6 +61,7 @@ class Outcome:
     """How it went, in files; n_parts counts parts, n_elsewhere files of other shards.
 
     failures:  the standing ones of earlier runs too.
+    partial:   parts that were read now, but not whole; n_partial: the files of these.
     """
 
     run_id: str
@@ -63,11 +74,15 @@ class Outcome:
     n_parts: int = 0
     seconds: float = 0.0
     interrupted: bool = False
+    n_partial: int = 0
     failures: list[Failure] = field(default_factory=list)
+    partial: list[Partial] = field(default_factory=list)
 
-    def file_over(self, failures: Sequence[Failure], *, read: bool) -> None:
+    def file_over(self, failures: Sequence[Failure], *, read: bool, partial: Sequence[Partial] = ()) -> None:
         """Counts a file: with failures new or standing, read now, or skipped because nothing was pending."""
         self.n_files += 1
+        self.n_partial += bool(partial)
+        self.partial += partial
         self.n_failed += bool(failures)
         self.n_read += read and not failures
         self.n_skipped += not read and not failures
@@ -75,10 +90,26 @@ class Outcome:
 
     def add(self, other: Outcome) -> None:
         """Counts in what another call of `read` did."""
-        for name in ("n_files", "n_read", "n_failed", "n_skipped", "n_ignored", "n_parts"):
+        for name in ("n_files", "n_read", "n_failed", "n_skipped", "n_ignored", "n_parts", "n_partial"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.interrupted |= other.interrupted
         self.failures += other.failures
+        self.partial += other.partial
+
+    def partial_lines(self, most: int = 10) -> list[str]:
+        """What was read in part and why, for people: notes that are alike but for numbers as one line."""
+        kinds: dict[str, list[Partial]] = {}
+        for item in self.partial:
+            kinds.setdefault(re.sub("[0-9]+", "#", item.note), []).append(item)
+        often = sorted(kinds.values(), key=len, reverse=True)
+        lines = []
+        for items in often[:most]:
+            n_files = len({item.path for item in items})
+            first = f"{items[0].path}, {items[0].part.replace(':', ' ')}"
+            of_files = f"{n_files:,} file{'s' * (n_files > 1)}"
+            where = first if len(items) == 1 else f"{len(items):,} parts of {of_files}, the first {first}"
+            lines.append(f"partly read: {where}: {items[0].note}")
+        return lines + ([f"{len(often) - most} other reasons: aria-docs status has them"] if len(often) > most else [])
 
 
 def as_text(path: str) -> str:

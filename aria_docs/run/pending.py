@@ -34,6 +34,12 @@ class Plan:
     n_elsewhere: int = 0
 
 
+def holds_any(paths: Sequence[Path]) -> bool:
+    """Whether there is anything to read under the paths, or to fail at. Raises UsageError for a path that is absent."""
+    findings = find(paths)
+    return bool(findings.files or findings.unreadable)
+
+
 def plan(paths: Sequence[Path], keeper: Keeper, options: Options) -> Plan:
     """Which files a run would read, without reading any. Raises UsageError."""
     findings = find(paths)

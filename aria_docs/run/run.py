@@ -85,7 +85,8 @@ class Run:
         self.outcome.n_ignored += findings.ignored
         self._note_unreadable(findings, kinds)
         self._gone += self._missing(paths, findings)
-        files = [file for file in findings.files if file.kind in kinds]
+        wanted = {*kinds, "image"} if "pdf" in kinds else {*kinds}  # an image is a document of one page
+        files = [file for file in findings.files if file.kind in wanted]
         own = [file for file in files if self.options.shard.has(file)]
         self.outcome.n_elsewhere += len(files) - len(own)
         return own

@@ -32,7 +32,7 @@ from aria_docs.model.seen import SeenPage
 from aria_docs.reading import messages, rows
 from aria_docs.reading.messages import Begun, Job, ReadPages, Seen, ShowPages, Summarise
 from aria_docs.run.model_queue import Answered, ModelQueue, ResultQueue
-from aria_docs.run.outcome import Outcome, Progress, as_text, failure_of, failure_row, now, of_path
+from aria_docs.run.outcome import Outcome, Partial, Progress, as_text, failure_of, failure_row, now, of_path
 from aria_docs.run.pending import HASH, Pending, chunks
 from aria_docs.run.recipes import Options
 from aria_docs.run.source import Source
@@ -262,7 +262,7 @@ class Scheduler:
         if source.over or source.info:
             self._record(source, file)
         if source.over:
-            self._end_file(file, source.failures, read=source.read)
+            self._end_file(file, source.failures, read=source.read, notes=source.partial)
 
     def _record(self, source: Source, file: FoundFile) -> None:
         """The file's row, if it is news."""
@@ -612,11 +612,19 @@ class Scheduler:
             self._pending.end(source.id)
         source.end()
         for file in source.files:
-            self._end_file(file, source.failures, read=source.read)
+            self._end_file(file, source.failures, read=source.read, notes=source.partial)
 
-    def _end_file(self, file: FoundFile, failures: Sequence[FailureRow], *, read: bool) -> None:
+    def _end_file(
+        self,
+        file: FoundFile,
+        failures: Sequence[FailureRow],
+        *,
+        read: bool,
+        notes: Sequence[tuple[str, str]] = (),
+    ) -> None:
         """Every path with a failed content has its own failure rows."""
         own = [of_path(row, as_text(file.path)) for row in failures]
         self._batch.failures += [row for row in own if row not in failures]
-        self.outcome.file_over([failure_of(row) for row in own], read=read)
+        partial = [Partial(as_text(file.path), part, note) for part, note in notes]
+        self.outcome.file_over([failure_of(row) for row in own], read=read, partial=partial)
         self._progress.file_over(file.path)

@@ -62,6 +62,7 @@ class Source:
     n_timed_out: int = 0
     read: bool = False
     over: bool = False
+    partial: list[tuple[str, str]] = field(default_factory=list)  # part, note
     _resumed: bool = False
     _sizes_pt: dict[int, tuple[float, float]] = field(default_factory=dict)
     _texts: dict[int, str] | None = field(default_factory=dict)
@@ -129,6 +130,8 @@ class Source:
         for table in part.tables:
             size_pt = self._sizes_pt.get(table.page, (0.0, 0.0))
             self._table_parts.append(table_part(table, part.cells, size_pt))
+        if part.reading and part.reading.status == "partial":
+            self.partial.append((part.reading.part, part.reading.note or ""))
         if part.reading and not part.reading.part.startswith("page:"):
             self.end_tasks([part.reading.task])
 

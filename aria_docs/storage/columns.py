@@ -168,11 +168,16 @@ def columns_of(names: Sequence[str], labels: Sequence[str], contents: Sequence[C
     return tuple(columns)
 
 
+def is_note(label: str) -> bool:
+    """Whether a column holds the numbers of notes."""
+    return _plain(label) in _NOTES
+
+
 def label_columns(labels: Sequence[str], contents: Sequence[Contents]) -> tuple[bool, ...]:
     """For each column whether it labels the rows: leading ones of words or years, columns of notes left out."""
     found, leading = [False] * len(contents), True
     for number, column in enumerate(contents):
-        if _plain(labels[number]) in _NOTES:
+        if is_note(labels[number]):
             continue
         leading = leading and column.is_label(contents[:number], contents[number + 1 :])
         found[number] = leading

@@ -9,6 +9,7 @@ import duckdb
 
 from aria_docs.errors import StoreError
 from aria_docs.schemas.records import RecordRow, SchemaRow
+from aria_docs.storage.internal import lay_comments
 from aria_docs.storage.rows import identifier
 
 # The newest reading of each part by this schema, whatever schemas of the same name read later. The recipe says by which
@@ -54,6 +55,8 @@ def prepare_schema(db: duckdb.DuckDBPyConnection, schema: SchemaRow) -> None:
     db.execute(f"CREATE TABLE IF NOT EXISTS {table} ({typed_columns})")
     path = "file_path" if "path" in (column.lower() for column in columns) else "path"
     db.execute(_LATEST_RECORDS.format(name=name, hash=schema.hash, path=path))
+    lay_comments(db, table)
+    lay_comments(db, f"latest_{table}")
 
 
 def _rename(db: duckdb.DuckDBPyConnection, key: tuple[str, str], old: str, new: str) -> None:

@@ -49,7 +49,7 @@ class Store(Questions):
                     db.execute((scripts / name).read_text(encoding="utf-8"))
                     db.execute("INSERT INTO migrations VALUES (?, ?)", [name, datetime.now(UTC).replace(tzinfo=None)])
             internal.move_ours(db)
-            db.execute((scripts / "views.sql").read_text(encoding="utf-8"))
+            internal.lay_views(db, migrated=applied != set(numbered))
 
     def begin_run(self, run: RunRow, recipes: Iterable[RecipeRow], *, schema: SchemaRow | None = None) -> None:
         """Records the run and the recipes it uses, and makes the table of its custom schema ready.

@@ -39,7 +39,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What one column or one line says of its figures. scale: None where it names none."""
+    """What one column or one line says of its figures. scale: None where it names none; unit: '' for none at all."""
 
     label: str
     period: Period | None = None
@@ -88,7 +88,9 @@ def table_of(
 
 
 def _column(label: str) -> Meaning:
-    unit = unit_of(label)
+    if typed.is_note(label):
+        return Meaning(label, None, "", 1.0)  # a note's number is counted in nothing
+    unit = unit_of(without_periods(label))
     if unit and unit.scale == 1.0 and unit.unit and len(unit.unit) == 3 and unit.unit.isupper():
         # A currency alone: the corner or the caption may say how many thousands of it.
         return Meaning(label, period_of(label), unit.unit, None)
@@ -210,6 +212,8 @@ def why_alike(one: Likeness, other: Likeness) -> str | None:
     shared = one.distinct & other.distinct
     if same and len(one.distinct) >= 2 and (captions is None or captions >= 0.5 or lines >= 0.5):
         return "same columns, but for periods" if one.periods else "same columns"
+    if same and _is_plain(one) and (captions is None or captions >= 0.5):
+        return "same columns"
     if same_caption and one.periods == other.periods and (same or _overlap(one.labels, other.labels) >= 0.5):
         return "same caption, but for numbers and years"
     if (
@@ -229,7 +233,7 @@ def why_alike(one: Likeness, other: Likeness) -> str | None:
 def keys_of(like: Likeness) -> list[str]:
     """Two tables that mean the same share one of these; those that share one need not."""
     columns = f"{'|'.join(sorted(like.labels))}|{like.periods}"
-    if len(like.distinct) >= 2:
+    if len(like.distinct) >= 2 or _is_plain(like):
         keys = [f"columns:{columns}"]
     else:
         # Thousands of tables have "EUR thousand │ 2024 │ 2023": of those, only the ones that may share most lines. Two
@@ -240,6 +244,11 @@ def keys_of(like: Likeness) -> list[str]:
     if len(like.distinct) >= 3:
         keys += [f"label:{label}" for label in like.distinct]
     return keys
+
+
+def _is_plain(like: Likeness) -> bool:
+    """Two columns or more without periods, one of them telling: "Name │ Phone"."""
+    return not like.periods and len(like.labels) > 1 and len(like.distinct) > 0
 
 
 def _smallest(words: Iterable[str], seed: int) -> str:

@@ -4,7 +4,7 @@
                                       └── keys ──> tables that share a key ── why_alike ──> one stack   table_meanings
     stacks of two files or more ──> stacked_… (wide) and stacked_…_long (a row for each figure)
 
-What it costs grows with what is new: a table is compared with one table of each stack that shares a key with it. A
+What it costs grows with what is new: a table is compared with a few of each stack that share a key with it. A
 table that is like two stacks makes them one.
 """
 
@@ -22,6 +22,7 @@ from aria_docs.storage import columns as typed
 from aria_docs.storage import meaning
 from aria_docs.storage.columns import INTERNAL, Contents
 from aria_docs.storage.connection import Connections
+from aria_docs.storage.internal import lay_comments
 from aria_docs.storage.meaning import Cell, Likeness, Meaning
 from aria_docs.storage.shapes import TableShape, shapes_of
 
@@ -29,7 +30,8 @@ MAX_STACKS = 250  # with two views each; opening a file parses every view in it:
 
 _AT_ONCE = 200  # tables in one transaction: a fraction of a second, so that readers get in between
 _MAX_COLUMNS = 200  # of a wide view; its long one has all
-_COMPARED = 50  # stacks that share a key with a table and are compared with it
+_OF_EACH = 8  # tables of a stack that are compared: lines come and go over the years
+_COMPARED = 200  # tables that share a key with one and are compared with it
 
 _NEW = f"""
     SELECT t.table_id, r.read_at, t.continues FROM tables t JOIN readings r USING (reading_id)
@@ -139,13 +141,11 @@ def _join_stacks(db: duckdb.DuckDBPyConnection, new: dict[str, tuple[Likeness, d
     for table_id, (like, row, headed) in new.items():
         own = _own_stack(table_id, like, headed=headed)
         member = _Member(like, own)
-        compared: set[str] = set()
         for key in keys.get(table_id, ()):
             for other in buckets.get(key, ())[:_COMPARED]:
                 stack = merged.now(other.stack)
-                if stack in compared or stack == merged.now(member.stack):
+                if member.why and stack == merged.now(member.stack):
                     continue
-                compared.add(stack)
                 if why := meaning.why_alike(like, other.like):
                     member.why = member.why or why
                     merged.join(member.stack, other.stack)
@@ -189,9 +189,10 @@ class _Merged:
 
 
 def _known_members(db: duckdb.DuckDBPyConnection, keys: Sequence[int]) -> Iterator[tuple[int, _Member]]:
-    """One table of each stack that has a table with one of these keys."""
+    """Some tables of each stack that have one of these keys."""
     query = f"""
-        SELECT key, stack, any_value(struct_pack(labels, distinct_labels, periods, lines, caption_words))
+        SELECT key, stack, unnest(list(struct_pack(labels, distinct_labels, periods, lines, caption_words)
+                                       ORDER BY table_id)[1:{_OF_EACH}])
         FROM {INTERNAL}.table_keys k JOIN {INTERNAL}.table_meanings USING (table_id)
         WHERE key IN (SELECT unnest(?::UBIGINT[])) GROUP BY key, stack ORDER BY key, stack
     """
@@ -259,6 +260,7 @@ def _lay_stacks(db: duckdb.DuckDBPyConnection) -> None:
         columns = _columns_of(db, stack)
         db.execute(f'CREATE OR REPLACE VIEW "{stack}" AS {typed.stack_query(stack, columns)}')
         db.execute(f'CREATE OR REPLACE VIEW "{stack}_long" AS {typed.long_query(stack)}')
+        lay_comments(db, stack)
 
 
 def _columns_of(db: duckdb.DuckDBPyConnection, stack: str) -> tuple[typed.Column, ...]:

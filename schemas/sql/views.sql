@@ -46,10 +46,10 @@ SELECT t.path, t.source_id, t.table_id, t.page, t.caption, c.row_no, c.col_no, r
             ELSE m.period_start END AS period_start,
        CASE WHEN k.period IS NOT NULL THEN k.period_end WHEN r.period IS NOT NULL THEN r.period_end
             ELSE m.period_end END AS period_end,
-       coalesce(sign.unit, r.unit, k.unit, m.unit) AS unit,
-       CASE WHEN sign.unit = '%' THEN 1.0 ELSE coalesce(r.scale, k.scale, m.scale, 1.0) END AS scale,
+       nullif(CASE WHEN k.unit = '' THEN '' ELSE coalesce(sign.unit, r.unit, k.unit, m.unit) END, '') AS unit,
+       CASE WHEN sign.unit = '%' OR k.unit = '' THEN 1.0 ELSE coalesce(r.scale, k.scale, m.scale, 1.0) END AS scale,
        c.number AS value,
-       c.number * CASE WHEN sign.unit = '%' THEN 1.0 ELSE coalesce(r.scale, k.scale, m.scale, 1.0) END AS value_in_units,
+       c.number * CASE WHEN sign.unit = '%' OR k.unit = '' THEN 1.0 ELSE coalesce(r.scale, k.scale, m.scale, 1.0) END AS value_in_units,
        c.text
 FROM cells c
 JOIN document_tables t USING (table_id)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from aria_docs.report import search
-from aria_docs.report.content import read_overview, searchable
-from aria_docs.report.search import Searched, side_files
+from aria_docs.report.content import read_overview
+from aria_docs.report.search import Searched, searchable, side_files
 
 
 def entries(n: int, *, words: str = "fjord " * 20) -> list[tuple[str, str, str, str]]:

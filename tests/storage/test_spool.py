@@ -577,7 +577,7 @@ def test_a_spool_knows_what_the_database_knows_that_has_loaded_it(seed: int, tmp
         (["run", "in", "--spool", "s", "--shard", "half"], 2, "--shard half: write for example 1/4"),
         (["run", "in", "--spool", "file", "--shard", "1/2"], 2, "--spool file: this is a file"),
         (["run", "in", "--spool", "file/in", "--shard", "1/2"], 1, "file/in: Not a directory; a spool is a folder"),
-        (["run", "texts", "--spool", "s", "--shard", "1/1"], 2, "no PDF and no video"),
+        (["run", "texts", "--spool", "s", "--shard", "1/1"], 2, "no PDF, image or video"),
         (["load", "none", "--db", "d"], 2, "none: no such folder"),
         (["load", "empty", "--db", "d"], 0, "0 spool files loaded, 0 loaded before; 0 parts"),
         (["load", "texts", "--db", "d"], 1, "a.txt is no part of a spool"),

@@ -185,5 +185,14 @@ def _located(
     ended = first + len(done) - 1 - int(np.argmax((to_new.mean(1) / whole.mean())[::-1] > 0.12)) + 1
     ended = min(last, max(ended, middle))
     is_cut = ended - begun <= 2
-    halfway = np.minimum(to_old, to_new)[middle - first] > 0.25 * whole
-    return Replacement(min(begun, middle), middle, ended, is_cut, bool(halfway.mean() > 0.4))
+    return Replacement(
+        min(begun, middle), middle, ended, is_cut, _is_mixed(between[middle - first], before, after, changed)
+    )
+
+
+def _is_mixed(between: NDArray[np.int16], before: Cells, after: Cells, changed: Mask) -> bool:
+    """Whether a frame on the way is the sum of the two, as in a dissolve."""
+    way = (after - before)[changed].astype(np.float32)
+    gone = (between - before[changed]).astype(np.float32)
+    share = float((gone * way).sum() / max(1.0, float((way * way).sum())))
+    return float(np.linalg.norm(gone - share * way)) < 0.3 * float(np.linalg.norm(way))

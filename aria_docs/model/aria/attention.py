@@ -15,11 +15,15 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
 import torch
 
+from aria_docs.model.aria import private
+
+MATH = "torch's math"
 Name = Literal["flash_attention_3", "flash_attention_2", "sdpa"]
 
 # Up to so many queries torch's flash kernel for CPUs takes 4 times as long in bfloat16 as two products do (one query of
@@ -45,6 +49,48 @@ def choose(device: torch.device, dtype: torch.dtype) -> Name:
     return "flash_attention_2" if capability >= (8, 0) and is_flash_attn_2_available() else "sdpa"
 
 
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """What computes attention, by name: in the vision tower, while contexts are read, and in a step of answers."""
+
+    tower: str
+    prefill: str
+    decode: str
+
+    def __str__(self) -> str:
+        return f"attention: tower {self.tower}, prefill {self.prefill}, decode {self.decode}"
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether any of them is PyTorch's math kernel, which writes all scores to memory: never meant on a card."""
+        return MATH in (self.tower, self.prefill, self.decode)
+
+
+def kernels(device: torch.device, dtype: torch.dtype, *, tower: tuple[int, int], recorded: bool) -> Kernels:
+    """What runs on this device.
+
+    tower:     heads of the vision tower and their width; `sdpa` chooses by them.
+    recorded:  whether steps of answers are recorded: their own few keys are then multiplied as matrices.
+    """
+    name = choose(device, dtype)
+    if device.type == "cpu":
+        few = "two products" if dtype == torch.bfloat16 else "torch's flash for CPUs"
+        return Kernels("torch's flash for CPUs", "torch's flash for CPUs", few)
+    half = dtype in (torch.bfloat16, torch.float16)
+    contexts = name if name != "sdpa" else "torch's flash" if half else "torch's memory-efficient"
+    own = f"{contexts} for contexts, two products for answers" if recorded else contexts
+    return Kernels(contexts if name != "sdpa" else _chosen_by_sdpa(device, dtype, *tower), contexts, own)
+
+
+def _chosen_by_sdpa(device: torch.device, dtype: torch.dtype, heads: int, width: int) -> str:
+    """Asked of torch with numbers of that shape: it chooses by width, type and card."""
+    one = torch.empty((1, heads, 64, width), dtype=dtype, device=device)
+    asked = torch.backends.cuda.SDPAParams(one, one, one, None, 0.0, False, False)
+    if torch.backends.cuda.can_use_flash_attention(asked):
+        return "torch's flash"
+    return "torch's memory-efficient" if torch.backends.cuda.can_use_efficient_attention(asked) else MATH
+
+
 def flash(
     queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, *, causal: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -61,17 +107,14 @@ def flash(
         sides = (side.transpose(1, 2) for side in (queries, keys, values))
         output, lse, *_ = _package(name).flash_attn_func(*sides, causal=causal, return_attn_probs=True)
         return output.transpose(1, 2), lse.float()
-    aten: Any = torch.ops.aten
     if device.type == "cpu" and dtype == torch.bfloat16 and queries.shape[2] <= _FEW and not causal:
         return two_products(queries, keys, values)
     if device.type == "cpu":
-        output, lse = aten._scaled_dot_product_flash_attention_for_cpu(queries, keys, values, 0.0, causal)
+        output, lse = private.flash_on_cpu(queries, keys, values, causal=causal)
     elif dtype in (torch.bfloat16, torch.float16):
-        output, lse, *_ = aten._scaled_dot_product_flash_attention(queries, keys, values, 0.0, causal)
-    else:  # its logarithms are padded to a multiple of 32 queries
-        efficient = aten._scaled_dot_product_efficient_attention
-        output, lse, *_ = efficient(queries, keys, values, None, True, 0.0, causal)
-        lse = lse[..., : queries.shape[2]]
+        output, lse = private.flash_on_card(queries, keys, values, causal=causal)
+    else:
+        output, lse = private.efficient_on_card(queries, keys, values, causal=causal)
     return output, lse.float()
 
 

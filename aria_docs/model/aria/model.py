@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol
 import torch
 
 from aria_docs.errors import ModelError
+from aria_docs.model.aria.attention import kernels
 from aria_docs.model.aria.batch import Batch, Job, Readable
 from aria_docs.model.aria.cache import Prefix, Quantised
 from aria_docs.model.aria.decoder import Decoder
@@ -106,7 +107,16 @@ class AriaModel:
         self._decoder = Decoder(loaded.network, checked=self._check)
         self._kept, self._chunk = kv_cache, chunk
         self._closing = threading.Event()
-        self._described = f"{loaded}, keys and values in {kv_cache}" if kv_cache else str(loaded)
+        vision = config.vision_config
+        heads = vision.num_attention_heads
+        self.kernels = kernels(
+            self._decoder.device,
+            self._decoder.shape.dtype,
+            tower=(heads, vision.hidden_size // heads),
+            recorded=self._decoder.records,
+        )
+        kept = f", keys and values in {kv_cache}" if kv_cache else ""
+        self._described = f"{loaded}{kept}; {self.kernels}"
         self._drafts = drafts
         steps = Steps(
             self._decoder,

@@ -8,20 +8,20 @@ index, paragraphs in a frame, a form that nobody has filled in.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from aria_docs.bidi import in_reading_order
-from aria_docs.captions import is_caption, names_table, number_of
+from aria_docs.captions import names_table
 from aria_docs.media import Table
+from aria_docs.model.embedded.table_captions import TITLE_PT, captions, is_named, paragraphs
 from aria_docs.model.numbers import numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from aria_docs.media import Box, Page, TableCandidate, TableCell, Word
+    from aria_docs.media import Page, TableCandidate, TableCell, Word
 
 _MIN_FILLED = 0.3  # of the cells of a table hold text; a chart's grid or a blank form has less
 _MAX_WORDS_PER_CELL = 60  # on average; more is paragraphs in a frame
@@ -37,66 +37,43 @@ _PAGES = re.compile(r"\d{1,4}(?:[-\u2013]\d{1,4})?(?:, \d{1,4}(?:[-\u2013]\d{1,4
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]{2}|[^\W\d_]{2,}")
 _PROSE = 3  # words; a definition has as many
 _HEAD = 4  # words; a head has no more
-_SECTION = re.compile(r"appendix|annex", re.IGNORECASE)
 _LEADERS = re.compile(r"(?:\. ?){4,}|…{2,}|_{4,}")
 
-_ABOVE_PT, _BELOW_PT = 60.0, 30.0  # how far from its table a caption may begin
-_TITLE_PT = 24.0  # how far above a table a line that does not begin like a caption may end, and yet be its title
 _SAME_PT = 6.0  # columns that begin so near to each other are one
-_CAPTION_MAX_CHARS = 500
-_TITLE_MAX_CHARS = 160
-
-
-@dataclass(frozen=True, slots=True)
-class _Paragraph:
-    """Lines of one block of the text layer that follow each other closely."""
-
-    box: Box
-    text: str
 
 
 def tables(page: Page) -> tuple[Table, ...]:
     """The tables among `page.candidates`, in reading order, each cell with its number."""
-    lines = list(_paragraphs(page.words))
+    around = list(paragraphs(page.words))
     true = [
         candidate
         for candidate in page.candidates
-        if _is_table(
-            candidate,
-            named=_is_named(candidate.box, lines),
-            on_top=all(_inside(word.box, candidate.box) or word.box[1] > candidate.box[1] for word in page.words),
-        )
+        if _is_table(candidate, named=is_named(candidate.box, around), on_top=_is_on_top(candidate, page.words))
     ]
     true.sort(key=lambda candidate: (candidate.box[1], candidate.box[0]))
-    outside = [word for word in page.words if not any(_inside(word.box, candidate.box) for candidate in true)]
-    paragraphs = list(_paragraphs(outside))
     found: list[Table] = []
-    for candidate in true:
-        table = _table(candidate, paragraphs)
+    for candidate, caption in zip(true, captions(true, page), strict=True):
+        table = _table(candidate, caption)
         if not _defines(candidate) or _is_called_table(table) or any(_goes_on(above, table) for above in found):
             found.append(table)
     return tuple(found)
 
 
-def _is_named(box: Box, paragraphs: Sequence[_Paragraph]) -> bool:
-    """Whether a paragraph right above or below begins with a word for table and a number."""
-    return any(
-        names_table(p.text)
-        and min(p.box[2], box[2]) > max(p.box[0], box[0])
-        and (-_TITLE_PT < box[1] - p.box[3] < _ABOVE_PT or -4 < p.box[1] - box[3] < _BELOW_PT)
-        for p in paragraphs
-    )
+def _is_on_top(candidate: TableCandidate, words: Sequence[Word]) -> bool:
+    """Whether no more than one line, a running head, stands above it."""
+    above = [word.box for word in words if word.box[3] < candidate.box[1] + 1]
+    return not above or max(box[1] for box in above) < min(box[3] for box in above)
 
 
 def _is_called_table(table: Table) -> bool:
     """Whether its caption says so; an appendix may be a glossary."""
-    return bool(table.caption and is_caption(table.caption) and not _SECTION.match(table.caption))
+    return bool(table.caption and names_table(table.caption))
 
 
 def _goes_on(above: Table, below: Table) -> bool:
     """Whether the columns of one stand right under those of the other."""
     lefts = [{cell.col: cell.box[0] for cell in table.cells if cell.box} for table in (above, below)]
-    near = 0 <= below.box[1] - above.box[3] < _TITLE_PT
+    near = 0 <= below.box[1] - above.box[3] < TITLE_PT
     return (
         near
         and lefts[0].keys() == lefts[1].keys()
@@ -133,10 +110,9 @@ def _n_words(text: str) -> int:
     return len(_WORD.findall(text))
 
 
-def _table(candidate: TableCandidate, paragraphs: list[_Paragraph]) -> Table:
+def _table(candidate: TableCandidate, caption: str | None) -> Table:
     values = numbers([cell.text for cell in candidate.cells], [cell.col for cell in candidate.cells])
     cells = tuple(replace(cell, number=value) for cell, value in zip(candidate.cells, values, strict=True))
-    caption = _caption(candidate.box, paragraphs)
     return Table(candidate.box, candidate.n_rows, candidate.n_cols, candidate.n_header_rows, cells, caption)
 
 
@@ -231,66 +207,3 @@ def _is_index(candidate: TableCandidate, filled: Sequence[TableCell]) -> bool:
     several = [cell.text for cell in filled if ", " in cell.text and cell.col % 2]
     lists = [[int(page) for page in re.findall(r"\d+", text)] for text in several]
     return len(lists) > 1 and all(a < b for pages in lists for a, b in pairwise(pages))
-
-
-def _caption(box: Box, paragraphs: list[_Paragraph]) -> str | None:
-    """What begins like a caption above the table, with all down to the table; else below; else a title above."""
-    x0, y0, x1, y1 = box
-    near = [p for p in paragraphs if min(p.box[2], x1) - max(p.box[0], x0) > 0.3 * min(p.box[2] - p.box[0], x1 - x0)]
-    above = sorted((p for p in near if y0 - _ABOVE_PT < p.box[1] < p.box[3] < y0 + 4), key=lambda p: p.box[1])
-    below = sorted((p for p in near if y1 - 4 < p.box[1] < y1 + _BELOW_PT), key=lambda p: p.box[1])
-    starts = [(number, p) for p in above if (number := number_of(p.text))]
-    if starts:
-        # The nearest number, where it first stands (some layers repeat it unseen before each line); and a title may
-        # stand beside the number, and begin a little higher.
-        first = next(p for number, p in starts if number == starts[-1][0])
-        rest = [p.text for p in above if p is not first and p.box[3] > first.box[1] + 4]
-        return " ".join([first.text, *rest])[:_CAPTION_MAX_CHARS]
-    for paragraph in below:
-        if is_caption(paragraph.text):
-            return paragraph.text[:_CAPTION_MAX_CHARS]
-    if above and y0 - above[-1].box[3] <= _TITLE_PT and _is_title(above[-1].text):
-        return above[-1].text
-    return None
-
-
-def _is_title(text: str) -> bool:
-    return len(text) <= _TITLE_MAX_CHARS and text[-1] not in ".:;," and any(c.isalpha() for c in text)
-
-
-def _paragraphs(words: Sequence[Word]) -> Iterator[_Paragraph]:
-    blocks: dict[int, list[Word]] = {}
-    for word in words:
-        blocks.setdefault(word.block, []).append(word)
-    for block in blocks.values():
-        lines: list[list[Word]] = []
-        for word in sorted(block, key=lambda word: word.box[1] + word.box[3]):
-            if lines and word.box[1] + word.box[3] < 2 * lines[-1][0].box[3]:
-                lines[-1].append(word)
-            else:
-                lines.append([word])
-        paragraph: list[list[Word]] = []
-        for line in lines:
-            line.sort(key=lambda word: word.box[0])
-            if paragraph:
-                before, here = _union(paragraph[-1]), _union(line)
-                apart = here[1] - before[3] > 0.6 * (here[3] - here[1])
-                if apart or is_caption(_join([line])):
-                    yield _Paragraph(_union([word for part in paragraph for word in part]), _join(paragraph))
-                    paragraph = []
-            paragraph.append(line)
-        yield _Paragraph(_union([word for part in paragraph for word in part]), _join(paragraph))
-
-
-def _join(lines: Sequence[Sequence[Word]]) -> str:
-    return " ".join(in_reading_order([word.text for word in line]) for line in lines)
-
-
-def _union(words: Sequence[Word]) -> Box:
-    boxes = [word.box for word in words]
-    return (min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes))
-
-
-def _inside(inner: Box, outer: Box) -> bool:
-    x, y = (inner[0] + inner[2]) / 2, (inner[1] + inner[3]) / 2
-    return outer[0] <= x <= outer[2] and outer[1] <= y <= outer[3]

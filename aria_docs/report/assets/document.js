@@ -154,9 +154,9 @@ const documentPage = () => {
     const table = target.closest("article.table");
     if (target.closest("[data-copy]")) copy(table);
     if (target.closest("[data-whole]")) loadRows(table).then(hints, (error) => toast(error.message));
+    if (target.closest("[data-correct]")) toast("Double-click a cell or the caption; on the keyboard go to a cell with the arrow keys and press Enter");
     if (target.closest("[data-zoom]")) zoom(one(".paper", target.closest("figure")));
     if (target.closest("[data-lead]")) {
-      const { source } = main.dataset;
       const number = target.closest(".sheet-row").dataset.page;
       if (table) lead(table.id, table.dataset.id, `SELECT * FROM extracted_table('${table.dataset.id}')`);
       else lead(`p${number}`, null, `SELECT text FROM pages WHERE source_id = '${source}' AND page = ${number}`);
@@ -167,10 +167,79 @@ const documentPage = () => {
       light(box);
     }
   });
+  // -- correcting: cells and captions, in place
+  const { source, path } = main.dataset;
+  const columnOf = (cell) => {
+    // As asLines lays them out: spans from above and from the left take places.
+    const taken = [];
+    for (const row of one("table.grid", cell.closest("article")).rows) {
+      let at = 0;
+      const here = (taken[row.rowIndex] ??= []);
+      for (const other of row.cells) {
+        while (here[at]) at += 1;
+        if (other === cell) return at;
+        for (let down = 0; down < other.rowSpan; down += 1) {
+          for (let right = 0; right < other.colSpan; right += 1) (taken[row.rowIndex + down] ??= [])[at + right] = true;
+        }
+      }
+    }
+    return -1;
+  };
+  const boxOf = (rect) => {
+    if (!rect) return null;
+    const [x, y, width, height] = ["x", "y", "width", "height"].map((name) => Number(rect.getAttribute(name)));
+    return [x, y, x + width, y + height].map((edge) => Math.round(edge * 100) / 100);
+  };
+  const placeOf = (node) => {
+    const table = node.closest("article.table");
+    const page = Number(table.closest(".sheet-row").dataset.page);
+    const whole = boxOf(one(".box", drawn.get(table.id) ?? table));
+    if (node.matches("h3")) return { path, source_id: source, page, target: "caption", anchor: { box: whole } };
+    const box = boxOf(one(`rect[data-k="${node.dataset.k}"]`, drawn.get(table.id) ?? table)) ?? whole;
+    return { path, source_id: source, page, target: "cell", anchor: { box, row: node.parentElement.rowIndex, col: columnOf(node) } };
+  };
+  const correct = (node) => editText(node, (after, before) => corrections.add(placeOf(node), before, after));
+  const shownFixes = () => {
+    const here = corrections.all.filter((row) => row.source_id === source);
+    for (const node of all("[data-was]")) {
+      node.textContent = node.dataset.was;
+      delete node.dataset.was;
+      node.classList.remove("fixed");
+    }
+    if (!here.length) return;
+    for (const table of tables) {
+      const page = Number(table.closest(".sheet-row").dataset.page);
+      if (!here.some((row) => row.page === page)) continue;
+      for (const node of [one("h3", table), ...all("[data-k]", table)]) {
+        const fix = corrections.of(placeOf(node));
+        if (!fix || (node.textContent !== fix.before && node.textContent !== fix.after)) continue;
+        node.dataset.was = fix.before;
+        node.textContent = fix.after;
+        node.classList.add("fixed");
+      }
+    }
+  };
+  // What a report made since shows already, the database has taken.
+  corrections.settle((row) => {
+    if (row.source_id !== source || row.before === row.after) return false;
+    const node = tables.filter((table) => Number(table.closest(".sheet-row").dataset.page) === row.page).flatMap((table) => [one("h3", table), ...all("[data-k]", table)]);
+    return node.some((other) => other.textContent === row.after && JSON.stringify(placeOf(other).anchor) === JSON.stringify(row.anchor) && placeOf(other).target === row.target);
+  });
+  corrections.watch(shownFixes);
+  main.addEventListener("dblclick", ({ target }) => {
+    const node = target.closest("article.table :is(td, th)[data-k], article.table h3");
+    if (node) correct(node);
+  });
+
   boxes.addEventListener("change", () => main.classList.toggle("plain", !boxes.checked));
 
   // -- from cell to cell with the arrow keys
   main.addEventListener("keydown", (event) => {
+    if (["Enter", "F2"].includes(event.key) && event.target.matches("[data-k]") && !event.target.isContentEditable) {
+      event.preventDefault();
+      correct(event.target);
+      return;
+    }
     const area = event.target.closest(".table .scroll");
     const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
     if (!area || !steps[event.key] || event.ctrlKey || event.metaKey || event.altKey || event.target.isContentEditable) return;
@@ -214,6 +283,7 @@ const documentPage = () => {
         c: () => copy(document.activeElement.closest?.("article.table") ?? one("article.table:not([hidden])")),
         b: () => boxes.click(),
       }),
+      u: () => corrections.undo(),
       z: () => zoom(one(".paper", nearest())),
     },
     /** Comes to a table or a page, with words to its first hit there. */
@@ -230,24 +300,6 @@ const documentPage = () => {
       else target.scrollIntoView();
     },
   };
-};
-
-/** The part of a page's picture around a box, with the box drawn in it. */
-const crop = (src, box) => {
-  const [x, y, w, h] = ["x", "y", "width", "height"].map((name) => Number(box.getAttribute(name)));
-  const [, , pageWidth, pageHeight] = box.ownerSVGElement.getAttribute("viewBox").split(" ").map(Number);
-  return cropped(src, { x, y, w, h, pageWidth, pageHeight });
-};
-const cropped = (src, { x, y, w, h, pageWidth, pageHeight }) => {
-  const [wide, high] = [Math.min(pageWidth, Math.max(w + 120, 240)), Math.min(pageHeight, Math.max(h + 40, 80))];
-  const left = Math.max(0, Math.min(pageWidth - wide, x + w / 2 - wide / 2));
-  const top = Math.max(0, Math.min(pageHeight - high, y + h / 2 - high / 2));
-  const picture = drawing("svg", { viewBox: `${left} ${top} ${wide} ${high}` });
-  picture.append(
-    drawing("image", { href: src, x: 0, y: 0, width: pageWidth, height: pageHeight, preserveAspectRatio: "none" }),
-    drawing("rect", { x, y, width: w, height: h, class: "ring" }),
-  );
-  return picture;
 };
 
 start(documentPage());

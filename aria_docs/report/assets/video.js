@@ -107,21 +107,57 @@ const videoPage = () => {
     }
   });
 
+  // -- correcting: a scene's title and description, in place
+  const { source, path } = main.dataset;
+  const scenePlace = (scene, field) => ({
+    path, source_id: source, page: null, target: "scene",
+    anchor: { start_s: Number(scene.dataset.start), end_s: Number(scene.dataset.end), field },
+  });
+  const fieldOf = (node) => (node.matches("h3, h3 a") ? "title" : "description");
+  const correct = (node) => editText(node, (after, before) => corrections.add(scenePlace(node.closest("li"), fieldOf(node)), before, after));
+  const nodesOf = (scene) => [one("h3 a", scene), one("p", scene)].filter(Boolean);
+  corrections.settle((row) => row.source_id === source && row.before !== row.after && scenes.some((scene) =>
+    nodesOf(scene).some((node) => node.textContent === row.after && JSON.stringify(scenePlace(scene, fieldOf(node)).anchor) === JSON.stringify(row.anchor))));
+  corrections.watch(() => {
+    for (const scene of scenes) {
+      for (const node of nodesOf(scene)) {
+        const fix = corrections.of(scenePlace(scene, fieldOf(node)));
+        if (fix) {
+          node.dataset.was ??= fix.before;
+          node.textContent = fix.after;
+        } else if (node.dataset.was !== undefined) {
+          node.textContent = node.dataset.was;
+          delete node.dataset.was;
+        }
+        node.classList.toggle("fixed", Boolean(fix));
+      }
+    }
+  });
+  main.addEventListener("dblclick", ({ target }) => {
+    const node = target.closest(".scenes h3 a, .scenes p");
+    if (node) correct(node);
+  });
+
   return {
     show,
     enter,
     items: () => scenes.filter((scene) => !scene.hidden),
     values: () => ({ t: address.read().values.t }),
-    keys: video
-      ? {
+    keys: {
+      u: () => corrections.undo(),
+      e: () => {
+        const scene = document.activeElement.closest?.(".scenes > li") ?? scenes[0];
+        if (scene) correct(one("h3 a", scene));
+      },
+      ...(video && {
           p: () => {
             const scene = document.activeElement.closest?.(".scenes > li");
             if (!video.paused) video.pause();
             else if (scene) play(Number(scene.dataset.start));
             else video.play().catch((error) => error.name === "NotSupportedError" && fail());
           },
-        }
-      : {},
+      }),
+    },
     /** Comes to a scene, or to a second: the player stands there, and waits. */
     opened({ place, values }) {
       const seconds = Number(values.t);

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aria_docs.ingest.turns import quarters_upright, turn
+from aria_docs.turns import quarters_upright, turn
 
 BOX = (100.0, 40.0, 130.0, 50.0)  # near the top left of a page of 600 by 800
 
