@@ -175,7 +175,6 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "yaml": "pyyaml",
     "ffmpeg": "ffmpeg-python",
-    "yaml": "pyyaml",
     "pydantic_core": "pydantic",
 }
 
