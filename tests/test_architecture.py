@@ -173,7 +173,12 @@ def test_the_ladder_catches_a_trespasser(tmp_path: Path) -> None:
 
 
 # Distributions whose modules have other names; pydantic_core comes with the pydantic that it belongs to.
-DISTRIBUTIONS = {"PIL": "pillow", "ffmpeg": "ffmpeg-python", "yaml": "pyyaml", "pydantic_core": "pydantic"}
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "yaml": "pyyaml",
+    "ffmpeg": "ffmpeg-python",
+    "pydantic_core": "pydantic",
+}
 
 
 def test_what_is_imported_is_declared() -> None:
