@@ -19,7 +19,6 @@ import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -461,7 +460,7 @@ def _answers(child: Any, example: Example) -> Iterator[Any]:
     limit_s = 10 * _LIMIT_S * 60
     if example.page:
         child.send(ReadPages((example.page,)))
-    while wait([child.connection], timeout=limit_s):
+    while child.connection.poll(limit_s):
         try:
             answer = child.receive()
         except StopIteration:

@@ -147,9 +147,9 @@ def _amount(text: str, column: int) -> _Amount | None:
     scale = f"e{_digits(cell['power'])}" if cell["power"] else ""
     ways: dict[Sign, float] = {}
     for sign in _SIGNS:
-        value = _value(body, scale, sign, is_round=bool(cell["round"]))
-        if value is not None:
-            ways[sign] = -value if negative else value
+        read = _value(body, scale, sign, is_round=bool(cell["round"]))
+        if read is not None:
+            ways[sign] = -read if negative else read
     return _Amount(column, body, ways, noted=bool(cell["note"])) if ways else None
 
 

@@ -53,7 +53,8 @@ def _histograms(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
     bins = (levels[..., 0].astype(np.int32) << 4) + (levels[..., 1] << 2) + levels[..., 2]
     bins = bins.reshape(n, -1) + BINS * np.arange(n, dtype=np.int32)[:, None]
     counted = np.bincount(bins.ravel(), minlength=BINS * n).reshape(n, BINS)
-    return (counted / bins.shape[1]).astype(np.float32)
+    shares: NDArray[np.float32] = (counted / bins.shape[1]).astype(np.float32)
+    return shares
 
 
 def distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -654,7 +654,8 @@ def _stretched(pixels: NDArray[np.uint8], inside: tuple[int, int, int, int]) -> 
     top, bottom, left, right = inside
     row = np.linspace(top, bottom - 1, 18).round().astype(int)
     column = np.linspace(left, right - 1, 32).round().astype(int)
-    return pixels[row][:, column]
+    found: NDArray[np.uint8] = pixels[row][:, column]
+    return found
 
 
 def _planes(pixels: NDArray[np.uint8]) -> Planes:

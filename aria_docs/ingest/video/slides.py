@@ -152,7 +152,8 @@ def _blocks(cells: Mask) -> Mask:
     """(height // BLOCK, width // BLOCK): blocks with at least two such cells."""
     height, width = (size // BLOCK * BLOCK for size in cells.shape)
     in_blocks = cells[:height, :width].reshape(height // BLOCK, BLOCK, -1, BLOCK).sum((1, 3))
-    return in_blocks >= 2
+    enough: Mask = in_blocks >= 2
+    return enough
 
 
 def is_scrolled(before: Cells, after: Cells) -> bool:
