@@ -133,8 +133,7 @@ def _plain(text: str) -> str:
 
 def _amount(text: str, column: int) -> _Amount | None:
     if tiny := _TEN_TO_MINUS.fullmatch(text):
-        value = float(f"1e-{_digits(tiny[1])}")
-        return _Amount(column, "10", dict.fromkeys(_SIGNS, value), noted=False)
+        return _Amount(column, "10", dict.fromkeys(_SIGNS, float(f"1e-{_digits(tiny[1])}")), noted=False)
     cell = _CELL.fullmatch(text)
     if cell is None or bool(cell["open"]) != bool(cell["close"]):
         return None
