@@ -113,6 +113,6 @@ def score(
 
 
 def _say(sentence: str) -> None:
-    from aria_docs.progress import printable
+    from aria_docs.text_table import printable
 
     typer.echo(printable(sentence), err=True)
