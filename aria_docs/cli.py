@@ -319,9 +319,8 @@ def run(
         engine=engine, model=model, revision=revision, device=device, adapter=adapter, servers=server,
         profile=profile, resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per,
         quantize=quantize, kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group,
-        speech=speech_model, ocr=ocr, pages=pages, workers=workers, password_file=password_file,
-        timeout=timeout, force=force,
-        retry_failed=retry_failed, debug=debug,
+        speech=speech_model, ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout,
+        force=force, retry_failed=retry_failed, debug=debug,
     )  # fmt: skip
     if shard:
         options = replace(options, shard=parse_shard(shard))
@@ -402,9 +401,8 @@ def schedule(
         engine=engine, model=model, revision=revision, device=device, adapter=adapter, servers=server,
         profile=profile, resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per,
         quantize=quantize, kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group,
-        speech=speech_model, ocr=ocr, pages=pages, workers=workers, password_file=password_file,
-        timeout=timeout, force=False,
-        retry_failed=False, debug=debug,
+        speech=speech_model, ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout,
+        force=False, retry_failed=False, debug=debug,
     )  # fmt: skip
     from aria_docs.flows.schedule import serve
 
@@ -461,7 +459,20 @@ def export(
     db: Db,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where the files are written.")],
     form: Annotated[
-        Literal["csv", "parquet", "xlsx", "markdown", "chapters", "edl", "otio", "clips", "thumbnails", "sheets"],
+        Literal[
+            "csv",
+            "parquet",
+            "xlsx",
+            "markdown",
+            "chapters",
+            "edl",
+            "otio",
+            "clips",
+            "thumbnails",
+            "sheets",
+            "srt",
+            "vtt",
+        ],
         typer.Option("--format", help="The first three are of tables (csv of scenes too), the others of videos."),
     ] = "csv",
     stacked: Annotated[
@@ -480,9 +491,12 @@ def export(
         ),
     ] = None,
     table: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this table; may be repeated.")] = None,
+    max_chapters: Annotated[
+        int | None, typer.Option(metavar="N", help="Of chapters: at most so many for a video.  [default: 12]")
+    ] = None,
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
-    """Write tables, chapters, edit lists, clips or pictures to a folder, with a manifest."""
+    """Write tables, chapters, edit lists, clips, pictures or subtitles to a folder, with a manifest."""
     from aria_docs.export import Chosen, Left
     from aria_docs.export import export as write
     from aria_docs.storage.database import Store
@@ -492,10 +506,20 @@ def export(
         typer.echo(printable(f"{left.source}: {left.error}"), err=True)
 
     chosen = Chosen(path=path, where=where, tables=tuple(table or ()))
-    done = write(Store(db), output, form=form, stacked=stacked, separate=separate, chosen=chosen, on_left=say)
-    left = f", {len(done.left)} left out" if done.left else ""
+    done = write(
+        Store(db),
+        output,
+        form=form,
+        stacked=stacked,
+        separate=separate,
+        chosen=chosen,
+        max_chapters=max_chapters,
+        on_left=say,
+    )
+    failed = [left for left in done.left if not left.is_unwanted]
+    left = f", {len(failed)} left out" if failed else ""
     typer.echo(f"{len(done.written)} file{'s' * (len(done.written) != 1)} → {output}{left}", err=True)
-    raise typer.Exit(1 if done.left else 0)
+    raise typer.Exit(1 if failed else 0)
 
 
 @app.command()
@@ -562,7 +586,7 @@ def budget(
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
     """What reading with Aria would take: tiles, tokens, windows, GPU memory. Reads no model."""
-    from aria_docs.forecast import Forecast
+    from aria_docs.forecast import Forecast, in_all
     from aria_docs.survey import survey
     from aria_docs.text_table import printable
     from aria_docs.tiling.resolution import named
@@ -576,6 +600,8 @@ def budget(
             typer.echo(f"failed: {printable(str(item))}", err=True)
         elif not as_json:
             typer.echo("\n".join(printable(line) for line in item.as_text().splitlines()))
+    if len(good) > 1 and not as_json:
+        typer.echo(in_all(good))
     if not forecasts:
         raise UsageError(_NOTHING)
     raise typer.Exit(0 if len(good) == len(forecasts) else 1)

@@ -264,10 +264,10 @@ def read(
     path = Path(path)
     if path.is_dir():
         raise UsageError(f"{path} is a folder: aria_docs.run reads folders into a database")
-    if isinstance(pages, str):
-        chosen = parse_pages(pages)
-    else:
-        chosen = None if pages is None else tuple(PageRange(number, number) for number in pages)
+    chosen: tuple[PageRange, ...] | None = None
+    if pages is not None:
+        numbers = parse_pages(pages) if isinstance(pages, str) else (PageRange(number, number) for number in pages)
+        chosen = tuple(numbers)
     options = Options(pages=chosen, passwords=tuple(passwords), ocr=choose(ocr), timeout_s=timeout_s)
     memory = Memory()
     with Run(memory, options, command="read", progress=_Quiet()) as run:

@@ -33,6 +33,11 @@ WEIGHT_BYTES = {
 }
 # Prefill in chunks of 4-8 thousand tokens, vision in chunks of 16 crops, the CUDA context.
 WORK_BYTES = 3 * GIB
+# Tokens a second of one H100 80 GB, 28 layers, random bfloat16 weights, from pixels on (benchmarks/gpu.md): of 256
+# frames in one window and of pages in ultra-high while they are read, and written of 8 answers side by side.
+READ_PER_S = {"video": 18_000, "pdf": 8_200}
+WRITTEN_PER_S = 406
+ANSWER = 500  # tokens of a usual answer: a table of 12 rows and 6 columns, the scenes of 256 frames
 CARDS_GB = (24, 48, 80)  # counted as 10⁹ bytes: the driver keeps the rest of what is sold as that
 
 
@@ -79,6 +84,12 @@ class Forecast:
         return sum(window.tokens for window in self.windows)
 
     @property
+    def hours(self) -> float:
+        """On one H100 80 GB in bf16: read once, asked once a page, or twice a video, answers of ANSWER tokens."""
+        answers = len(self.parts) if self.kind == "pdf" else 2 * len(self.windows)
+        return (self.tokens / READ_PER_S[self.kind] + answers * ANSWER / WRITTEN_PER_S) / 3600
+
+    @property
     def fullest(self) -> int:
         """Tokens of the largest window: what the cache must hold at a time."""
         return max((window.tokens for window in self.windows), default=0)
@@ -114,6 +125,7 @@ class Forecast:
             "tokens": self.tokens,
             "windows": len(self.windows),
             "kv_bytes": self.kv_bytes(),
+            "hours": round(self.hours, 4),
         }
 
     def as_text(self) -> str:
@@ -189,6 +201,14 @@ def _whole(budget: Budget, parts: Sequence[Part]) -> Mode | None:
         return budget.best_mode(parts)
     except BudgetError:  # too long for one window in any mode: an answer here, not a failure
         return None
+
+
+def in_all(forecasts: Sequence[Forecast]) -> str:
+    """One line on all files: tokens, and hours at the rates measured."""
+    tokens, hours = sum(one.tokens for one in forecasts), sum(one.hours for one in forecasts)
+    took = f"{hours:,.1f} hours" if hours >= 1 else f"{60 * hours:,.1f} minutes"
+    files = _plural(len(forecasts), "file")
+    return f"{files}: {tokens:,} tokens, {took} on one H100 80 GB in bf16 with answers of {ANSWER} tokens"
 
 
 def _plural(n: int, noun: str) -> str:

@@ -53,8 +53,8 @@ DOORS = {
     "transformers": {"aria_docs.model.aria"},
     "safetensors": {"aria_docs.model.aria.weights", "aria_docs.model.aria.adapter", "aria_docs.model.aria.adapt"},
     "huggingface_hub": {"aria_docs.model.aria.weights"},
-    "accelerate": {"aria_docs.model.aria.weights", "aria_docs.model.aria.adapt", "aria_docs.adapt.train"},
-    "peft": {"aria_docs.model.aria.adapt", "aria_docs.adapt.train"},
+    "accelerate": {"aria_docs.model.aria.weights", "aria_docs.model.aria.adapt"},
+    "peft": {"aria_docs.model.aria.adapt"},
     "yaml": {"aria_docs.adapt.config"},
     "pymupdf": {"aria_docs.ingest"},
     "av": {"aria_docs.ingest"},
@@ -173,7 +173,12 @@ def test_the_ladder_catches_a_trespasser(tmp_path: Path) -> None:
 
 
 # Distributions whose modules have other names; pydantic_core comes with the pydantic that it belongs to.
-DISTRIBUTIONS = {"PIL": "pillow", "ffmpeg": "ffmpeg-python", "pydantic_core": "pydantic"}
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "yaml": "pyyaml",
+    "ffmpeg": "ffmpeg-python",
+    "pydantic_core": "pydantic",
+}
 
 
 def test_what_is_imported_is_declared() -> None:

@@ -102,7 +102,7 @@ def test_boxes_are_drawn_where_the_table_is(db: Database, folder: Path) -> None:
 
 
 def test_search_finds_pages(db: Database) -> None:
-    assert {row[0] for row in db.search("it's")} <= {"page", "scene", "summary", "caption"}
+    assert {row[0] for row in db.search("it's")} <= {"page", "scene", "summary", "caption", "cue"}
     assert ("page", 3) in {(row[0], row[2]) for row in db.search("income statement")}
 
 

@@ -53,7 +53,9 @@ def test_the_command(folder: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.count("failed: ") == 2
     told = json.loads(done.stdout)
-    assert [set(item) for item in told] == [{"path", "kind", "mode", "parts", "tokens", "windows", "kv_bytes"}] * 2
+    assert [set(item) for item in told] == [
+        {"path", "kind", "mode", "parts", "tokens", "windows", "kv_bytes", "hours"}
+    ] * 2
     [a4] = [item for item in told if item["path"].endswith("a4.pdf")]
     assert a4["parts"][0] == {
         "part": "page:1", "width": 595.0, "height": 842.0, "grid": [2, 3], "crops": 7, "tokens": 1792

@@ -7,8 +7,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from aria_docs.errors import UsageError
 from aria_docs.tiling.resolution import HIGH, MEDIUM, ULTRA, ULTRA_490, Mode
 
@@ -68,6 +66,8 @@ def read(file: Path | None) -> tuple[Settings, tuple[str, ...]]:
     """The settings of a YAML file, and the keys in it that mean nothing here. Raises UsageError."""
     if file is None:
         return Settings(), ()
+    import yaml
+
     try:
         raw = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -22,6 +22,7 @@ from aria_docs.ingest import sandbox
 from aria_docs.ingest.sandbox import Child, Sandbox
 from aria_docs.ingest.video import sampling
 from aria_docs.ingest.video import watch as videos
+from aria_docs.ingest.video.opening import open_clip
 from aria_docs.model.chat_model import Shown
 from aria_docs.tiling import split
 from aria_docs.tiling.budget import Part, frame_part
@@ -137,16 +138,17 @@ def _layout(line: Line, number: int, width_px: int, height_px: int, mode: Mode |
 def _frames(request: Request, path: Path, n: int) -> Pictures:
     """Frames at the middles of equal bins of time, each labelled with its clock, as a run shows a video."""
     mode = request.mode or MEDIUM
-    every_s = videos.times_s(path)
+    clip = open_clip(path)
+    every_s = clip.times_s()
     times_s = [every_s[index] for index in sampling.uniform(every_s, n)]
     if not times_s:
         raise Damaged(f"{path.name} has no frame that can be shown")
     if not request.pixels:
-        info = videos.probe(path)
+        info = clip.info
         parts = [frame_part(time_s, info.width, info.height, mode) for time_s in times_s]
         return Pictures(tuple(part.layout for part in parts), tuple(part.label for part in parts))
     shown = []
-    for frame in videos.frames_at(path, times_s):
+    for frame in videos.frames_at(clip, times_s):
         height, width = frame.pixels.shape[:2]
         part = frame_part(frame.time_s, width, height, mode)
         shown.append(Shown(part, crops(frame.pixels, part.layout), key=f"{path}/{frame.time_s:.6f}"))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,14 +100,9 @@ def train(
 
 def needs() -> None:
     """EngineError where the adapt extra is not installed."""
-    try:
-        import accelerate  # noqa: F401
-        import peft  # noqa: F401
-        import torch  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise EngineError(
-            f"adapting needs {error.name}, which is not installed: pip install 'aria-docs[adapt]'"
-        ) from error
+    missing = [name for name in ("torch", "transformers", "peft", "accelerate", "yaml") if find_spec(name) is None]
+    if missing:
+        raise EngineError(f"adapting needs {missing[0]}, which is not installed: pip install 'aria-docs[adapt]'")
 
 
 def prepare(folder: Path, *, model: str, settings: Settings, device: str | None = None) -> Ready:

@@ -11,19 +11,34 @@ from __future__ import annotations
 import functools
 import importlib
 import json
+import os
 import re
+import tempfile
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aria_docs.errors import AriaDocsError, UsageError
+from aria_docs.errors import AriaDocsError, FileError, UsageError
 
 if TYPE_CHECKING:
     from aria_docs.storage.database import Store
 
-FORMATS = ("csv", "parquet", "xlsx", "markdown", "chapters", "edl", "otio", "clips", "thumbnails", "sheets")
+FORMATS = (
+    "csv",
+    "parquet",
+    "xlsx",
+    "markdown",
+    "chapters",
+    "edl",
+    "otio",
+    "clips",
+    "thumbnails",
+    "sheets",
+    "srt",
+    "vtt",
+)
 MANIFEST = "manifest.json"
 _LONGEST_STEM = 80  # characters; with a folder and a suffix, well inside the 255 bytes of a file name in most scripts
 
@@ -44,10 +59,14 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A file that could not be made, or a source of which none could be."""
+    """A file that could not be made, or a source of which none could be.
+
+    is_unwanted: whether nobody would want that file: then it is said, and is no failure.
+    """
 
     source: str
     error: AriaDocsError
+    is_unwanted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +120,14 @@ def export(
     stacked: bool = False,
     separate: bool = False,
     chosen: Chosen = EVERYTHING,
+    max_chapters: int | None = None,
     on_left: Callable[[Left], None] = lambda _: None,
 ) -> Exported:
     """Writes everything of one format under the folder, and a manifest of it.
 
     stacked:   tables of one stack become one file or sheet instead of one each.
     separate:  of xlsx, a workbook for each table instead of one.
+    max_chapters:  of a video, where they are made of its words or its shots.
     on_left:   called at once with each file that could not be made.
 
     Raises UsageError, StoreError; a single file that cannot be made raises nothing.
@@ -123,28 +144,64 @@ def export(
     write = module.export_stacked if stacked else module.export
     if separate:
         write = functools.partial(write, separate=True)
+    if max_chapters is not None:
+        if form != "chapters" or max_chapters < 1:
+            raise UsageError("--max-chapters N is for --format chapters, and N is 1 or more")
+        write = functools.partial(write, most=max_chapters)
     store.ask("SELECT 1")  # before a folder is made: StoreError where there is no database
     make_folder(folder)
+    ours = _exported_before(folder)
     written: list[Written] = []
     left: list[Left] = []
-    for made in write(store, folder, chosen):
-        if isinstance(made, Left):
-            left.append(made)
-            on_left(made)
-        else:
-            written.append(made)
-    _write_manifest(folder / MANIFEST, folder, form, written, left)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as staged:
+        for made in write(store, Path(staged), chosen):
+            settled = made if isinstance(made, Left) else _moved(made, Path(staged), folder, ours)
+            if isinstance(settled, Left):
+                left.append(settled)
+                on_left(settled)
+            else:
+                written.append(settled)
+    _write_manifest(folder / MANIFEST, folder, form, written, left, ours)
     return Exported(tuple(written), tuple(left))
 
 
-def _write_manifest(target: Path, folder: Path, form: str, written: list[Written], left: list[Left]) -> None:
-    """Replaced at once and whole, so that nobody reads half of one."""
+def _exported_before(folder: Path) -> set[str]:
+    """The names of all files there that an export wrote. Raises UsageError where the manifest is somebody else's."""
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        return {entry["file"] for entry in manifest["files"]} | {*manifest.get("earlier", ())}
+    except FileNotFoundError:
+        return set()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+        raise UsageError(f"{path} was not written by an export, and would be overwritten: name another with -o") from e
+
+
+def _moved(made: Written, staged: Path, folder: Path, ours: set[str]) -> Written | Left:
+    """A file that is whole, at its place: unless one lies there that no export wrote."""
+    name = made.file.relative_to(staged)
+    target = folder / name
+    if name.as_posix() not in ours and os.path.lexists(target):
+        hint = "name another folder with -o"
+        return Left(made.source or str(target), FileError(f"{target} was not written by an export, and stays: {hint}"))
+    make_folder(target.parent)
+    made.file.replace(target)
+    return replace(made, file=target)
+
+
+def _write_manifest(
+    target: Path, folder: Path, form: str, written: list[Written], left: list[Left], ours: set[str]
+) -> None:
+    """Replaced at once and whole, so that nobody reads half of one.
+
+    ours: what exports wrote before; what of it is still there may be overwritten by the next.
+    """
+    files = [{"file": made.file.relative_to(folder).as_posix(), "source": made.source} | made.facts for made in written]
     manifest = {
         "format": form,
-        "files": [
-            {"file": made.file.relative_to(folder).as_posix(), "source": made.source} | made.facts for made in written
-        ],
+        "files": files,
         "left_out": [{"source": made.source, "error": str(made.error)} for made in left],
+        "earlier": sorted(name for name in ours - {file["file"] for file in files} if (folder / str(name)).exists()),
     }
     partial = target.with_name(target.name + ".partial")
     partial.write_text(json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
@@ -170,15 +227,18 @@ class Names:
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
+        self._last: dict[str, int] = {}  # of each stem, so that the next of thousands is not sought from 2 on
 
     def take(self, words: str) -> str:
         """A stem that nobody has been given yet; file systems that ignore case are thought of."""
         stem = _clean(words)
-        name, n = stem, 1
+        n = self._last.get(stem.casefold(), 0) + 1
+        name = stem if n == 1 else f"{stem}-{n}"
         while name.casefold() in self._taken:
             n += 1
             name = f"{stem}-{n}"
         self._taken.add(name.casefold())
+        self._last[stem.casefold()] = n
         return name
 
 

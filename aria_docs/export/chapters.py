@@ -2,7 +2,7 @@
 
 NAME.ffmetadata     ffmpeg -i VIDEO -i NAME.ffmetadata -map 0 -map_chapters 1 -c copy WITH_CHAPTERS.mp4
 NAME.chapters.xml   mkvmerge --chapters NAME.chapters.xml -o WITH_CHAPTERS.mkv VIDEO
-NAME.vtt            <track kind="chapters" src="NAME.vtt">
+NAME.chapters.vtt   <track kind="chapters" src="NAME.chapters.vtt">
 NAME.youtube.txt    lines for the description of a video
 """
 
@@ -10,32 +10,111 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
+from aria_docs.errors import FileError, SandboxError
 from aria_docs.export import EVERYTHING, Chosen, Left, Written
 from aria_docs.export.timecode import clock
-from aria_docs.export.videos import Cut, videos
+from aria_docs.export.topics import topics
+from aria_docs.export.videos import Cut, Video, videos
+from aria_docs.ingest.sandbox import Sandbox
+from aria_docs.ingest.video.cutting import STALL_S
 
 if TYPE_CHECKING:
     from aria_docs.storage.database import Store
 
-YOUTUBE_SHORTEST_S = 10
-"""YouTube shows no chapters at all where one is shorter (support.google.com/youtube/answer/9884579)."""
+MOST_CHAPTERS = 12
+YOUTUBE_FEWEST, YOUTUBE_SHORTEST_S = 3, 10
+"""YouTube shows none at all where there are fewer or one is shorter (support.google.com/youtube/answer/9884579)."""
 
 # What XML 1.0 cannot hold, escaped or not; in the other forms it would be no better.
 _NO_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
-def export(store: Store, folder: Path, chosen: Chosen = EVERYTHING) -> Iterator[Written | Left]:
-    """Four files for each video."""
-    forms = {"ffmetadata": ffmetadata, "chapters.xml": matroska_xml, "vtt": webvtt, "youtube.txt": youtube}
-    for video in videos(store, chosen):
-        for suffix, written_as in forms.items():
-            file = folder / f"{video.name}.{suffix}"
-            file.write_text(written_as(video.cuts), encoding="utf-8", newline="\n")
-            yield Written(file, video.path, {"source_id": video.source_id, "n_scenes": len(video.cuts)})
+def export(
+    store: Store, folder: Path, chosen: Chosen = EVERYTHING, *, most: int = MOST_CHAPTERS
+) -> Iterator[Written | Left]:
+    """Four files for each video; no list for YouTube where it would show none.
+
+    most: chapters of a video, where they are made of its words or its shots.
+    """
+    forms = {"ffmetadata": ffmetadata, "chapters.xml": matroska_xml, "chapters.vtt": webvtt}
+    with Sandbox(warm=["aria_docs.ingest.video.cutting:warm"]) as box:
+        for video in videos(store, chosen):
+            cuts = _chapters(store, box, video, most)
+            for suffix, written_as in forms.items():
+                yield _written(folder, video, suffix, written_as(cuts), len(cuts))
+            if len(kept := youtube_chapters(cuts)) >= YOUTUBE_FEWEST:
+                yield _written(folder, video, "youtube.txt", youtube(cuts), len(kept))
+            else:
+                yield Left(
+                    video.path,
+                    FileError(
+                        f"no list for YouTube of {Path(video.path).name}: it shows chapters from {YOUTUBE_FEWEST} on, "
+                        f"of {YOUTUBE_SHORTEST_S} s each, and there are {len(kept)}"
+                    ),
+                    is_unwanted=True,
+                )
+
+
+def _written(folder: Path, video: Video, suffix: str, text: str, n_chapters: int) -> Written:
+    file = folder / f"{video.name}.{suffix}"
+    file.write_text(text, encoding="utf-8", newline="\n")
+    return Written(file, video.path, {"source_id": video.source_id, "n_chapters": n_chapters})
+
+
+def _chapters(store: Store, box: Sandbox, video: Video, most: int) -> Sequence[Cut]:
+    """Those that the file names; else the scenes, if a model has named them; else what is said; else the scenes."""
+    if named := _of_file(box, video):
+        return named
+    if any(cut.title for cut in video.cuts):
+        return video.cuts
+    rows = store.records(
+        f"SELECT start_s, text FROM cues WHERE source_id = '{video.source_id}' ORDER BY start_s, cue_no"
+    )
+    lines = [(row["start_s"], row["text"]) for row in rows]
+    found = topics(lines, [cut.start_s for cut in video.cuts], duration_s=video.duration_s, most=most)
+    if not found:
+        return _fewer(video.cuts, most)
+    ends_s = [start_s for start_s, _ in found[1:]] + [video.duration_s]
+    return [Cut(i, *at, "cut", title) for i, (at, title) in enumerate(_spans(found, ends_s))]
+
+
+def _spans(found: Sequence[tuple[float, str]], ends_s: Sequence[float]) -> Iterator[tuple[tuple[float, float], str]]:
+    for (start_s, title), end_s in zip(found, ends_s, strict=True):
+        yield (start_s, end_s), title
+
+
+def _of_file(box: Sandbox, video: Video) -> list[Cut]:
+    """The chapters that the writer of the file has named; none where it is gone or cannot be opened."""
+    try:
+        child = box.start("aria_docs.ingest.video.cutting:chapters", str(video.file()))
+    except FileError:
+        return []
+    try:
+        if not wait([child.connection.pipe], STALL_S):
+            return []
+        named = child.receive()
+    except (FileError, SandboxError, StopIteration):
+        return []
+    finally:
+        child.kill()
+    return [Cut(i, start_s, end_s, "cut", title) for i, (start_s, end_s, title) in enumerate(named)]
+
+
+def _fewer(cuts: Sequence[Cut], most: int) -> Sequence[Cut]:
+    """At most so many, those that begin soonest after equal times."""
+    if len(cuts) <= most:
+        return cuts
+    length_s = cuts[-1].end_s - cuts[0].start_s
+    wanted_s = (cuts[0].start_s + length_s * i / most for i in range(most))
+    kept = sorted({min(range(len(cuts)), key=lambda i: abs(cuts[i].start_s - at_s)) for at_s in wanted_s} | {0})[:most]
+    ends_s = [cuts[i].start_s for i in kept[1:]] + [cuts[-1].end_s]
+    return [replace(cuts[i], end_s=end_s) for i, end_s in zip(kept, ends_s, strict=True)]
 
 
 def ffmetadata(cuts: Sequence[Cut]) -> str:
@@ -58,19 +137,20 @@ def webvtt(cuts: Sequence[Cut]) -> str:
 
 
 def youtube(cuts: Sequence[Cut]) -> str:
-    """Whole seconds from 0:00; what is shorter than YouTube takes goes with the chapter before it, or after the start.
+    """Lines for a description; < and > are refused there."""
+    kept = youtube_chapters(cuts)
+    return "\n".join(f"{_short_clock(start_s)} {re.sub('[<>]', '', name)}" for start_s, name in kept) + "\n"
 
-    YouTube wants three chapters at least: a shorter list stays a list of links into the video.
-    """
+
+def youtube_chapters(cuts: Sequence[Cut]) -> list[tuple[int, str]]:
+    """Whole seconds from 0:00; what is shorter than YouTube takes goes with the chapter before it."""
     end_s = round(cuts[-1].end_s)
     kept: list[tuple[int, str]] = []
     for cut in cuts:
         start_s = round(cut.start_s) if kept else 0
         if not kept or (start_s - kept[-1][0] >= YOUTUBE_SHORTEST_S and end_s - start_s >= YOUTUBE_SHORTEST_S):
             kept.append((start_s, _name(cut)))
-    # < and > are refused in descriptions.
-    lines = (f"{_short_clock(start_s)} {re.sub('[<>]', '', name)}" for start_s, name in kept)
-    return "\n".join(lines) + "\n"
+    return kept
 
 
 def matroska_xml(cuts: Sequence[Cut]) -> str:

@@ -134,22 +134,17 @@ def body_of(rows: Sequence[Row], height_pt: float) -> Body:
     for line in lines:
         sizes[round(line.size_pt * 2) / 2] += len(line.text)
     # A page of notes, captions and references has its body in the larger type of two; titles are larger still.
-    most, count = sizes.most_common(1)[0]
+    most, n_most = sizes.most_common(1)[0]
     large = max(
-        size for size, n in sizes.items() if n >= min(count, _SHARE_OF_BODY * sizes.total()) and size <= _LARGE * most
+        size for size, n in sizes.items() if n >= min(n_most, _SHARE_OF_BODY * sizes.total()) and size <= _LARGE * most
     )
     of_size = [line for line in lines if round(line.size_pt * 2) / 2 == large]
     size_pt = sum(line.size_pt * len(line.text) for line in of_size) / sum(len(line.text) for line in of_size)
-    lines = of_size
-    counts: dict[str, Counter[object]] = {"bold": Counter(), "face": Counter(), "upper": Counter()}
-    for line in lines:
-        counts["bold"][line.bold] += len(line.text)
-        counts["face"][line.font, line.color] += len(line.text)
-        counts["upper"][line.text.isupper()] += len(line.text)
-    most = {name: counter.most_common(1)[0][0] for name, counter in counts.items()}
-    face = most["face"]
-    assert isinstance(face, tuple)
-    return Body(size_pt, bool(most["bold"]), bool(most["upper"]), face, height_pt)
+    styles: Counter[tuple[bool, bool, tuple[str, int]]] = Counter()
+    for line in of_size:
+        styles[line.bold, line.text.isupper(), (line.font, line.color)] += len(line.text)
+    bold, upper, face = styles.most_common(1)[0][0]
+    return Body(size_pt, bold, upper, face, height_pt)
 
 
 def running(rows: Sequence[Row], body: Body) -> set[int]:

@@ -166,27 +166,43 @@ class Document:
 
     def _scanned(self, number: int, layer: TextLayer, size_pt: tuple[float, float]) -> _Read:
         """The page with what is read of its pictures."""
-        page = Page(
-            number,
-            *size_pt,
-            layer.text.text,
-            layer.words,
-            note=one_note(*layer.notes),
-            lines=layer.text.boxes,
-            fields=layer.fields,
-        )
-        boxes = self._unread(number, layer, size_pt)
-        if not boxes:
-            return _Read(page, layer)
-        if self._ocr is None:
-            share = sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes) / (size_pt[0] * size_pt[1])
-            where = f" under a picture of {share:.0%} of the page" if layer.words else ""
-            return _Read(replace(page, note=one_note(page.note, f"{NO_TEXT}{where}: {HOW_TO_GET_IT}")), layer)
         whole = (0.0, 0.0, *size_pt)
-        if boxes == [whole] and layer.words and self._is_wrong(number, layer, self._ocr):
+        wrong = self._is_wrong(number, layer, size_pt)
+        if wrong:  # in a part of it: then nothing of it is believed
             layer = replace(layer, words=(), lines=(), text=NO_LINES)
-        scans = tuple(placed for box in boxes if (placed := self._scan_of(number, box, size_pt, layer, self._ocr)))
-        return _Read(_merged(page, layer, scans), layer, scans) if scans or not layer.words else _Read(page, layer)
+        boxes = [whole] if wrong else self._unread(number, layer, size_pt)
+        text = layer.text
+        note = one_note(*layer.notes)
+        page = Page(number, *size_pt, text.text, layer.words, note=note, lines=text.boxes, fields=layer.fields)
+        if self._ocr is None:
+            return _Read(replace(page, note=one_note(note, _not_read(layer, boxes, size_pt))), layer)
+        scans = []
+        for box in boxes:
+            placed = self._scan_of(number, box, size_pt, self._ocr)
+            if placed.adds_to(layer.words, box):
+                scans.append(placed)
+        return _Read(_merged(page, layer, scans) if scans else page, layer, tuple(scans))
+
+    def _is_wrong(self, number: int, layer: TextLayer, size_pt: tuple[float, float]) -> bool:
+        """Whether a text layer says what the page does not show: what a program took a scan for, or a font that says
+        salad. Some of its words are compared with the page's picture, if a reader is there."""
+        from aria_docs.ingest.scans import choice
+        from aria_docs.ingest.scans.unread import WHOLE_PAGE, is_wrong, unread_boxes
+
+        doubtful = layer.doubtful
+        if layer.invisible:
+            areas = ((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in unread_boxes(layer.painted, size_pt))
+            if max(areas, default=0.0) >= WHOLE_PAGE * size_pt[0] * size_pt[1]:
+                doubtful = layer.words
+        if not doubtful or self._ocr is None:
+            return False
+        picture, scale = self._to_read(number)
+        reader = choice.load(self._ocr)
+
+        def compare() -> bool:
+            return is_wrong(picture, doubtful, reader, scale)
+
+        return bool(self._apart(compare) if self._apart else compare())
 
     def _unread(self, number: int, layer: TextLayer, size_pt: tuple[float, float]) -> list[Box]:
         """Boxes of what must be read from its picture; the whole page as one where that is most of it."""
@@ -200,30 +216,11 @@ class Document:
         boxes = unread_boxes(layer.painted, size_pt)
         if not boxes:
             return []
-        areas = [(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes]
-        on_scan = layer.invisible and max(areas) >= WHOLE_PAGE * width * height
-        if on_scan and self._ocr and self._is_wrong(number, layer, self._ocr):
-            return whole
         edge_px = max(1, min(LOOK_EDGE_PX, round(max(size_pt) * LOOK_DPI / 72)))
         picture = self._pixels(number, long_edge_px=edge_px, gray=True)[:, :, 0]
         boxes = shows_text(picture, edge_px / max(size_pt), boxes, layer.words)
         covered = sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes)
         return whole if covered >= WHOLE_PAGE * width * height else boxes
-
-    def _is_wrong(self, number: int, layer: TextLayer, reader: OcrName) -> bool:
-        """Whether an invisible layer says something else than the picture above it."""
-        from aria_docs.ingest.scans import choice
-        from aria_docs.ingest.scans.unread import is_wrong
-
-        if not layer.invisible:
-            return False
-        picture, scale = self._to_read(number)
-        networks = choice.load(reader)
-
-        def compare() -> bool:
-            return is_wrong(picture, layer.words, networks, scale)
-
-        return self._apart(compare) if self._apart else compare()
 
     def _to_read(self, number: int) -> tuple[NDArray[np.uint8], float]:
         """The page in gray as a reader takes it, and its pixels a point."""
@@ -233,10 +230,8 @@ class Document:
         edge_px = min(scans.PICTURE_EDGE_PX, math.ceil(long_side_pt * scans.PICTURE_DPI / 72))
         return self._pixels(number, long_edge_px=edge_px, gray=True)[:, :, 0], edge_px / long_side_pt
 
-    def _scan_of(
-        self, number: int, box: Box, size_pt: tuple[float, float], layer: TextLayer, reader: OcrName
-    ) -> _PlacedScan | None:
-        """What is read in a box of the page; None where that is no more than the text layer has there."""
+    def _scan_of(self, number: int, box: Box, size_pt: tuple[float, float], reader: OcrName) -> _PlacedScan:
+        """What is read in a box of the page."""
         from aria_docs.ingest.scans import choice
         from aria_docs.ingest.scans import scan as scans
 
@@ -249,11 +244,7 @@ class Document:
             return scans.scan(part, networks, width_pt=part.shape[1] / scale)
 
         scan = self._apart(read) if self._apart else read()
-        placed = _PlacedScan(scan, x0 / scale, y0 / scale, box == (0.0, 0.0, *size_pt))
-        there = sum(_is_within(word.box, box) for word in layer.words)
-        if layer.words and len(placed.words(layer.words)) < (max(_FEW_WORDS, there) if placed.whole else 2):
-            return None  # a few words on a background: the picture says no more, and less surely
-        return placed
+        return _PlacedScan(scan, x0 / scale, y0 / scale, box == (0.0, 0.0, *size_pt))
 
     def with_tables(self, page: Page) -> Page:
         """The page with its table candidates, and with a note where it was too crowded for the full search."""
@@ -427,6 +418,14 @@ class _PlacedScan:
         x0, y0, x1, y1 = self.scan.to_page(box)
         return x0 + self.x, y0 + self.y, x1 + self.x, y1 + self.y
 
+    def adds_to(self, words: Sequence[Word], box: Box) -> bool:
+        """Whether more was read than the text layer has there: of a few words on a background the picture says no
+        more, and less surely."""
+        if not words:
+            return True
+        there = sum(_is_within(word.box, box) for word in words)
+        return len(self.words(words)) >= (max(_FEW_WORDS, there) if self.whole else 2)
+
     def words(self, but: Sequence[Word]) -> list[Word]:
         """As displayed, without those that stand where the text layer has some."""
         words = (replace(word, box=self.to_page(word.box)) for word in self.scan.words)
@@ -463,6 +462,17 @@ def _merged(page: Page, layer: TextLayer, scans: Sequence[_PlacedScan]) -> Page:
         read = [line for placed in scans for line in placed.lines(layer.words)]
         text = page_text([*layer.lines, *read], page.height_pt)
     return replace(page, text=text.text, words=words, from_ocr=whole, lines=text.boxes)
+
+
+def _not_read(layer: TextLayer, boxes: Sequence[Box], size_pt: tuple[float, float]) -> str | None:
+    """Why a page is not read whole, where there is no OCR reader."""
+    if layer.is_salad:
+        return f"{NO_TEXT} that says what is shown, its letters are of no language: {HOW_TO_GET_IT}"
+    if not boxes:
+        return None
+    share = sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes) / (size_pt[0] * size_pt[1])
+    where = f" under a picture of {share:.0%} of the page" if layer.words else ""
+    return f"{NO_TEXT}{where}: {HOW_TO_GET_IT}"
 
 
 def _moved(table: TableCandidate, placed: _PlacedScan) -> TableCandidate:

@@ -16,6 +16,7 @@ import numpy as np
 from aria_docs.bidi import in_reading_order
 from aria_docs.ingest.dingbats import as_shown
 from aria_docs.ingest.forms import fields_of, in_fields, with_fields
+from aria_docs.ingest.letters import is_salad, is_strange
 from aria_docs.ingest.pdf_text import NO_LINES, Line, PageText, clean, page_text
 from aria_docs.ingest.words import mend
 from aria_docs.media import Box, FormField, Word
@@ -51,6 +52,7 @@ class TextLayer:
 
     lines:      as displayed; empty where most of the text is turned or mirrored.
     invisible:  whether most of it is not painted: what another program has read of a picture.
+    doubtful:   words in fonts whose letters are hardly those of a language; is_salad: it is certain.
     painted:    what the page paints, in order: the kind, as MuPDF names it, and the box as displayed.
     """
 
@@ -61,6 +63,8 @@ class TextLayer:
     painted: tuple[tuple[str, Box], ...] = ()
     notes: tuple[str, ...] = ()
     fields: tuple[FormField, ...] = ()
+    doubtful: tuple[Word, ...] = ()
+    is_salad: bool = False
 
 
 def read_layer(page: Any) -> TextLayer:
@@ -86,13 +90,14 @@ def read_layer(page: Any) -> TextLayer:
         notes.append(f"cut: only the first {MAX_WORDS:,} of {len(raw_words):,} words are kept")
         raw_words = raw_words[:MAX_WORDS]
     spans = [span for block in blocks for line in block.get("lines", ()) for span in line["spans"]]
+    texts, strange = _by_font(spans) if not is_cut else ({}, [])
     n_painted, n_unpainted = _n_painted(spans)
     invisible = n_unpainted > n_painted
     painted = _painted_by(page)
     hidden = _hidden(page, spans, painted, invisible=invisible) if not is_cut else []
     mended = [raw for raw in mend(textpage, raw_words, blocks) if _is_seen(raw[:4], hidden)]
     if fields:
-        mended = [raw for raw in mended if not in_fields(raw, fields)]
+        mended = [raw for raw in mended if not in_fields(raw[:4], fields)]
     words = tuple(
         Word(text, _box(raw[:4], matrix), raw[5], raw[6])
         for raw in mended
@@ -112,19 +117,34 @@ def read_layer(page: Any) -> TextLayer:
     mirrored = _is_mirrored(blocks)
     if mirrored:
         lines = [replace(line, box=_flipped(line.box, height)) for line in lines]
-    text = page_text(lines, height)
-    boxes = [_flipped(box, height) for box in text.boxes] if mirrored else text.boxes
+    read = page_text(lines, height)
+    boxes = [_flipped(box, height) for box in read.boxes] if mirrored else read.boxes
     places = tuple(_box(turn(box, -quarters, width, height), matrix) for box in boxes)
     upright = () if quarters or mirrored else tuple(replace(line, box=_box(line.box, matrix)) for line in lines)
     return TextLayer(
         words,
-        PageText(text.text, places),
+        PageText(read.text, places),
         upright,
         invisible,
         painted,
         tuple(notes),
         tuple(replace(field, box=_box(field.box, matrix)) for field in fields),
+        _in_boxes(words, [_box(box, matrix) for box in strange]),
+        any(map(is_salad, texts.values())),
     )
+
+
+def _by_font(spans: Sequence[dict[str, Any]]) -> tuple[dict[str, str], list[Box]]:
+    """What is said in each font, and where those say it whose letters are hardly those of a language."""
+    texts: dict[str, str] = {}
+    for span in spans:
+        texts[span["font"]] = texts.get(span["font"], "") + span["text"]
+    strange = {font for font, text in texts.items() if is_strange(text)}
+    return texts, [span["bbox"] for span in spans if span["font"] in strange]
+
+
+def _in_boxes(words: Sequence[Word], boxes: Sequence[Box]) -> tuple[Word, ...]:
+    return tuple(word for word in words if any(_is_inside(word.box, box) for box in boxes)) if boxes else ()
 
 
 def _lines(blocks: Sequence[dict[str, Any]], words: Sequence[Any]) -> tuple[list[Line], list[str]]:

@@ -26,6 +26,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from aria_docs import prompts
 from aria_docs.errors import UsageError
 from aria_docs.model.custom_fields import Struct, read_model, walk
+from aria_docs.model.recovery import whole_part
 from aria_docs.model.seen import Record
 from aria_docs.schemas.answers import Clock
 from aria_docs.schemas.records import RecordRow, SchemaRow
@@ -140,7 +141,7 @@ class CustomSchema:
         Items of a list and segments count only whole; a segment that the user's model refuses is left out, and so is
         the answer where a field without a default or null is missing.
         """
-        whole = cut_to_whole(text)
+        whole = whole_part(text)
         if whole is None:
             return ()
         try:
@@ -259,40 +260,6 @@ def _findable(folder: Path) -> Iterator[None]:
     finally:
         sys.path[:] = kept
         sys.dont_write_bytecode = wrote_none
-
-
-def cut_to_whole(text: str) -> str | None:
-    """A JSON text that may break off anywhere, up to the last value that is surely whole, and closed.
-
-        {"no": 7, "lines": [{"a": 1}, {"a": 2}, {"a":     →   {"no": 7, "lines": [{"a": 1}, {"a": 2}]}
-
-    Whole are values of the outermost object, and items of the outermost list; None where there are none.
-    """
-    opened: list[str] = []
-    in_string = escaped = False
-    best: str | None = None
-    for at, char in enumerate(text):
-        if in_string:
-            in_string, escaped = escaped or char != '"', char == "\\" and not escaped
-        elif char == '"':
-            in_string = True
-        elif char in "{[":
-            opened.append(char)
-        elif char in "}]":
-            if not opened or (opened.pop() == "{") != (char == "}"):
-                return best
-            if not opened:
-                return text[: at + 1]
-            best = _closed(text[: at + 1], opened) or best
-        elif char == ",":
-            best = _closed(text[:at], opened) or best
-    return best
-
-
-def _closed(text: str, opened: list[str]) -> str | None:
-    if opened == ["{"] or (opened[-1:] == ["["] and opened.count("[") == 1):
-        return text + "".join("}" if char == "{" else "]" for char in reversed(opened))
-    return None
 
 
 def _decoded(text: str) -> Any:

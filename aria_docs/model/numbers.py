@@ -70,8 +70,9 @@ _BODY: dict[Sign, re.Pattern[str]] = {
     for sign in _SIGNS
 }
 
-# Ten cells such as 1,300, all with three digits behind the comma, weigh as much as one 3,4: that is a list or a slip.
-_WEAK_VOTE = 0.1
+# Five cells such as 1,300, all with three digits behind the comma, weigh as much as one 3,4: that is a list or a slip
+# (a page of opendataloader has 41,27 among seven thousands).
+_WEAK_VOTE = 0.2
 _SURE = 2  # as many cells of a column that can be read in one way only decide for it, if they agree
 
 

@@ -97,6 +97,21 @@ def partial(text: str, *, whole: Collection[str] | None) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def whole_part(text: str) -> str | None:
+    """The first JSON object in a text up to the last value that is surely whole, and closed; None where there is none.
+
+        {"no": 7, "lines": [{"a": 1}, {"a": 2}, {"a":     →   {"no": 7, "lines": [{"a": 1}, {"a": 2}]}
+
+    Whole are values of the outermost object, and items of the outermost list. The text itself is kept: a number that
+    is read from it has every digit that was written.
+    """
+    scan = _scan(text)
+    if scan is None or scan.whole is None:
+        return None
+    stop, closing = scan.whole
+    return text[scan.start : stop] + closing
+
+
 def given(model: type[BaseModel], value: object) -> dict[str, Any]:
     """The fields of a value that fit, each by itself; of a list those of its items that do, as many as it may have."""
     if not isinstance(value, dict):
@@ -163,12 +178,16 @@ class _Frame:
 
 @dataclass(frozen=True, slots=True)
 class _Scan:
-    """The first object of a text stands at [start, stop); `open` are the containers it leaves open, outermost first."""
+    """The first object of a text stands at [start, stop); `open` are the containers it leaves open, outermost first.
+
+    whole:  the end of its last whole value, and the brackets that close what is open there; see `whole_part`.
+    """
 
     start: int
     stop: int
     open: list[_Frame]
     in_string: bool = False
+    whole: tuple[int, str] | None = None
 
 
 _MARK = re.compile(r'["{}\[\],:]|[^\s"{}\[\],:]+')
@@ -182,18 +201,22 @@ def _scan(text: str) -> _Scan | None:
         return None
     frames: list[_Frame] = []
     key: str | None = None
+    whole: tuple[int, str] | None = None
     at = start
     while mark := _MARK.search(text, at):
         symbol, at = mark.group(), mark.end()
         if symbol in ",:":
-            if symbol == "," and frames[-1].is_list:
-                frames[-1].item = None
+            if symbol == ",":
+                whole = _whole(frames, mark.start()) or whole
+                if frames[-1].is_list:
+                    frames[-1].item = None
             continue
         if symbol in "}]":
             frames.pop()
             if not frames:
-                return _Scan(start, at, frames)
+                return _Scan(start, at, frames, whole=(at, ""))
             frames[-1].item = None
+            whole = _whole(frames, at) or whole
             continue
         if frames and frames[-1].is_list:
             frames[-1].item = mark.start()
@@ -203,13 +226,21 @@ def _scan(text: str) -> _Scan | None:
         elif symbol == '"':
             string = _STRING.match(text, mark.start())
             if string is None:
-                return _Scan(start, len(text), frames, in_string=True)
+                return _Scan(start, len(text), frames, in_string=True, whole=whole)
             at = string.end()
             if frames[-1].is_list:
                 frames[-1].item = None
             else:
                 key = string.group()[1:-1]
-    return _Scan(start, len(text), frames)
+    return _Scan(start, len(text), frames, whole=whole)
+
+
+def _whole(frames: list[_Frame], at: int) -> tuple[int, str] | None:
+    """That place, if a value of the outermost object or an item of the outermost list ends there."""
+    lists = [frame.is_list for frame in frames]
+    if lists == [False] or (lists[-1] and lists.count(True) == 1):
+        return at, "".join("]" if is_list else "}" for is_list in reversed(lists))
+    return None
 
 
 def _folded(where: str, message: str) -> str:

@@ -59,8 +59,11 @@ SELECT table_id, row_no, col_no, 'not found on the page' AS why, 2.0 AS rank
 FROM cells WHERE NOT grounded AND text <> ''
 """
 _SUSPECTS = """
-SELECT table_id, suspect.row_no AS row_no, suspect.col_no AS col_no, coalesce(note, kind) AS why, 0.0 AS rank
-FROM (SELECT table_id, note, kind, unnest(suspects) AS suspect FROM checks WHERE NOT holds)
+SELECT table_id, suspect.row_no AS row_no, suspect.col_no AS col_no,
+       concat(coalesce(note, kind), '; ' || mend || ' would mend it') AS why, 0.0 AS rank
+FROM (
+    SELECT table_id, note, kind, CAST(mend AS VARCHAR) AS mend, unnest(suspects) AS suspect FROM checks WHERE NOT holds
+)
 """
 _UNSURE = """
 SELECT table_id, row_no, col_no, concat('confidence ', floor(100 * confidence)::INTEGER, ' %') AS why,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aria_docs.report import html, pictures
+from aria_docs.report.content import columns
 from aria_docs.report.doubts import Doubt, read_doubts
 
 if TYPE_CHECKING:
@@ -21,7 +22,14 @@ def review_page(store: Store, site: Folder) -> tuple[str, int]:
     doubts = read_doubts(store, at_most=_AT_MOST + 1)
     shown = doubts[:_AT_MOST]
     listed = [_as_data(doubt, site) for doubt in shown]
-    page = html.page("review", database=store.path, doubts=shown, listed=listed, more=len(doubts) > len(shown))
+    page = html.page(
+        "review",
+        database=store.path,
+        corrects="corrections" in columns(store),
+        doubts=shown,
+        listed=listed,
+        more=len(doubts) > len(shown),
+    )
     return page, len(shown)
 
 

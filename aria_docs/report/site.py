@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aria_docs.report import html, source_page
-from aria_docs.report.content import Overview, Source, read_contents, read_overview
+from aria_docs.report.content import Overview, Source, columns, read_contents, read_overview
 from aria_docs.report.folder import Folder
 from aria_docs.report.overview import Making, overview_page
 from aria_docs.report.review import REVIEW, review_page
@@ -60,12 +60,12 @@ def write_report(
     overview = read_overview(store)
     counts: Counter[str] = Counter()
     with Folder(folder) as site, Artist(draws=pictures) as artist:
-        prints = _fingerprints(overview, store, pictures=pictures)
+        places = _places(overview, store)
+        prints = _fingerprints(overview, places, database=store.path, pictures=pictures)
         # Without pictures, a page that has them is as good.
         stale = [source for source in overview.sources if not site.keep(source.id, *prints[source.id])]
         index = _Index(site, overview, n_stale=len(stale))
         on_progress(0, len(stale))
-        places = _places(overview, store)
         with ThreadPoolExecutor(os.cpu_count() or 1) as workers:
             waiting: list[Future[Counter[str]]] = []
             try:
@@ -121,24 +121,26 @@ class _Index:
         self._site.finished(_OVERVIEW, "", [*files, self._site.put(INDEX, page)])
 
 
-def _fingerprints(overview: Overview, store: Store, *, pictures: bool) -> dict[str, tuple[str, ...]]:
+def _fingerprints(
+    overview: Overview, places: dict[str, Place], *, database: Path, pictures: bool
+) -> dict[str, tuple[str, ...]]:
     """What each source's page is made from; the first is that of a page made now."""
-    style = html.fingerprint() + str(store.path)
-    places = _places(overview, store)
+    style = html.fingerprint() + str(database)
     whole = {source.id: f"{source.fingerprint} {style} {_neighbours(places[source.id])}" for source in overview.sources}
     return {id_: (print_,) if pictures else (f"{print_} bare", print_) for id_, print_ in whole.items()}
 
 
 def _neighbours(place: Place) -> str:
     """Changes when a page's neighbours do."""
-    return html.digest([place.before, place.after])
+    return html.digest([place.before, place.after, place.corrects])
 
 
 def _places(overview: Overview, store: Store) -> dict[str, Place]:
     sources: Sequence[Source] = overview.sources
+    corrects = "corrections" in columns(store)
     links = [None, *(((f"{source.id}.html"), html.visible(source.name)) for source in sources), None]
     return {
-        source.id: Place(str(store.path), before, after)
+        source.id: Place(str(store.path), corrects, before, after)
         for source, before, after in zip(sources, links, links[2:], strict=False)
     }
 

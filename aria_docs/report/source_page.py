@@ -99,9 +99,13 @@ class SceneView:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a source's page stands in the report: its neighbours' (address, name), and the database's path."""
+    """Where a source's page stands in the report: its neighbours' (address, name), and the database's path.
+
+    corrects:  whether the database takes corrections, which then can be made on the page.
+    """
 
     database: str
+    corrects: bool
     before: tuple[str, str] | None
     after: tuple[str, str] | None
 

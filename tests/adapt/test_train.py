@@ -103,8 +103,9 @@ def test_interrupted_and_resumed_it_comes_to_the_same_weights(
         start(data, cut, replace(SMALL, learning_rate=1e-3), resume=True)
     assert start(data, cut, resume=True)[0]
     assert weights_of(cut) == weights_of(whole)
-    losses_of = [[row[:6] for row in csv.reader((folder / "loss.csv").open())] for folder in (whole, cut)]
-    assert losses_of[0] == losses_of[1]
+    curves = [(folder / "loss.csv").read_text().splitlines() for folder in (whole, cut)]
+    without_seconds = [[row.rpartition(",")[0] for row in curve] for curve in curves]
+    assert without_seconds[0] == without_seconds[1]
 
 
 def test_killed_at_an_instant_and_resumed_it_comes_to_the_same_weights(

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from aria_docs.schemas.readings import Finished, ReadingRow, reading_id
-from aria_docs.schemas.scenes import SceneRow
+from aria_docs.schemas.scenes import CueRow, SceneRow
 from aria_docs.schemas.sources import FileRow, SourceRow, source_id
 from aria_docs.storage.database import Batch, Store
 
@@ -73,3 +73,26 @@ def out(tmp_path: Path) -> Path:
     folder = tmp_path / "out"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def film_with_words(films: Films) -> Callable[[str, Sequence[tuple[float, str]]], None]:
+    """A video of one scene, and what is said in it: (second, text)."""
+
+    def add(path: str, lines: Sequence[tuple[float, str]]) -> None:
+        sid = films.add(path, [0.0, lines[-1][0] + 5.0])
+        rid = reading_id(source_id=sid, task="scenes", part="video", recipe="r")
+        scene = SceneRow(
+            reading_id=rid, source_id=sid, scene_no=0, start_s=0.0, end_s=lines[-1][0] + 5.0, transition="start"
+        )
+        reading = ReadingRow(
+            reading_id=rid, run_id="run", source_id=sid, task="scenes", part="video", engine="embedded", recipe="r",
+            status="ok", seconds=1.0, read_at=NOW,
+        )  # fmt: skip
+        cues = tuple(
+            CueRow(source_id=sid, cue_no=i, start_s=at_s, end_s=at_s + 2, text=text, origin="speech")
+            for i, (at_s, text) in enumerate(lines)
+        )
+        films.store.write(Batch(finished=[Finished(reading=reading, scenes=(scene,), cues=cues)]))
+
+    return add

@@ -8,10 +8,12 @@ from xml.etree import ElementTree
 import av
 import ffmpeg
 import imageio_ffmpeg
+import numpy as np
 import pytest
 
 from aria_docs.errors import UsageError
 from aria_docs.export import chapters, export
+from aria_docs.export.topics import topics
 from aria_docs.export.videos import Cut
 
 NASTY = 'a=b;c#d\\e --> <b>&amp; "x"\x00\x1b 表 é'
@@ -72,22 +74,84 @@ def test_youtube_wants_ten_seconds_each(edges_s, lines):
     assert chapters.youtube(cuts).splitlines() == lines
 
 
-def test_every_video_gets_its_four_files_under_a_name_of_its_own(films, out):
+def test_every_video_gets_its_files_under_a_name_of_its_own(films, out):
     films.add("/in/b/../../x.mp4", [0, 5, 9])
     films.add("/in/A.mp4", [0, 5])
     films.add("/in/z/a.mkv", [0, 7])
     made = export(films.store, out, form="chapters")
-    assert not made.left
+    assert all(left.is_unwanted for left in made.left) and len(made.left) == 3
     names = {file.name for file in out.iterdir()}
-    assert {"A.vtt", "a-2.vtt", "x.vtt", "x.youtube.txt", "x.chapters.xml", "x.ffmetadata"} < names
-    assert len(made.written) == 12
-    assert "00:00:07.000" in (out / "a-2.vtt").read_text()
+    assert {"A.chapters.vtt", "a-2.chapters.vtt", "x.chapters.vtt", "x.chapters.xml", "x.ffmetadata"} < names
+    assert len(made.written) == 9
+    assert "00:00:07.000" in (out / "a-2.chapters.vtt").read_text()
     manifest = json.loads((out / "manifest.json").read_text())
-    assert {"file": "A.vtt", "source": "/in/A.mp4"}.items() <= next(
-        f for f in manifest["files"] if f["file"] == "A.vtt"
+    assert {"file": "A.chapters.vtt", "source": "/in/A.mp4"}.items() <= next(
+        f for f in manifest["files"] if f["file"] == "A.chapters.vtt"
     ).items()
 
 
 def test_a_database_without_scenes_is_said_so(films, out):
     with pytest.raises(UsageError, match="holds no scenes"):
+        export(films.store, out, form="chapters")
+
+
+HARBOUR = "The ferry leaves the harbour; every ferry waits for the tide in this harbour."
+KITCHEN = "Knead the dough, let the dough rest, and bake the bread in a hot oven."
+STARS = "A telescope gathers light of distant galaxies; the mirror of this telescope is polished."
+
+
+def test_chapters_of_what_is_said():
+    lines = [(i * 5.0, text) for i, text in enumerate([HARBOUR] * 12 + [KITCHEN] * 12 + [STARS] * 12)]
+    found = topics(lines, [0.0, 61.5, 90.0], duration_s=180.0, most=3)
+    assert [start_s for start_s, _ in found] == [0.0, 61.5, 120.0], "the second at the cut that is near"
+    for (_, title), word in zip(found, ("ferry", "dough", "telescope"), strict=True):
+        assert word in title.casefold() and "Scene" not in title
+
+
+@pytest.mark.parametrize(("duration_s", "most"), [(30.0, 12), (600.0, 4), (3600.0, 12), (9.0, 12)])
+def test_chapters_are_few_and_ten_seconds_long(duration_s, most):
+    lines = [(at, [HARBOUR, KITCHEN, STARS][int(at // 7) % 3]) for at in np.arange(0, duration_s, 3.5).tolist()]
+    starts_s = [start_s for start_s, _ in topics(lines, [], duration_s=duration_s, most=most)]
+    assert starts_s[0] == 0 and len(starts_s) <= most
+    assert all(b - a >= 10 for a, b in pairwise([*starts_s, duration_s])) or starts_s == [0.0]
+
+
+def test_what_is_said_makes_the_chapters(films, out, film_with_words):
+    film_with_words(
+        "/in/talk.mp4", [(i * 5.0, t) for i, t in enumerate([HARBOUR] * 12 + [KITCHEN] * 12 + [STARS] * 12)]
+    )
+    made = export(films.store, out, form="chapters", max_chapters=3)
+    assert not made.left and len(made.written) == 4
+    youtube = (out / "talk.youtube.txt").read_text()
+    assert len(youtube.splitlines()) == 3 and "Scene" not in youtube and "erry" in youtube.splitlines()[0]
+
+
+@pytest.mark.parametrize(("form", "head"), [("srt", "1\n00:00:00,000 --> 00:00:02,000\n"), ("vtt", "WEBVTT")])
+def test_what_is_said_is_written_as_subtitles(films, out, film_with_words, form, head):
+    film_with_words("/in/talk.mp4", [(0.0, HARBOUR), (5.0, KITCHEN)])
+    [written] = export(films.store, out, form=form).written
+    text = written.file.read_text()
+    assert text.startswith(head) and KITCHEN in text and written.facts["n_cues"] == 2
+
+
+def test_what_no_export_wrote_is_not_overwritten(films, out):
+    films.add("/in/film.mp4", [0, 20, 40, 60])
+    out.mkdir(exist_ok=True)
+    (out / "film.youtube.txt").write_text("mine")
+    made = export(films.store, out, form="chapters")
+    assert (out / "film.youtube.txt").read_text() == "mine"
+    [left] = made.left
+    assert "film.youtube.txt was not written by an export" in str(left.error) and not left.is_unwanted
+    (out / "film.youtube.txt").unlink()
+    export(films.store, out, form="chapters")
+    export(films.store, out, form="edl")
+    assert not export(films.store, out, form="chapters").left, "ours may be replaced, whatever was exported between"
+    assert not [file for file in out.iterdir() if file.name.startswith(".export")]
+
+
+def test_a_manifest_of_somebody_else_is_not_overwritten(films, out):
+    films.add("/in/film.mp4", [0, 20, 40, 60])
+    out.mkdir(exist_ok=True)
+    (out / "manifest.json").write_text('{"name": "my web app"}')
+    with pytest.raises(UsageError, match=r"manifest\.json was not written by an export"):
         export(films.store, out, form="chapters")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from aria_docs.ingest.dingbats import as_shown
+from aria_docs.ingest.letters import is_salad, is_strange
 from aria_docs.ingest.mupdf import pymupdf
 from aria_docs.ingest.pdf import open_document
 from aria_docs.media import Page
@@ -110,3 +111,19 @@ def test_what_is_attached_is_named(tmp_path: Path) -> None:
         document.save(tmp_path / "x.pdf")
     with open_document(tmp_path / "x.pdf") as opened:
         assert "catch.xlsx" in (opened.info.note or "")
+
+
+ENGLISH = "The harbour master counted the boats again in the spring, and found three fewer than the year before. " * 2
+POLISH = "Kapitan portu policzył łodzie ponownie wiosną i znalazł o trzy mniej niż w poprzednim roku. " * 2
+FINNISH = "Satamapäällikkö laski veneet keväällä uudelleen ja löysi niitä kolme vähemmän kuin edellisvuonna. " * 2
+
+
+@pytest.mark.parametrize("text", [ENGLISH, POLISH, FINNISH, "Skarvik Holmen Utsker Malmvik Nordby Sundby Vik Askim"])
+def test_letters_of_a_language_are_not_doubted(text: str) -> None:
+    assert not is_strange(text) and not is_salad(text)
+
+
+def test_shifted_letters_are() -> None:
+    salad = "".join(chr((ord(c) - 97 + 3) % 26 + 97) if c.isalpha() else c for c in ENGLISH.lower())
+    assert is_strange(salad) and is_salad(salad)
+    assert not is_strange(salad[:20]), "too few to tell"

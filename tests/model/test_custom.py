@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from aria_docs.errors import UsageError
-from aria_docs.model.custom import CustomSchema, cut_to_whole, load, task_name
+from aria_docs.model.custom import CustomSchema, load, task_name
+from aria_docs.model.recovery import whole_part
 from aria_docs.model.seen import Record
 
 HEAD = """
@@ -490,8 +491,8 @@ def test_a_field_may_be_called_start(tmp_path: Path) -> None:
         ("}", None),
     ],
 )
-def test_cut_to_whole(text: str, whole: str | None) -> None:
-    assert cut_to_whole(text) == whole
+def test_the_whole_part(text: str, whole: str | None) -> None:
+    assert whole_part(text) == whole
 
 
 def test_what_is_recovered_of_any_prefix_is_part_of_the_answer(tmp_path: Path) -> None:

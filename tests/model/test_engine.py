@@ -132,3 +132,9 @@ def test_auto_takes_the_best_that_is_there(monkeypatch, card, weights, servers, 
 def test_options_of_another_engine_are_refused(asked, options, sentence) -> None:
     with pytest.raises(UsageError, match=sentence):
         choose(asked, **options)
+
+
+@pytest.mark.parametrize("option", ["revision", "device"])
+def test_a_revision_and_a_device_are_for_aria(option: str) -> None:
+    with pytest.raises(UsageError, match=f"--{option} is for Aria on this machine, and embedded reads"):
+        choose("embedded", **{option: "cpu"})

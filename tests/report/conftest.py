@@ -302,6 +302,39 @@ def made(tmp_path: Path) -> Made:
     return make_database(tmp_path)
 
 
+def doubt(store: Store) -> None:
+    """As DESIGN.md has it: 2021 is unsure, and a check says that 12 would make the sum of the cars right."""
+    with duckdb.connect(store.path) as db:
+        db.execute("ALTER TABLE cells ADD COLUMN IF NOT EXISTS confidence DOUBLE")
+        db.execute("UPDATE cells SET confidence = CASE text WHEN '2021' THEN 0.61 ELSE 0.98 END")
+        db.execute(
+            "CREATE TABLE IF NOT EXISTS checks (table_id VARCHAR, check_no INTEGER, kind VARCHAR, holds BOOLEAN, "
+            "row_no INTEGER, col_no INTEGER, suspects STRUCT(row_no INTEGER, col_no INTEGER)[], mend VARCHAR, "
+            "expected DOUBLE, found DOUBLE, note VARCHAR)"
+        )
+        db.execute(
+            "CREATE TABLE IF NOT EXISTS corrections (correction_id VARCHAR, source_id VARCHAR, page INTEGER, "
+            "target VARCHAR, anchor JSON, before JSON, after JSON, made_at TIMESTAMP, made_by VARCHAR, note VARCHAR, "
+            "state VARCHAR)"
+        )
+        [(id_,)] = db.execute("SELECT table_id FROM tables WHERE caption = 'Table 1. The fleet'").fetchall()
+        db.execute(
+            "INSERT INTO checks (table_id, check_no, kind, holds, col_no, suspects, mend, expected, found, note) "
+            "VALUES (?, 0, 'sum', false, 2, [{'row_no': 1, 'col_no': 2}], '12', 72, 48, 'the rows sum to 48')",
+            [id_],
+        )
+
+
+@pytest.fixture(scope="session")
+def doubted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Made, Path]:
+    """A report of a database that knows what may be wrong, and takes corrections."""
+    folder = tmp_path_factory.mktemp("doubted")
+    made = make_database(folder)
+    doubt(made.store)
+    write_report(made.store, folder / "report")
+    return made, folder / "report"
+
+
 @pytest.fixture(scope="session")
 def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Made, Path]:
     """A report that no test changes, and what it was made from."""

@@ -5,6 +5,7 @@ The test of accessibility wants axe-core too, which is no part of this repositor
 name its axe.min.js in AXE_CORE.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import Any
 import pymupdf
 import pytest
 
+from aria_docs.report.content import columns
 from aria_docs.report.site import write_report
 
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install '.[dev]' brings playwright")
@@ -135,9 +137,8 @@ def test_search_finds_inside_files_and_leads_there(visit: Visit) -> None:
     page = visit.go("index.html")
     page.keyboard.press("/")
     page.keyboard.type("KRYKKJE havorn")  # neither case nor accents matter
+    page.get_by_text("1 of 4 files, 1 place").wait_for()
     hit = page.locator(".hits li a")
-    hit.wait_for()
-    assert page.locator(".count").text_content() == "1 of 4 files, 1 place"
     assert page.locator(".hits li small").text_content() == "Havørn  │  1998  │  -12"
     assert page.locator(".hits mark").all_text_contents() == ["Havørn"]
     hit.click()
@@ -427,6 +428,91 @@ def test_a_film_that_does_not_play_says_what_would(chromium: Any, made: Any, tmp
     assert not visit.complaints
 
 
+def test_a_cell_is_corrected_in_place_undone_and_downloaded(chromium: Any, doubted: Any) -> None:
+    visit = Visit(chromium, *doubted)
+    made = visit.made
+    page = visit.source(made.fleet)
+    cell = page.locator("#t2-0 [data-k]").nth(5)
+    assert cell.text_content() == "-12"
+    cell.dblclick()
+    page.keyboard.type("12")
+    page.keyboard.press("Enter")
+    page.get_by_text("1 correction", exact=True).wait_for()
+    page.locator("#t2-0 .scroll").focus()
+    for key in ("ArrowDown", "ArrowDown", "Enter"):  # by the keyboard alone: Havørn
+        page.keyboard.press(key)
+    page.keyboard.type("Havhest")
+    page.keyboard.press("Escape")
+    assert page.get_by_role("cell", name="Havørn").count() == 1, "Escape leaves it as it was"
+    page.keyboard.press("Enter")
+    page.keyboard.type("Havhest")
+    page.keyboard.press("Enter")
+    page.get_by_text("2 corrections", exact=True).wait_for()
+    page.get_by_role("button", name="Undo the last").click()
+    assert page.get_by_role("cell", name="Havørn").count() == 1
+    page = visit.source(made.film)
+    assert page.get_by_text("1 correction", exact=True).is_visible(), "they go along from page to page"
+    page.locator("#s0").focus()
+    page.keyboard.press("e")
+    page.keyboard.type("The pier")
+    page.keyboard.press("Enter")
+    page.get_by_label("Your name").fill("Ada")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download corrections.json").click()
+    rows = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
+    common = {"made_by": "Ada", "note": "made in the report"}
+    assert rows == [
+        {"path": str(made.files / "fleet.pdf"), "source_id": made.fleet, "page": 2, "target": "cell",
+         "anchor": {"box": list(made.box_of(1, 2)), "row": 1, "col": 2}, "before": "-12", "after": "12", **common},
+        {"path": str(made.files / "tour.webm"), "source_id": made.film, "page": None, "target": "scene",
+         "anchor": {"start_s": 0, "end_s": 1.2, "field": "title"}, "before": "The quay", "after": "The pier", **common},
+    ]  # fmt: skip
+    visit.close()
+    assert not visit.complaints
+
+
+def test_the_review_goes_from_cell_to_cell_by_keys(chromium: Any, doubted: Any) -> None:
+    visit = Visit(chromium, *doubted)
+    page = visit.go("index.html")
+    page.get_by_role("link", name="3 cells worth a look").click()
+    hand = page.locator(".at-hand")
+    assert hand.locator("input").input_value() == "-12"
+    x0, y0, x1, y1 = visit.made.box_of(1, 2)
+    ring = hand.locator("rect")
+    assert [float(ring.get_attribute(name)) for name in ("x", "y", "width", "height")] == [x0, y0, x1 - x0, y1 - y0]
+    page.keyboard.press("e")
+    page.keyboard.type("12")
+    page.keyboard.press("Enter")
+    assert hand.locator("input").input_value() == "2021", "the next comes by itself"
+    page.keyboard.press("y")
+    assert hand.locator("input").input_value() == "Total"
+    page.get_by_text("2 corrections", exact=True).wait_for()
+    page.keyboard.press("u")
+    page.get_by_text("1 correction", exact=True).wait_for()
+    page.keyboard.press("k")
+    address = page.url
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download corrections.json").click()
+    [row] = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
+    assert (row["before"], row["after"], row["anchor"]["row"], row["anchor"]["col"]) == ("-12", "12", 1, 2)
+    other = visit.another()
+    other.goto(address)
+    assert other.locator(".at-hand input").input_value() == "2021", "an address reopens its cell"
+    visit.close()
+    assert not visit.complaints
+
+
+def test_where_the_database_takes_no_corrections_none_is_offered(visit: Visit) -> None:
+    if "corrections" in columns(visit.made.store):
+        pytest.skip("every database takes corrections")
+    page = visit.source(visit.made.fleet)
+    assert page.get_by_role("button", name="Correct").count() == 0
+    page.get_by_role("cell", name="Krykkje").dblclick()
+    assert page.locator("[contenteditable=plaintext-only]").count() == 0
+    page = visit.go("review.html")
+    assert page.locator(".at-hand input").count() == 0 and page.locator(".at-hand rect").count() == 1
+
+
 def test_a_touched_cell_shows_its_place_on_a_narrow_screen(chromium: Any, report: Any) -> None:
     visit = Visit(chromium, *report, viewport={"width": 390, "height": 844}, has_touch=True)
     page = visit.source(visit.made.fleet)
@@ -445,9 +531,15 @@ AXE = os.environ.get("AXE_CORE", "")
 
 @pytest.mark.skipif(not Path(AXE).is_file(), reason="AXE_CORE names no axe.min.js of axe-core: npm pack axe-core")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_serious_fault(chromium: Any, report: Any, scheme: str) -> None:
-    visit = Visit(chromium, *report, color_scheme=scheme, bypass_csp=True)
-    views = ["index.html", "index.html#q=fleet", f"sources/{visit.made.fleet}.html", f"sources/{visit.made.film}.html"]
+def test_axe_finds_no_serious_fault(chromium: Any, doubted: Any, scheme: str) -> None:
+    visit = Visit(chromium, *doubted, color_scheme=scheme, bypass_csp=True)
+    views = [
+        "review.html",
+        "index.html",
+        "index.html#q=fleet",
+        f"sources/{visit.made.fleet}.html",
+        f"sources/{visit.made.film}.html",
+    ]
     for width in (1300, 390):
         visit.page.set_viewport_size({"width": width, "height": 844})
         for view in views:

@@ -21,7 +21,7 @@ from aria_docs.schemas.sources import FileRow, PageRow, SourceRow
 from aria_docs.schemas.summaries import KeyPoint, SummaryRow
 from aria_docs.schemas.tables import CellRow, TableRow, table_id
 from aria_docs.storage.database import Store
-from aria_docs.storage.keeper import Batch, FileStamp, Known
+from aria_docs.storage.keeper import Batch, FileStamp, Known, Wanted
 
 NOW = datetime(2026, 11, 22, 9, 30, 0, 123456)
 
@@ -331,3 +331,96 @@ def test_tables_are_joined_over_pages(store: Store) -> None:
         {"page": 1, "continues": None},
         {"page": 2, "continues": first.table_id},
     ]
+
+
+def test_files_that_are_done_are_found_by_one_question(store: Store) -> None:
+    """Unchanged, whole, without failures; what was read with subtitles beside it is looked at one by one."""
+    names = ("whole", "half", "failed", "noted", "spoken", "zero", "gone")
+    for name in names:
+        read = [part(page, source_id=name) for page in ((1, 2) if name != "half" else (1,)) if name != "zero"]
+        store.write(
+            Batch(
+                files=[file(f"/in/{name}.pdf", name).model_copy(update={"present": name != "gone"})],
+                sources=[source(name).model_copy(update={"n_pages": 0 if name == "zero" else 2})],
+                finished=[*read, summary_of(name, note="no text was read" if name == "noted" else None)],
+            )
+        )
+    store.write(
+        Batch(failures=[failure(part="page:9").model_copy(update={"path": "/in/failed.pdf", "source_id": "failed"})])
+    )
+    reading = part(1, source_id="spoken").reading
+    assert reading
+    store.write(Batch(finished=[Finished(reading, sidecars=(SidecarRow(reading_id=reading.reading_id, sha256="5f"),))]))
+    stamps = [FileStamp(f"/in/{name}.pdf", 9, NOW) for name in (*names, "never")]
+
+    def done(kind: str = "pdf", whole: tuple[str, ...] = ("r1",), noted: str | None = None) -> set[str]:
+        return set(store.finished(stamps, Wanted(kind, ("r1",), whole, noted)).values())
+
+    assert done() == {"whole", "noted", "zero"}
+    assert done(noted="no text") == {"whole", "zero"}
+    assert done(whole=("r1", "r2")) == set()
+    assert done(kind="image") == set()
+    assert store.finished([replace(stamps[0], size_bytes=8)], Wanted("pdf", ("r1",), ("r1",))) == {}
+
+
+def summary_of(source_id: str, *, note: str | None) -> Finished:
+    return Finished(
+        ReadingRow(
+            reading_id=reading_id(source_id=source_id, task="summary", part="document", recipe="r1"), run_id="run",
+            source_id=source_id, task="summary", part="document", engine="embedded", recipe="r1",
+            status="partial" if note else "ok", note=note, seconds=0.1, read_at=NOW,
+        )
+    )  # fmt: skip
+
+
+def test_files_that_are_gone(store: Store) -> None:
+    for path in ("/in/a.pdf", "/in/sub/b.pdf", "/inner/c.pdf"):
+        store.write(Batch(files=[file(path)]))
+    store.write(Batch(failures=[failure().model_copy(update={"path": "/in/failed.pdf"})]))
+    assert store.missing(["/in"], ["/in/a.pdf"]) == ["/in/failed.pdf", "/in/sub/b.pdf"]
+    store.forget(["/in/sub/b.pdf", "/in/failed.pdf"])
+    assert store.missing(["/in", "/inner/c.pdf"], []) == ["/in/a.pdf", "/inner/c.pdf"]
+
+
+def test_readings_that_come_in_any_order_leave_the_newest_in_the_views(store: Store) -> None:
+    early, late = part(1, ("old",)), part(1, ("new",), recipe="r2")
+    assert early.reading and late.reading
+    late = replace(late, reading=late.reading.model_copy(update={"read_at": NOW.replace(year=2027)}))
+    store.write(Batch(files=[file("/in/s1.pdf")], sources=[source()], finished=[late]))
+    store.write(Batch(finished=[early]))
+    assert store.records("SELECT text FROM document_cells") == [{"text": "new"}]
+    store.write(
+        Batch(finished=[replace(early, reading=early.reading.model_copy(update={"read_at": NOW.replace(year=2028)}))])
+    )
+    assert store.records("SELECT text FROM document_cells") == [{"text": "old"}]
+
+
+def test_threads_of_one_process_read_and_write_one_file(tmp_path: Path) -> None:
+    """Each thread with a `Store` of its own, as the tasks of a flow: DuckDB refuses a reader beside a writer."""
+    stores = [Store(tmp_path / "r.duckdb") for _ in range(4)]
+    stores[0].prepare(patience_s=5)
+    errors: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            for page in range(1, 6):
+                stores[number].write(Batch(finished=[part(page, source_id=f"s{number}")]))
+                assert len(stores[number].page_texts(f"s{number}", None)) == page
+                stores[number].known([f"s{number}"], ["r1"])
+        except BaseException as error:  # noqa: BLE001 - for the main thread
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert one(stores[0], "SELECT count(*) FROM readings") == 20
+
+
+def test_an_empty_file_as_mktemp_makes_it_is_a_new_database(tmp_path: Path) -> None:
+    (tmp_path / "r.duckdb").touch()
+    store = Store(tmp_path / "r.duckdb")
+    store.prepare(patience_s=1)
+    assert one(store, "SELECT count(*) FROM readings") == 0

@@ -639,3 +639,49 @@ def test_the_operations_page_names_options_that_exist() -> None:
     for name, rest in lines:
         known = {option for parameter in commands[name].params for option in parameter.opts}
         assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", rest)) <= known, rest
+
+
+# A file that somebody else wrote
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"name": "x (a INT); COPY (SELECT 1) TO '{folder}/written'; --"},
+        {"hash": "'); COPY (SELECT 1) TO '{folder}/written'; --"},
+        {"columns": json.dumps({"a": "INTEGER); COPY (SELECT 1) TO '{folder}/written'; --"})},
+        {"columns": json.dumps({"a": "STRUCT(b INTEGER, c (SELECT 1))"})},
+        {"columns": json.dumps({"a": "INTEGER DEFAULT (SELECT 1)"})},
+        {"columns": json.dumps(["a"])},
+    ],
+)
+def test_a_hostile_file_is_refused_by_name_and_runs_nothing(tmp_path: Path, schema: dict[str, str]) -> None:
+    spool = Spool(tmp_path / "spool")
+    spool.prepare(patience_s=0)
+    good = {
+        "name": "bill",
+        "hash": "0123456789abcdef",
+        "columns": json.dumps({"a": "DECIMAL(9,2)[]"}),
+        "json_schema": "{}",
+    }
+    spool.begin_run(run_row("ab"), [], schema=SchemaRow(**good))
+    [name] = spool.names()
+    text = gzip.decompress((spool.path / name).read_bytes()).decode()
+    bad = json.dumps(good | {key: value.replace("{folder}", str(tmp_path)) for key, value in schema.items()})
+    old = SchemaRow(**good).model_dump_json()
+    assert old in text
+    (spool.path / name).write_bytes(gzip.compress(text.replace(old, bad).encode()))
+    store, said = Store(tmp_path / "r.duckdb"), []
+    loaded = load(spool.path, store, say=said.append)
+    assert (loaded.n_files, list(loaded.left)) == (0, [name])
+    assert name in said[0]
+    assert not (tmp_path / "written").exists()
+    assert store.records("SELECT * FROM runs") == []
+
+
+def test_kinds_of_columns_that_a_schema_may_have() -> None:
+    columns = {
+        "a": "DECIMAL(18,4)", "b": 'STRUCT("q ""x""" VARCHAR, n BIGINT[])[]', "c": "MAP(VARCHAR, DATE)",
+        "d": "TIMESTAMP",
+    }  # fmt: skip
+    SchemaRow(name="bill", hash="0123456789abcdef", columns=json.dumps(columns), json_schema="{}")

@@ -23,6 +23,8 @@ from aria_docs.media import Word
 from aria_docs.turns import turn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from aria_docs.ingest.scans.picture import Gray, Patch
@@ -44,6 +46,7 @@ _RANGE = re.compile(r"[(\[]?(\d[\d,]*)(?:\.(\d+))?[-\u2013]\d[\d,]*(?:\.\d+)?[)\
 _JOINED = re.compile(r"[(\[]?[\d.,]{4,}[)\]]?")
 _ZERO = re.compile(r"(?<=\d)O(?=[\d.,%]|$)|^O(?=[.,]\d)")
 _ONE = re.compile(r"^[lI|](?=[.,]\d)|(?<=\d[.,])[lI|](?=\d|$)")
+_MIN_ALIKE, _SOME_COMMAS = 8, 0.2  # numbers with three digits behind a mark, and the share of them with a comma
 _SAME_TYPE = 1.25  # heights of lines of one size of type differ by no more
 
 
@@ -181,6 +184,7 @@ def _figures(lines: list[OcrLine]) -> list[OcrLine]:
         same = column(word, line, 4)
         if 2 * numeric[same].sum() > same.sum():
             meant[id(word)] = _LOOKS_LIKE[word.text]
+    meant |= _one_separator([(word, match) for (word, _), match in separated])
     for (word, line), match in separated:
         other = "," if match[2] == "." else "."
         like = digits == len(match[3])
@@ -191,7 +195,7 @@ def _figures(lines: list[OcrLine]) -> list[OcrLine]:
             continue
         page_agrees = like.sum() > 4 and (marks[like] == other).mean() > 0.75
         column_agrees = len(over_and_under) > 2 and (over_and_under == other).mean() > 0.5
-        if column_agrees and (thousands or page_agrees) and not _NOUGHT.fullmatch(match[1]):
+        if id(word) not in meant and column_agrees and (thousands or page_agrees) and not _NOUGHT.fullmatch(match[1]):
             meant[id(word)] = f"{match[1]}{other}{match[3]}{match[4]}"
     ranges = [
         match and (0 if match[2] else len(match[1]), len(match[2] or ""))
@@ -209,6 +213,18 @@ def _figures(lines: list[OcrLine]) -> list[OcrLine]:
         return word if text == word.text else replace(word, text=text)
 
     return [replace(line, words=tuple(map(mended, line.words))) for line in lines]
+
+
+def _one_separator(separated: Sequence[tuple[OcrWord, re.Match[str]]]) -> dict[int, str]:
+    """Where all numbers of a page have three digits behind their mark, and none begins with a nought, the marks are
+    thousands. Those that are points were commas, if some are commas: at a low resolution a comma loses its tail, and a
+    point does not grow one."""
+    marks = [match[2] for _, match in separated]
+    if len(marks) < _MIN_ALIKE or any(len(match[3]) != 3 or _NOUGHT.fullmatch(match[1]) for _, match in separated):
+        return {}
+    if marks.count(",") < _SOME_COMMAS * len(marks):
+        return {}
+    return {id(word): word.text.replace(".", ",") for word, match in separated if match[2] == "."}
 
 
 def _with_dash(text: str, n_whole: int, n_decimals: int) -> str:

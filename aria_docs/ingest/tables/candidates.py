@@ -150,7 +150,7 @@ def _tables(
     for box, hints in parts:
         edges = [x for x in hints if box[0] + 6 < x < box[2] - 6]
         inside = [lattice for lattice in grids if lattice not in used and _overlap(lattice.box, box) > 0.5]
-        inside = [lattice for lattice in inside if not _is_frame(lattice, box, words)]
+        inside = [lattice for lattice in inside if not _is_frame(lattice, box)]
         whole = [lattice for lattice in inside if _explains([lattice], box, words)]
         used += inside
         if whole or (len(inside) > 1 and _explains(inside, box, words)):
@@ -183,10 +183,11 @@ def _once(tables: list[TableCandidate]) -> list[TableCandidate]:
     return [table for table in tables if any(table is other for other in kept)]
 
 
-def _is_frame(lattice: Lattice, box: Box, words: list[Word]) -> bool:
-    """Whether most words inside the lines stand outside the region: a frame around the page, and no table's lines."""
-    held = [word for word in words if _inside(word, lattice.box)]
-    return 2 * sum(_inside(word, box) for word in held) < len(held)
+def _is_frame(lattice: Lattice, box: Box) -> bool:
+    """Whether most of what the lines enclose lies outside the region: a frame around the page, and no table's lines."""
+    x0, y0, x1, y1 = lattice.box
+    width, height = min(x1, box[2]) - max(x0, box[0]), min(y1, box[3]) - max(y0, box[1])
+    return width * height < 0.5 * (x1 - x0) * (y1 - y0)
 
 
 def _with_head(lattice: Lattice, box: Box, words: list[Word]) -> Lattice:

@@ -231,7 +231,8 @@ def _without_slivers(lattice: Lattice, words: Sequence[Word]) -> Lattice:
     for edges, axis in ((xs, 1), (ys, 0)):
         places = [middle_of(word)[1 - axis] for word in words]
         for n in range(len(edges) - 2, -1, -1):
-            if len(edges) < 3 or edges[n + 1] - edges[n] > least or any(edges[n] < at < edges[n + 1] for at in places):
+            narrow = edges[n + 1] - edges[n] <= least and not any(edges[n] < at < edges[n + 1] for at in places)
+            if len(edges) < 3 or not (narrow or (axis == 1 and _is_spare(n, cells, xs, ys, words))):
                 continue
             del edges[n if n else 1]
             shrunk = []
@@ -245,6 +246,21 @@ def _without_slivers(lattice: Lattice, words: Sequence[Word]) -> Lattice:
                     shrunk.append((part[0], part[1], part[2], part[3]))
             cells = shrunk
     return Lattice(tuple(xs), tuple(ys), tuple(sorted(cells)))
+
+
+def _is_spare(
+    col: int,
+    cells: Sequence[tuple[int, int, int, int]],
+    xs: Sequence[float],
+    ys: Sequence[float],
+    words: Sequence[Word],
+) -> bool:
+    """Whether a column has a cell of its own in few rows, and none with text: lines end a little apart there."""
+    own = [cell for cell in cells if cell[1] == col and cell[3] == 1]
+    if 2 * sum(cell[2] for cell in own) > len(ys) - 1:
+        return False
+    boxes = [(xs[col], ys[row], xs[col + 1], ys[row + row_span]) for row, _, row_span, _ in own]
+    return not any(within(word, box) for word in words for box in boxes)
 
 
 def _parted(lattice: Lattice, words: Sequence[Word]) -> Lattice:
@@ -329,10 +345,18 @@ def _header_rows(cells: Sequence[TableCell], n_rows: int) -> int:
         own = [cell.text for cell in row if cell.col in numeric]
         values = [text for text in own if is_value(text) and not YEAR.fullmatch(text)]
         if values and 2 * len(values) >= len(own) and not is_count([cell.text for cell in row]):
-            reach = max((cell.row + cell.row_span for above in rows[:i] for cell in above), default=0)
-            last = max((k for k in range(i) if any(cell.col > 0 for cell in rows[k])), default=-1)
+            heads = [k for k in range(i) if any(c.col > 0 for c in rows[k]) and not (k and _is_section(rows[k], rows))]
+            last = max(heads, default=-1)
+            reach = max((cell.row + cell.row_span for k in heads for cell in rows[k]), default=0)
             return min(max(last + 1, reach if reach <= i else 0), i) if last >= 0 else 0
     return int(n_rows > 1 and len(rows[0]) > 1)
+
+
+def _is_section(row: Sequence[TableCell], rows: Sequence[Sequence[TableCell]]) -> bool:
+    """Whether a row has one text over most columns, a number of its own aside."""
+    texts = [cell for cell in row if cell.col > 0 or not is_value(cell.text)]
+    width = max(cell.col + cell.col_span for other in rows for cell in other)
+    return len(texts) == 1 and 2 * texts[0].col_span > width
 
 
 def _numeric_columns(rows: Sequence[Sequence[TableCell]]) -> set[int]:

@@ -44,6 +44,10 @@ from aria_docs.ingest.tables.lines import (
 )
 from aria_docs.media import Box, TableCandidate, TableCell, Word
 
+_PREFIXED = re.compile(
+    r"[^\W\d_]-|[a-z]{1,5}-[A-Z]"
+)  # a name that begins with a small letter: α-Pinene, trans-Sabinene
+_GOES_ON = ("-", "/", ",", "&")
 _OFF_CENTRE = 0.15  # of the width of columns: a phrase that far from their middle does not head all of them
 _FULL = 0.9  # of a table's width: a rule that long ends a band of rows
 
@@ -183,7 +187,8 @@ class _Grid:
             apart = next((i for i, step in enumerate(steps, 1) if step > 1.3 * self.leading), 1)
             head = apart if sum(0 in self.filled(line) for line in lines[:apart]) <= 1 else 1
             return head if max(len(self.filled(line)) for line in lines[:head]) > 1 else 0
-        if ruled and ruled[0] <= len(lines) // 2 and sum(map(self.is_body, lines[: ruled[0]])) <= 1:
+        # A rule in the lower half is that of a total, but under the first three lines of a short table.
+        if ruled and ruled[0] <= max(3, len(lines) // 2) and sum(map(self.is_body, lines[: ruled[0]])) <= 1:
             ends = [i for i in ruled if i <= first_body] or ruled[:1]
             # Where each row is ruled, a heading between rows is none of the header.
             while len(ends) > 1 and all(set(self.filled(line)) == {0} for line in lines[ends[-2] : ends[-1]]):
@@ -241,12 +246,16 @@ class _Grid:
             if set(self.filled(above)) == {0} and line.middle - above.middle < 1.25 * self.leading:
                 return True  # and this is its second line
         if 0 not in here:
-            # More text under text; numbers without a label are a row of their own.
+            # More text under text; numbers without a label are a row of their own, and so are texts in several columns
+            # that would have had room above.
+            if len(here) > 1 and not any(self._fills(previous, line, column) for column in here):
+                return False
             return not self._has_values(line) and set(here) <= set().union(*(self.filled(part) for part in row))
         if 0 not in before:
             return False
         indent = line.words[0].box[0] - row[0].words[0].box[0]
-        lower = line.words[0].text[:1].islower() or _before(line, previous).endswith(("-", "/", ",", "&"))
+        text = line.words[0].text
+        lower = (text[:1].islower() and not _PREFIXED.match(text)) or _before(line, previous).endswith(_GOES_ON)
         if set(before) == {0} and len(row) == 1:
             return indent > -1 and lower and self._had_to_wrap(previous, line)
         if set(here) == {0}:
@@ -254,7 +263,7 @@ class _Grid:
             return indent > -1 and (tight or lower or (self._had_to_wrap(previous, line) and indent > 1))
         if self._has_values(line) or self._has_values(previous):
             return False
-        if all(text[0].isupper() or text[0].isdigit() for text in here.values()):
+        if 2 * sum(text[0].isupper() or text[0].isdigit() for text in here.values()) >= len(here):
             return False  # sentences that begin side by side
         if not (self.rows_apart or len(before[0].split()) > 2):
             return False  # names one under the other, each with its own text beside it
@@ -275,6 +284,15 @@ class _Grid:
             return False
         blank = 0.2 * self.height
         return text[-1].box[2] + blank + (more[0].box[2] - more[0].box[0]) > self.extents[column][1]
+
+    def _fills(self, above: Line, below: Line, column: int) -> bool:
+        """Whether the text above and the first word below are wider than the column, wherever they begin in it."""
+        text = [word for word in above.words if self.column(word) == column]
+        more = [word for word in below.words if self.column(word) == column]
+        if not text or not more:
+            return False
+        width = text[-1].box[2] - text[0].box[0] + 0.2 * self.height + more[0].box[2] - more[0].box[0]
+        return width > self.extents[column][1] - self.extents[column][0]
 
     def cells(self, group: Sequence[Line]) -> list[_Cell]:
         """The cells of one row of the body."""

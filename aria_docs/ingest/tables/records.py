@@ -88,6 +88,12 @@ def _records_of(lattice: Lattice, row: int, words: Sequence[Word]) -> _Records |
     return _Records(cuts, frozenset(here[n] for n in labels))
 
 
+def _is_number(words: Sequence[Word]) -> bool:
+    """Whether half of the words or more are numbers: a text that mentions a year is none."""
+    digits = sum(is_value(word.text) and any(c.isdigit() for c in word.text) for word in words)
+    return 2 * digits >= len(words)
+
+
 class _Band:
     """The lines of one band, and what each of its cells has on them."""
 
@@ -136,7 +142,7 @@ class _Band:
         if len(lines) > 2 and all(len(part) == len(self.own) for part in self.parts) and self._had_room():
             return list(range(len(lines)))
         valued = [
-            any(n > 0 and is_value(w.text) and any(c.isdigit() for c in w.text) for n, ws in part.items() for w in ws)
+            any(n > 0 and _is_number(words) for n, words in part.items())
             and not all(w.text.startswith(("(", "[")) for n, ws in part.items() if n > 0 for w in ws)
             for part in self.parts
         ]

@@ -150,6 +150,11 @@ def cut(job: Job, _: Iterator[Any]) -> Iterator[Busy | Clip | Failed]:
             yield Failed(e)
 
 
+def chapters(path: str, _: Iterator[Any]) -> Iterator[list[tuple[float, float, str]]]:
+    """The worker that tells which chapters a video names: (start, end, title). Raises what `open_clip` does."""
+    yield [(chapter.start_s, chapter.end_s, chapter.title) for chapter in open_clip(Path(path)).chapters]
+
+
 def sounds(path: str, _: Iterator[Any]) -> Iterator[int]:
     """The worker that tells how many streams of sound a video has. Raises what `open_clip` does."""
     yield len(_Source.read(Path(path)).sounds)

@@ -81,7 +81,8 @@ class Clock:
     """
 
     def __init__(self, *, tick: Fraction, streamed: bool) -> None:
-        self._back, self._ahead = int(BACK_S / tick), int(AHEAD_S / tick) if streamed else None
+        self._streamed = streamed  # elsewhere times of decoding are a guess, and go back by a frame of six seconds
+        self._back, self._ahead = int(BACK_S / tick), int(AHEAD_S / tick)
         self._offset, self._last, self._step = 0, 0, 0
         self._began = False
         self.jumps_at: list[int] = []
@@ -89,10 +90,10 @@ class Clock:
     def mend(self, packet: Packet) -> None:
         """Moves the packet's times."""
         at = packet.dts if packet.dts is not None else packet.pts
-        if at is None:
+        if at is None or not self._streamed:
             return
         step = at + self._offset - self._last
-        if self._began and (step < -self._back or (self._ahead is not None and step > self._ahead)):
+        if self._began and not -self._back <= step <= self._ahead:
             self._offset = self._last + (packet.duration or self._step) - at
             self.jumps_at.append((packet.pts if packet.pts is not None else at) + self._offset)
             step = packet.duration or self._step

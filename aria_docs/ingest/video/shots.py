@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from aria_docs.ingest.video.colours import changes, distance, histograms
 from aria_docs.ingest.video.slides import replacements
 from aria_docs.media import Shot, Transition
 
@@ -52,6 +53,8 @@ HALF_LENGTHS_S = (0.06, 0.09, 0.13, 0.18, 0.25, 0.35, 0.48, 0.64, 0.85, 1.2)  # 
 # either side of a boundary all but one had less than 0.46, of 86 from a change of light 70 had more than this.
 RELIT = 0.58
 MOST = 0.375  # share of the picture's blocks that is "most of the picture": a caption or a passer-by changes less
+
+MIXED = 0.3  # what a dissolve leaves unexplained; a wipe leaves .41 where nothing moves
 
 # What is left to a referee: of 42 minutes with 280 transitions these were 32 places, and all but one of our errors.
 DOUBTFUL_SHARE = (0.25, 0.55)  # of the blocks changed by a cut, around MOST
@@ -195,6 +198,7 @@ class Stretch:
     lost:      numbers of the frames before which some could not be read.
     pixels:    (n, HEIGHT_PX, WIDTH_PX, 3) the same without bars.
     vectors:   (n, 432) the frames at 16 × 9 points.
+    colours:   their histograms, see `colours`.
     inner:     (n, n) their inner products.
     contrast:  (n,) how much the points of a frame differ among each other; 0 for a blank.
     """
@@ -204,7 +208,7 @@ class Stretch:
     ) -> None:
         self.n = len(times_s)
         self.fine, self.lost = pixels, lost
-        self.frames = pixels = _halved(pixels)
+        self.frames = pixels = halved(pixels)
         self.pixels = pixels = _lit(_without_bars(_two_for_three(_two_for_three(pixels, 1), 2)))
         steps = np.diff(times_s)
         self.period_s = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.04
@@ -213,6 +217,7 @@ class Stretch:
         self.contrast = np.sqrt(points.var((1, 2)).sum(1))
         points[..., 0] -= 128  # small numbers make small rounding errors in the differences of large products
         self.vectors = points.reshape(self.n, -1)
+        self.colours = histograms(self.frames)
         self.inner = self.vectors @ self.vectors.T
         self.square = self.inner.diagonal()
 
@@ -263,6 +268,7 @@ class Stretch:
         cuts = self.cuts(settled)
         sharp = [*fades, *(c for c in cuts if not any(f.first < c.middle <= f.last for f in fades))]
         sharp += self.replaced(sharp)
+        sharp += self.recoloured(sharp)
         return sorted((*sharp, *self.dissolves(sharp, settled)), key=lambda found: found.middle)
 
     def agreed(self, referee: Referee, first: int, middle: int, last: int) -> bool:
@@ -360,6 +366,27 @@ class Stretch:
         squeezed = np.abs(_stretched(a, inner_a).astype(np.int16) - _stretched(b, inner_b)).mean()
         return bool(min(stays, squeezed) < 0.3 * whole)
 
+    def recoloured(self, sharp: list[Boundary]) -> list[Boundary]:
+        """Gradual changes between shots of other colours, see `colours`."""
+        found = []
+        for change in changes(self.colours, self.period_s):
+            if any(change.first <= other.last and other.first <= change.last for other in sharp):
+                continue
+            blank = self.contrast[[change.first, change.last]].min() < 3
+            if blank or self._is_from_blank(change.first, change.last) or self.relit(change.first, change.last):
+                continue
+            if any(change.first < lost <= change.last for lost in self.lost):
+                continue
+            # A car that leaves a plain road, and the light that follows, change all colours by a little.
+            if float(moved(self.planes(change.first), self.planes(change.last)).mean()) < (
+                12 if change.is_clear else 15
+            ):
+                continue
+            _, error, _ = self._mixture(np.array([change.first]), max(2, change.last - change.first))
+            kind: Transition = "dissolve" if float(error[0]) < MIXED else "wipe"
+            found.append(Boundary(change.first, change.middle, change.last, kind))
+        return found
+
     def replaced(self, sharp: list[Boundary]) -> list[Boundary]:
         """Changes of a still screen, see `slides`."""
         found = []
@@ -455,13 +482,21 @@ class Stretch:
             first, last = i - int(half[i]), i + int(half[i])
             if any(first <= other.last and other.first <= last for other in (*sharp, *found)):
                 continue
-            if self._is_from_blank(first, last):
+            if self._is_from_blank(first, last) or self._keeps_colours(first, last):
                 continue
             odds = self._evidence(first, i, last, float(error[i]), float(jump[i]))
             doubtful = DOUBTFUL_ODDS[0] < odds < DOUBTFUL_ODDS[1]
             if settled(first, i, last, found=odds > ENOUGH, doubtful=doubtful):
                 found.append(Boundary(first, i, last, "dissolve"))
         return found
+
+    def _keeps_colours(self, first: int, last: int) -> bool:
+        """Whether the colours hardly change, or those before are soon back: of 14 dissolves the least changed .36."""
+        change = float(distance(self.colours[first], self.colours[last]))
+        reach = self.count(1.2)
+        after = distance(self.colours[first], self.colours[last : last + reach + 1]).min()
+        before = distance(self.colours[last], self.colours[max(0, first - reach) : first + 1]).min()
+        return change < 0.12 or float(min(after, before)) < 0.4 * change
 
     def _is_from_blank(self, first: int, last: int) -> bool:
         """Whether one end is a picture on its way from or to nothing: one shot fades in or out, which is no change.
@@ -593,7 +628,7 @@ def _without_bars(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return pixels[:, row][:, :, column]
 
 
-def _halved(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def halved(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(n, height, width, 3) → half as large, each pixel the mean of four."""
     rows = pixels[:, ::2].astype(np.uint16) + pixels[:, 1::2]
     return ((rows[:, :, ::2] + rows[:, :, 1::2] + 2) >> 2).astype(np.uint8)

@@ -157,8 +157,8 @@ def _exported(folder: str) -> set[str]:
     """Names of the files that `aria-docs export` wrote there: chapters are not what is said."""
     try:
         manifest = json.loads((Path(folder) / "manifest.json").read_text(encoding="utf-8"))
-        return {str(entry["file"]) for entry in manifest["files"]}
-    except (OSError, ValueError, KeyError, TypeError):
+        return {str(entry["file"]) for entry in manifest["files"]} | {*map(str, manifest.get("earlier", ()))}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return set()  # it is not there, or somebody else's
 
 

@@ -21,6 +21,8 @@ from typing import Any, Literal
 
 import torch
 
+from aria_docs.model.aria import private
+
 MATH = "torch's math"
 Name = Literal["flash_attention_3", "flash_attention_2", "sdpa"]
 
@@ -105,17 +107,14 @@ def flash(
         sides = (side.transpose(1, 2) for side in (queries, keys, values))
         output, lse, *_ = _package(name).flash_attn_func(*sides, causal=causal, return_attn_probs=True)
         return output.transpose(1, 2), lse.float()
-    aten: Any = torch.ops.aten
     if device.type == "cpu" and dtype == torch.bfloat16 and queries.shape[2] <= _FEW and not causal:
         return two_products(queries, keys, values)
     if device.type == "cpu":
-        output, lse = aten._scaled_dot_product_flash_attention_for_cpu(queries, keys, values, 0.0, causal)
+        output, lse = private.flash_on_cpu(queries, keys, values, causal=causal)
     elif dtype in (torch.bfloat16, torch.float16):
-        output, lse, *_ = aten._scaled_dot_product_flash_attention(queries, keys, values, 0.0, causal)
-    else:  # its logarithms are padded to a multiple of 32 queries
-        efficient = aten._scaled_dot_product_efficient_attention
-        output, lse, *_ = efficient(queries, keys, values, None, True, 0.0, causal)
-        lse = lse[..., : queries.shape[2]]
+        output, lse = private.flash_on_card(queries, keys, values, causal=causal)
+    else:
+        output, lse = private.efficient_on_card(queries, keys, values, causal=causal)
     return output, lse.float()
 
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from transformers.models.aria.modeling_aria import apply_rotary_pos_emb
 
+from aria_docs.model.aria import private
 from aria_docs.model.aria.cache import Prefix, Shape, Span, by_prefix
 from aria_docs.model.aria.cascade import Partial, attend
 from aria_docs.model.aria.experts import FEW_TOKENS, Int4Stack, Int8Stack
@@ -91,7 +91,7 @@ class Decoder:
                 project(normed).view(1, -1, self._heads, self._width).transpose(1, 2)  # [1, H, N, D]
                 for project in (projections.q_proj, projections.k_proj, projections.v_proj)
             )
-            queries, keys = apply_rotary_pos_emb(queries, keys, cosine, sine)
+            queries, keys = private.rotated(queries, keys, cosine, sine)
             seen = attention(index, queries, keys, values)
             hidden = hidden + projections.o_proj(seen.transpose(1, 2).reshape(1, -1, self._heads * self._width))
             hidden = hidden + layer.mlp(layer.post_attention_layernorm(hidden))

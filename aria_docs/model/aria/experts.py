@@ -21,11 +21,13 @@ float32 is for comparing numbers, and stays with transformers' own.
 from __future__ import annotations
 
 from math import gcd
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import torch
 from torch import nn
 from torch.nn import functional
+
+from aria_docs.model.aria import private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,11 +52,11 @@ class PackedStack(nn.Module):
         super().__init__()
         self.nbytes = weights.nbytes
         # A list and no buffers: torch can neither move nor save a tensor of that layout.
-        self.packed = [_packed(expert.t().contiguous()) for expert in weights]
+        self.packed = [private.packed(expert.t().contiguous()) for expert in weights]
 
     def multiply(self, expert: int, rows: torch.Tensor) -> torch.Tensor:
         """(n, K) by the weights of that expert: (n, N)."""
-        return _by_packed(rows, self.packed[expert], None)
+        return private.by_packed(rows, self.packed[expert], None)
 
 
 class Int8Stack(nn.Module):
@@ -84,7 +86,7 @@ class Int8Stack(nn.Module):
         """(n, K) by the weights of that expert: (n, N)."""
         values, scale = self.values[expert], self.scales[expert]
         if rows.device.type == "cpu" and rows.dtype == torch.bfloat16 and len(rows) <= _INT8_ROWS:
-            return torch._weight_int8pack_mm(rows.contiguous(), values, scale)
+            return private.by_int8(rows, values, scale)
         return functional.linear(rows, values.to(rows.dtype)) * scale
 
     def multiply_each(self, experts: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
@@ -164,8 +166,7 @@ class Int4CpuStack(nn.Module):
     def _packed(self, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         numbers, scale, lowest = _in_groups(weights, self.group)
         middle = (lowest.float() + 8 * scale.float()).to(weights.dtype)
-        values: Any = torch.ops.aten._convert_weight_to_int4pack_for_cpu(numbers.flatten(1).int(), 1)
-        return values, torch.stack([scale.t(), middle.t()], dim=2)
+        return private.packed_int4(numbers.flatten(1).int()), torch.stack([scale.t(), middle.t()], dim=2)
 
     @property
     def nbytes(self) -> int:
@@ -174,9 +175,7 @@ class Int4CpuStack(nn.Module):
 
     def multiply(self, expert: int, rows: torch.Tensor) -> torch.Tensor:
         """(n, K) by the weights of that expert: (n, N)."""
-        kernel: Any = torch.ops.aten._weight_int4pack_mm_for_cpu
-        said: torch.Tensor = kernel(rows.contiguous(), self.values[expert], self.group, self.spans[expert])
-        return said
+        return private.by_int4(rows, self.values[expert], self.group, self.spans[expert])
 
 
 def _in_groups(weights: torch.Tensor, group: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -199,11 +198,11 @@ class PackedLinear(nn.Module):
         super().__init__()
         self.nbytes = linear.weight.nbytes
         self.bias = linear.bias
-        self.packed = _packed(linear.weight.detach())
+        self.packed = private.packed(linear.weight.detach())
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """(…, K) to (…, N)."""
-        return _by_packed(rows, self.packed, self.bias)
+        return private.by_packed(rows, self.packed, self.bias)
 
 
 def quantised(weights: torch.Tensor, kind: Quantization) -> Int8Stack | Int4Stack | Int4CpuStack:
@@ -229,7 +228,7 @@ def put(module: nn.Module, name: str, stack: Stack) -> None:
 
 def packs(dtype: torch.dtype, device: torch.device) -> bool:
     """Whether oneDNN's layout is of use here: a CPU with instructions for bfloat16, and weights in it."""
-    return device.type == "cpu" and dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return device.type == "cpu" and dtype == torch.bfloat16 and private.multiplies_bf16()
 
 
 def pack(decoder: nn.Module) -> None:
@@ -302,20 +301,8 @@ def multiplied_each(
 
 def register() -> str:
     """Makes `multiplied` known to transformers; gives the name to select it by. Harmless when done twice."""
-    from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
-
-    ALL_EXPERTS_FUNCTIONS.register(NAME, multiplied)
+    private.register_experts(NAME, multiplied)
     return NAME
-
-
-def _packed(weight: torch.Tensor) -> torch.Tensor:
-    """(N, K) row-major to oneDNN's layout; the number of rows is a hint that changes nothing on what was tried."""
-    return cast("torch.Tensor", torch.ops.mkldnn._reorder_linear_weight(weight, 64))
-
-
-def _by_packed(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    said: Any = torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], "")
-    return cast("torch.Tensor", said)
 
 
 def _tensors(network: nn.Module) -> Iterator[torch.Tensor]:

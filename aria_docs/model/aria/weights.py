@@ -36,7 +36,7 @@ from torch import nn
 
 from aria_docs.errors import EngineError, UsageError
 from aria_docs.model.aria import adapter as adapters
-from aria_docs.model.aria import attention, experts
+from aria_docs.model.aria import attention, experts, private
 from aria_docs.tiling.resolution import HIGH, MEDIUM, PATCH_PX
 
 if TYPE_CHECKING:
@@ -288,7 +288,7 @@ def skeleton(config: Any, *, dtype: torch.dtype = torch.bfloat16, vision: str = 
 
     for part in (config, config.text_config, config.vision_config):
         part.dtype = dtype
-    config._attn_implementation = {"": vision, "text_config": "sdpa", "vision_config": vision}
+    private.set_attention(config, vision=vision)
     with torch.device("meta"):
         network: Any = AriaForConditionalGeneration(config)
     network.to(dtype)

@@ -30,6 +30,7 @@ _MARGIN = 0.05  # of the page's height: running heads and feet stand in it
 _FIGURE = re.compile(
     r"(?:fig(?:ure|\.)?|abb(?:ildung|\.)|chart|graph|photo|source|note)s?\b\s*[:.\dA-Z]", re.IGNORECASE
 )
+_SOURCE = re.compile(r"\bdoi\b|https?:|\bwww\.|\bet al\b|\bvol\. ?\d", re.I)  # of a running head
 # What goes on like a sentence: "Table 3 shows the rates of all countries."
 _SENTENCE = re.compile(r"\s+[^\W\d_A-ZÀ-Þ][^\W\d_]*\s.*\.$", re.DOTALL)
 _PAGE_NUMBER = re.compile(
@@ -165,7 +166,7 @@ def _is_title(paragraph: Paragraph) -> bool:
         return False
     if text.count(": ") > 1 or paragraph.is_apart:
         return False  # labels, each with its value
-    return not (number_of(text) or _FIGURE.match(text))
+    return not (number_of(text) or _FIGURE.match(text) or _SOURCE.search(text))
 
 
 def is_named(box: Box, around: Sequence[Paragraph]) -> bool:

@@ -49,8 +49,11 @@ const corrections = (() => {
     save();
     if (last) toast("Undone");
   };
-  load();
+  const taken = main.dataset.corrects !== undefined;
+  if (taken) load();
   return {
+    /** Whether the database takes corrections. */
+    taken,
     undo,
     download,
     /** what is so far: the last correction of a place, or undefined. */
@@ -83,7 +86,7 @@ const corrections = (() => {
 
 /** Lets a person type over an element's text. done(text) only where it was changed. */
 const editText = (node, done) => {
-  if (node.isContentEditable) return;
+  if (!corrections.taken || node.isContentEditable) return;
   const before = node.textContent;
   node.textContent = before; // without marks
   node.contentEditable = "plaintext-only";

@@ -29,7 +29,10 @@ const review = () => {
     const doubt = doubts[n];
     const fix = corrections.of(placeOf(doubt));
     const field = make("input", { value: fix?.after ?? doubt.text, ariaLabel: "What stands on the page", dir: "auto", autocomplete: "off", spellcheck: false });
-    const form = make("form", {}, field, make("button", { textContent: "Take it" }), make("button", { type: "button", textContent: "It is right", onclick: () => take(doubt.text) }), make("button", { type: "button", textContent: "Next", onclick: () => step(1) }));
+    const next = make("button", { type: "button", textContent: "Next", onclick: () => step(1) });
+    const right = make("button", { type: "button", textContent: "It is right", onclick: () => take(doubt.text) });
+    const parts = corrections.taken ? [field, make("button", { textContent: "Take it" }), right, next] : [make("strong", { textContent: doubt.text }), next];
+    const form = make("form", {}, ...parts);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       take(field.value.trim());
@@ -74,7 +77,7 @@ const review = () => {
     keys: {
       j: () => step(1),
       k: () => step(-1),
-      y: () => at >= 0 && take(doubts[at].text),
+      y: () => corrections.taken && at >= 0 && take(doubts[at].text),
       e: () => one("input", hand)?.select(),
       u: () => {
         corrections.undo();

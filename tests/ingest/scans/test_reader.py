@@ -286,6 +286,14 @@ def texts_of(*columns: list[OcrLine]) -> list[str]:
     return [word.text for word in scans.scan(np.full((600, 600), 255, np.uint8), Reader(), width_pt=600).words]
 
 
+def test_commas_that_lost_their_tails_are_commas() -> None:
+    read = ["4.310", "2.041", "5,770", "9.118", "3.502", "6,204", "7.131", "8.223"]
+    assert texts_of(column(*read)) == [text.replace(".", ",") for text in read]
+    assert texts_of(column(*read, "0.250"))[0] == "4.310", "decimals"
+    points = [text.replace(",", ".") for text in read]
+    assert texts_of(column(*points)) == points, "all alike: the page knows better"
+
+
 @pytest.mark.parametrize(
     ("read", "meant"),
     [

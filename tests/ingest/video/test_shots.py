@@ -327,3 +327,107 @@ def test_composed_videos(name):
     assert [s.transition for s in found] == [t["kind"] for t in truth["transitions"]]
     for shot, transition in zip(found, truth["transitions"], strict=True):
         assert transition["start"] - slack_s <= shot.start_s <= transition["end"] + slack_s
+
+
+def page(seed, n_lines=9):
+    """(54, 96, 3): a slide, light, with a bar at its head and lines of letters."""
+    rng = np.random.default_rng(seed)
+    slide = np.full((54, 96, 3), 245, np.uint8)
+    slide[:4] = (20, 60, 140)
+    for line in range(n_lines):
+        length = rng.integers(40, 80)
+        letters = rng.integers(90, 245, (3, length, 1)).astype(np.uint8)
+        slide[7 + 5 * line : 10 + 5 * line, 6 : 6 + length] = letters
+    return slide
+
+
+def screen(*pictures, fps=25):
+    """Each a (54, 96, 3) and how many frames it stands → transitions and their seconds; with what coding leaves."""
+    frames = np.concatenate([np.repeat(picture[None], n, 0) for picture, n in pictures])
+    noise = np.random.default_rng(1).integers(-1, 2, frames.shape)
+    pixels = np.clip(frames + noise, 0, 255).astype(np.uint8)
+    stream = ((i / fps, frame, True) for i, frame in enumerate(pixels))
+    return [(shot.transition, shot.start_s) for shot in list(detect(stream, duration_s=len(frames) / fps))[1:]]
+
+
+def test_a_slide_is_replaced():
+    assert screen((page(1), 100), (page(2), 100), (page(3), 50)) == [("cut", 4.0), ("cut", 8.0)]
+
+
+def test_a_dark_slide_is_replaced():
+    assert screen((255 - page(1), 100), (255 - page(2), 100)) == [("cut", 4.0)]
+
+
+def test_a_slide_with_a_lecturer_in_the_corner():
+    pictures = []
+    for i in range(200):
+        slide = page(1 if i < 100 else 2)
+        slide[36:, 70:] = np.random.default_rng(i // 2).integers(0, 255, (18, 26, 1))
+        pictures.append((slide, 1))
+    assert screen(*pictures) == [("cut", 4.0)]
+
+
+def test_a_slide_is_pushed_by_the_next():
+    both = np.concatenate([page(1), page(2)], 1)
+    pushed = [(both[:, 96 * i // 13 : 96 * i // 13 + 96], 1) for i in range(1, 13)]
+    [(kind, at_s)] = screen((page(1), 100), *pushed, (page(2), 100))
+    assert kind == "wipe" and 4.0 <= at_s <= 4.52
+
+
+def test_typing_builds_and_scrolling_replace_nothing():
+    typed = [(page(1, n_lines), 40) for n_lines in range(1, 10)]
+    assert screen(*typed) == []
+    paper = np.concatenate([page(seed)[5:] for seed in range(4)])
+    scrolled = [(paper[y : y + 54], 30 if y % 10 == 0 else 1) for y in range(0, 100, 2)]
+    assert screen(*scrolled) == []
+
+
+def test_a_slide_show_of_a_picture_every_three_seconds():
+    photos = [scene(seed, 1)[0].repeat(3, 0).repeat(3, 1).astype(np.uint8) for seed in range(6)]
+    stream = ((3.0 * i, photo, True) for i, photo in enumerate(photos))
+    found = list(detect(stream, duration_s=18.0))
+    assert [(s.transition, s.start_s) for s in found[1:]] == [("cut", 3.0 * i) for i in range(1, 6)]
+
+
+@pytest.mark.parametrize("fps", [60, 120])
+def test_high_rates_are_cut_at_the_very_frame(fps):
+    n = 2 * fps + 1  # not one of those that are looked at
+    frames = np.concatenate([scene(1, n, pan_px=12 / fps), scene(2, n, pan_px=12 / fps)])
+    pixels = enlarged(np.clip(frames, 0, 255).astype(np.uint8))
+    stream = ((i / fps, frame, True) for i, frame in enumerate(pixels))
+    assert [s.start_s for s in detect(stream, duration_s=2 * n / fps)][1:] == [n / fps]
+
+
+def test_a_quick_montage():
+    frames = np.concatenate([scene(1, 50), *(scene(seed, 4) for seed in range(2, 9)), scene(9, 50)])
+    assert boundaries(frames) == [("cut", i / FPS) for i in range(50, 79, 4)]
+
+
+def test_bars_that_come_are_no_cut():
+    frames = scene(1, 100)
+    frames[50:, :4] = frames[50:, -4:] = 0
+    assert boundaries(frames) == []
+
+
+def test_one_shot_that_fades_in_and_out():
+    frames = scene(1, 150, pan_px=0.1)
+    frames *= np.clip(np.minimum(np.arange(150), np.arange(150)[::-1]) / 30, 0, 1)[:, None, None, None]
+    assert boundaries(frames) == []
+
+
+def test_what_damage_leaves_out_is_no_cut():
+    """For a second nothing can be read, and meanwhile the camera moves on."""
+    frames = np.clip(scene(1, 150, pan_px=0.4), 0, 255).astype(np.uint8)
+    stream = ((i / FPS, frame, not 60 <= i < 85) for i, frame in enumerate(enlarged(frames)))
+    assert len(list(detect(stream, duration_s=6.0))) == 1
+
+
+@pytest.mark.parametrize("way", ["left", "down", "diagonal"])
+def test_wipes_between_pictures_that_move(way):
+    y, x = np.mgrid[:HEIGHT_PX, :WIDTH_PX]
+    order = {"left": 1 - x / WIDTH_PX, "down": y / HEIGHT_PX, "diagonal": (x / WIDTH_PX + y / HEIGHT_PX) / 2}[way]
+    a, b = scene(1, 95, pan_px=0.3) * 0.5, 255 - scene(2, 95, zoom=0.003) * 0.5
+    share = np.clip((np.arange(95) - 45) / 25, 0, 1)[:, None, None]
+    frames = np.where((order < share)[..., None], b, a)
+    [(kind, at_s)] = boundaries(frames)
+    assert kind == "wipe" and 1.8 <= at_s <= 2.8

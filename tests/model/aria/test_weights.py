@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from aria_docs.errors import EngineError
+from aria_docs.errors import EngineError, UsageError
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -456,3 +456,17 @@ def test_a_card_answers_as_the_cpu_does(checkpoint: Path, quantize: Any) -> None
         here = weights.load(str(checkpoint), device="cpu").network(input_ids=ids).logits
         there = weights.load(str(checkpoint), device="cuda", quantize=quantize).network(input_ids=ids.cuda()).logits
     assert (there.float().cpu() - here).norm() / here.norm() < (0.2 if quantize == "int4" else 0.05)
+
+
+def test_a_revision_is_of_a_hub_id_and_is_what_is_fetched(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match=r"--revision main: .* is a folder, which has one state"):
+        weights.locate(str(checkpoint), revision="main")
+    asked = []
+
+    def snapshot(model: str, *, revision: str | None, allow_patterns: list[str], local_files_only: bool = False) -> str:
+        asked.append((model, revision, local_files_only))
+        return str(checkpoint)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    assert weights.locate("rhymes-ai/Aria", revision="v2") == checkpoint
+    assert asked == [("rhymes-ai/Aria", "v2", True)]

@@ -1,0 +1,108 @@
+"""The colours of small frames → where one set of colours gives way to another: wipes, pushes. numpy only, no I/O.
+
+Whatever moves in a shot, its colours stay. In a wipe or a push, so much of the picture has the colours of the new shot
+as has been uncovered; in a dissolve, the sum of both. So the histograms tell a gradual change from motion, where pixels
+and blocks cannot: they rest before, go from one to the other, and rest after.
+
+    distance of histograms, 0 (the same) to 1 (no colour in common), over 0.4 s:
+    ····· 0.02 ·····│ 0.8 from end to end, in at most 2 s │····· 0.03 ·····
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+LENGTHS_S = (0.3, 0.5, 0.75, 1.0, 1.4, 2.0)
+REST_S = 0.4
+AT_ONCE = 0.5  # of the way in one step: a cut
+# Of 26 minutes of shots with pans, people, flashes and passers-by none had a change of more than CLEAR but one
+# passer-by, seen to be one by what is behind him, and three had a weaker one; of 40 made wipes 24 had a clear one.
+DISTANCE, WEIGHT = 0.4, 2.2
+CLEAR = 2.9  # a weight above which there was none; below, the pictures themselves must differ by more
+BINS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Numbers of frames: the last of the old colours, the first that is half new, the first of the new."""
+
+    first: int
+    middle: int
+    last: int
+    is_clear: bool
+
+
+def histograms(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(n, height, width, 3) → (n, 2, BINS): the shares of four levels each of red, green and blue; twice, with other
+    limits between the levels: a plain wall that lies on one of them would change its colour with every cloud."""
+    return np.stack([_histograms(frames), _histograms(np.minimum(frames, 223) + np.uint8(32))], 1)
+
+
+def _histograms(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+    n = len(frames)
+    levels = frames >> 6
+    bins = (levels[..., 0].astype(np.int32) << 4) + (levels[..., 1] << 2) + levels[..., 2]
+    bins = bins.reshape(n, -1) + BINS * np.arange(n, dtype=np.int32)[:, None]
+    counted = np.bincount(bins.ravel(), minlength=BINS * n).reshape(n, BINS)
+    return (counted / bins.shape[1]).astype(np.float32)
+
+
+def distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of histograms, 0 (the same) to 1 (no colour in common)."""
+    far: NDArray[np.float32] = np.abs(a - b).sum(-1).min(-1) / 2
+    return far
+
+
+def changes(shares: NDArray[np.float32], period_s: float) -> list[Change]:
+    """Histograms of all frames → changes in order; the best first where two overlap."""
+    n = len(shares)
+
+    def far(i: Any, j: Any) -> NDArray[np.float32]:
+        return distance(shares[i], shares[j])
+
+    rest = max(2, round(REST_S / period_s))
+    steps = np.zeros(n, np.float32)
+    steps[1:] = far(np.arange(1, n), np.arange(n - 1))
+    candidates: list[tuple[float, int, int]] = []
+    for length in sorted({max(3, round(seconds / period_s)) for seconds in LENGTHS_S}):
+        if length + 2 * rest + 2 > n:
+            break
+        first = np.arange(rest, n - length - rest)
+        last = first + length
+        whole = np.minimum(far(first, last), far(first - rest, last + rest))
+        around = np.maximum(far(first - rest, first), far(last, last + rest))
+        largest = sliding_window_view(steps, length)[first + 1].max(1)
+        weight = whole**2 / (around + 0.06)
+        good = (whole > DISTANCE) & (largest < AT_ONCE * whole) & (weight > WEIGHT)
+        candidates += [(float(weight[i]), int(first[i]), int(last[i])) for i in np.flatnonzero(good)]
+    found: list[Change] = []
+    for weight_, first_no, last_no in sorted(candidates, reverse=True):
+        if any(first_no <= other.last + rest and other.first - rest <= last_no for other in found):
+            continue
+        reach = max(2, round(1.5 / period_s))
+        after = far(first_no, np.arange(last_no, min(n, last_no + reach)))
+        before = far(last_no, np.arange(max(0, first_no - reach), first_no + 1))
+        if min(after.min(), before.min()) > 0.5 * far(first_no, last_no):  # else the old colours come back
+            found.append(_located(shares[first_no : last_no + 1], first_no, is_clear=weight_ > CLEAR))
+    return sorted(found, key=lambda change: change.middle)
+
+
+def _located(shares: NDArray[np.float32], first: int, *, is_clear: bool) -> Change:
+    """Where on the way from the first to the last histogram the others are, by their projection."""
+    shares = shares.reshape(len(shares), -1)
+    way = shares[-1] - shares[0]
+    done = (shares - shares[0]) @ way / float(way @ way)
+    middle = int(np.argmax(done >= 0.5))
+    begun = int(np.flatnonzero(done[: middle + 1] <= 0.06)[-1])
+    late = np.flatnonzero(done[middle:] >= 0.94)
+    ended = middle + int(late[0]) if len(late) else len(done) - 1
+    return Change(first + begun, first + middle, first + ended, is_clear)
