@@ -143,8 +143,7 @@ class Table(Rows):
         ).rows
         whole = self.page.image(boxes=False)
         scale = whole.width / width_pt
-        left, top, right, bottom = _around((x0, y0, x1, y1), scale, margin_px=8)
-        return whole.crop((int(left), int(top), int(right), int(bottom)))
+        return whole.crop(_around((x0, y0, x1, y1), scale, margin_px=8))
 
     def to_markdown(self) -> str:
         """A GitHub table; HTML where cells span or several rows are headers."""
