@@ -228,7 +228,7 @@ class Document:
 
 
 class _Quiet:
-    """Progress that nobody is shown."""
+    """Progress that is not shown."""
 
     def opened(self, path: str, n_parts: int) -> None: ...
     def part(self, path: str) -> None: ...
