@@ -35,79 +35,149 @@ app = typer.Typer(
     help="Folders of PDFs and long videos in, one DuckDB file of tables, scenes and summaries out, queried with SQL.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    add_completion=False,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_adapt.app)
 
-Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files and folders; folders are walked deeply.")]
-Db = Annotated[Path, typer.Option("--db", metavar="FILE", help="The database; made where it does not exist.")]
+_READ, _ENGINE, _LIMITS, _OUTPUT = "What to read", "Engine", "Limits", "Output"
+
+Paths = Annotated[
+    list[Path], typer.Argument(metavar="PATH...", help="Files and folders; folders are searched recursively.")
+]
+_DB_HELP = "The database. (or ARIA_DOCS_DB)"
+Db = Annotated[Path, typer.Option("--db", metavar="FILE", envvar="ARIA_DOCS_DB", show_envvar=False, help=_DB_HELP)]
+NewDb = Annotated[
+    Path,
+    typer.Option(
+        "--db", metavar="FILE", envvar="ARIA_DOCS_DB", show_envvar=False, rich_help_panel=_OUTPUT,
+        help="The database; created if it does not exist. (or ARIA_DOCS_DB)",
+    ),
+]  # fmt: skip
 Engine = Annotated[
     Literal["auto", "embedded", "aria", "remote"],
-    typer.Option(help="Who reads. auto takes the best that this machine can run."),
+    typer.Option(rich_help_panel=_ENGINE, help="Which engine to use; auto takes the best that this machine can run."),
 ]
 Model = Annotated[
-    str | None, typer.Option(metavar="DIR_OR_ID", help="Aria's weights; of --engine remote, the server's model.")
+    str | None,
+    typer.Option(
+        metavar="DIR_OR_ID", rich_help_panel=_ENGINE, help="Aria's weights; of --engine remote, the server's model."
+    ),
 ]
 Revision = Annotated[
-    str | None, typer.Option(metavar="REVISION", help="Branch, tag or commit of --model, where that is a hub id.")
+    str | None,
+    typer.Option(
+        metavar="REVISION", rich_help_panel=_ENGINE, help="Branch, tag or commit of --model, where that is a hub id."
+    ),
 ]
 Device = Annotated[
     str | None,
-    typer.Option(metavar="DEVICE", help="Where Aria runs: cpu, cuda or cuda:1. [default: the first card, else cpu]"),
+    typer.Option(
+        metavar="DEVICE",
+        rich_help_panel=_ENGINE,
+        help="Where Aria runs: cpu, cuda or cuda:1. (default: the first card, else cpu)",
+    ),
 ]
 Adapter = Annotated[
-    str | None, typer.Option(metavar="DIR", help="A LoRA adapter for Aria's weights, as aria-docs adapt train makes.")
+    str | None,
+    typer.Option(
+        metavar="DIR",
+        rich_help_panel=_ENGINE,
+        help="A LoRA adapter for Aria's weights, as aria-docs adapt train makes.",
+    ),
 ]
 Server = Annotated[
     list[str] | None,
-    typer.Option(metavar="URL", help="An OpenAI-compatible server, to its /v1; several share the work."),
+    typer.Option(
+        metavar="URL", rich_help_panel=_ENGINE, help="An OpenAI-compatible server, to its /v1; several share the work."
+    ),
 ]
 Profile = Annotated[
-    str | None, typer.Option(metavar="NAME", help="How to show pages to the server's model. [default: by its name]")
+    str | None,
+    typer.Option(
+        metavar="NAME", rich_help_panel=_ENGINE, help="How to show pages to the server's model. (default: by its name)"
+    ),
 ]
 Resolution = Annotated[
     Literal["medium", "high", "ultra"] | None,
-    typer.Option(help="[default: ultra for pages, medium for videos, for whole documents what fits]"),
+    typer.Option(
+        rich_help_panel=_ENGINE, help="(default: ultra for pages, medium for videos, for whole documents what fits)"
+    ),
 ]
 Frames = Annotated[
-    int | None, typer.Option(min=1, max=256, help="Frames of each video that a model is shown. [default: what fits]")
+    int | None,
+    typer.Option(
+        min=1, max=256, rich_help_panel=_ENGINE, help="Frames of each video that a model is shown. (default: what fits)"
+    ),
 ]
 Sampling = Annotated[
-    Literal["uniform", "shots"], typer.Option(help="Frames evenly in time, or of every shot its share.")
+    Literal["uniform", "shots"],
+    typer.Option(rich_help_panel=_ENGINE, help="Frames evenly in time, or a share for each shot."),
 ]
 Schema = Annotated[
-    str | None, typer.Option(metavar="FILE.py:MODEL", help="A pydantic model of yours: its fields are read too.")
+    str | None,
+    typer.Option(metavar="FILE.py:MODEL", rich_help_panel=_READ, help="A pydantic model whose fields are read too."),
 ]
-Per = Annotated[Literal["page", "document"], typer.Option(help="Whether --schema is asked page by page.")]
-Quantize = Annotated[Literal["int8", "int4"] | None, typer.Option(help="Aria's experts in fewer bits.")]
-KvCache = Annotated[Literal["fp8", "int8"] | None, typer.Option(help="Aria's keys and values in fewer bits.")]
+Per = Annotated[
+    Literal["page", "document"], typer.Option(rich_help_panel=_READ, help="Whether --schema is asked page by page.")
+]
+Quantize = Annotated[
+    Literal["int8", "int4"] | None, typer.Option(rich_help_panel=_ENGINE, help="Aria's experts in fewer bits.")
+]
+KvCache = Annotated[
+    Literal["fp8", "int8"] | None, typer.Option(rich_help_panel=_ENGINE, help="Aria's keys and values in fewer bits.")
+]
 RequestTimeout = Annotated[
-    float, typer.Option(min=0.1, metavar="SECONDS", help="The longest that a server may take for an answer.")
+    float,
+    typer.Option(
+        min=0.1, metavar="SECONDS", rich_help_panel=_ENGINE, help="The longest that a server may take for an answer."
+    ),
 ]
-Tasks = Annotated[str, typer.Option(metavar="LIST", help="What to read: tables,scenes,summary or some of these.")]
-Group = Annotated[bool, typer.Option("--group", help="Join shots that belong together to one scene.")]
+Tasks = Annotated[
+    str,
+    typer.Option(metavar="LIST", rich_help_panel=_READ, help="What to read: tables,scenes,summary or some of these."),
+]
+Group = Annotated[bool, typer.Option("--group", rich_help_panel=_READ, help="Merge related shots into scenes.")]
 SpeechModel = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="A faster-whisper model, for the words of videos without subtitles."),
+    typer.Option(
+        metavar="DIR", rich_help_panel=_READ, help="A faster-whisper model, for the words of videos without subtitles."
+    ),
 ]
 Ocr = Annotated[
     Literal["rapidocr", "tesseract"] | None,
-    typer.Option(help="Who reads scanned pages. [default: rapidocr, where the ocr extra is installed]"),
+    typer.Option(
+        rich_help_panel=_READ, help="What reads scanned pages. (default: rapidocr, where the ocr extra is installed)"
+    ),
 ]
-Pages = Annotated[str | None, typer.Option(metavar="LIST", help="Only these pages of each PDF, as in 1-5,9,20-.")]
+Pages = Annotated[
+    str | None,
+    typer.Option(metavar="LIST", rich_help_panel=_READ, help="Only these pages of each PDF, as in 1-5,9,20-."),
+]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="Files and pages read at once. [default: the number of cores]")
+    int | None,
+    typer.Option(min=1, rich_help_panel=_LIMITS, help="Files and pages read at once. (default: the number of cores)"),
 ]
 PasswordFile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Passwords for encrypted PDFs, one a line; each is tried.")
+    Path | None,
+    typer.Option(
+        metavar="FILE", rich_help_panel=_READ, help="Passwords for encrypted PDFs, one a line; each is tried."
+    ),
 ]
 Timeout = Annotated[
-    float, typer.Option(min=0.1, metavar="SECONDS", help="The longest for a page, or for each begun minute of video.")
+    float,
+    typer.Option(
+        min=0.1,
+        metavar="SECONDS",
+        rich_help_panel=_LIMITS,
+        help="The longest for a page, or for each begun minute of video.",
+    ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Results on standard output as JSON.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks, and what the parsers' libraries print.")]
+Json = Annotated[bool, typer.Option("--json", rich_help_panel=_OUTPUT, help="Print the result as JSON.")]
+Debug = Annotated[
+    bool,
+    typer.Option("--debug", rich_help_panel=_OUTPUT, help="Show tracebacks, and what the parsers' libraries print."),
+]
 
 _FORMAT_OF: dict[str, Literal["csv", "json", "parquet", "markdown"]] = {
     ".csv": "csv", ".json": "json", ".parquet": "parquet", ".md": "markdown",
@@ -115,19 +185,95 @@ _FORMAT_OF: dict[str, Literal["csv", "json", "parquet", "markdown"]] = {
 _NOTHING = "no PDF, image or video was found there: name a file or folder that holds some"
 
 
-@app.command()
+_EXAMPLES = {
+    "run": (
+        "run ~/reports ~/recordings --db results.duckdb",
+        "run papers --db papers.duckdb --tasks tables --pages 1-20 --workers 8",
+    ),
+    "load": (
+        "load /shared/spool --db papers.duckdb",
+        "load /shared/spool --db papers.duckdb --json",
+    ),
+    "schedule": (
+        'schedule ~/reports --cron "0 2 * * *" --db results.duckdb',
+        'schedule ~/films --videos --cron "*/30 * * * *" --db films.duckdb',
+    ),
+    "sql": (
+        'sql "SELECT path, page, caption FROM document_tables" --db results.duckdb',
+        "sql \"FROM figures WHERE period = '2024'\" --db results.duckdb -o figures.xlsx",
+    ),
+    "export": (
+        'export --db results.duckdb -o out --format xlsx --path "*annual*"',
+        "export --db films.duckdb -o out --format chapters",
+    ),
+    "status": (
+        "status --db results.duckdb",
+        "status --db results.duckdb --json",
+    ),
+    "correct": (
+        'correct --db results.duckdb --table f56a1a82965f483a --row 3 --col 1 --text "1,294"',
+        "correct --db results.duckdb --from corrections.json",
+    ),
+    "budget": (
+        "budget ~/reports",
+        "budget ~/films --frames 64 --json",
+    ),
+    "report": (
+        "report --db results.duckdb -o pages",
+        "report --db films.duckdb -o films",
+    ),
+}
+
+
+def _examples(command: str) -> str:
+    """Two examples below the help of a command."""
+    return "Examples:\n\n" + "\n\n".join(f"  aria-docs {example}" for example in _EXAMPLES[command])
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from aria_docs.version import __version__
+
+        typer.echo(f"aria-docs {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def everything(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Folders of PDFs and long videos in, one DuckDB file of tables, scenes and summaries out, queried with SQL."""
+
+
+@app.command(epilog=_examples("run"))
 def run(
     paths: Paths,
     db: Annotated[
         Path | None,
-        typer.Option("--db", metavar="FILE", help="The database; made where it does not exist. Or --spool."),
+        typer.Option(
+            "--db",
+            metavar="FILE",
+            envvar="ARIA_DOCS_DB",
+            show_envvar=False,
+            rich_help_panel=_OUTPUT,
+            help="The database; created if it does not exist. (or ARIA_DOCS_DB)",
+        ),
     ] = None,
     shard: Annotated[
-        str | None, typer.Option(metavar="I/N", help="Only this share of the files, as in 1/4 for the first of four.")
+        str | None,
+        typer.Option(
+            metavar="I/N", rich_help_panel=_READ, help="Only this share of the files, as in 1/4 for the first of four."
+        ),
     ] = None,
     spool: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Leave what is read there, for aria-docs load; in place of --db."),
+        typer.Option(
+            metavar="FOLDER",
+            rich_help_panel=_OUTPUT,
+            help="Leave what is read there, for aria-docs load; in place of --db.",
+        ),
     ] = None,
     engine: Engine = "auto",
     model: Model = None,
@@ -152,9 +298,13 @@ def run(
     workers: Workers = None,
     password_file: PasswordFile = None,
     timeout: Timeout = 60.0,
-    force: Annotated[bool, typer.Option("--force", help="Read everything again.")] = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try everything again that has failed.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be read, and read nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", rich_help_panel=_READ, help="Read everything again.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", rich_help_panel=_READ, help="Try everything again that has failed.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", rich_help_panel=_OUTPUT, help="Say what would be read, and read nothing.")
+    ] = False,
     as_json: Json = False,
     debug: Debug = False,
     prefect: Annotated[
@@ -195,12 +345,12 @@ def run(
     _end(current.outcome, db, spool, as_json)
 
 
-@app.command()
+@app.command(epilog=_examples("load"))
 def load(
     spool: Annotated[
         Path, typer.Argument(metavar="SPOOL", help="The folder that workers have left finished parts in.")
     ],
-    db: Db,
+    db: NewDb,
     as_json: Json = False,
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
@@ -215,13 +365,13 @@ def load(
     _end_of_load(take(spool, Store(db, on_wait=say), say=say), spool, db, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog=_examples("schedule"))
 def schedule(
     paths: Paths,
-    db: Db,
+    db: NewDb,
     cron: Annotated[str, typer.Option(metavar="CRON", help="When, as in '0 2 * * *' for every night at two.")],
     timezone: Annotated[
-        str | None, typer.Option(metavar="TZ", help="Of CRON, as in Europe/Oslo. [default: the machine's]")
+        str | None, typer.Option(metavar="TZ", help="Of CRON, as in Europe/Oslo. (default: the machine's)")
     ] = None,
     documents: Annotated[bool, typer.Option("--documents", help="PDFs only.")] = False,
     videos: Annotated[bool, typer.Option("--videos", help="Videos only.")] = False,
@@ -264,7 +414,7 @@ def schedule(
     serve(paths, db, options, kinds=kinds, cron=cron, timezone=timezone, password_file=password_file)
 
 
-@app.command()
+@app.command(epilog=_examples("sql"))
 def sql(
     db: Db,
     query: Annotated[
@@ -275,7 +425,7 @@ def sql(
     ] = None,
     form: Annotated[
         Literal["table", "lines", "markdown", "csv", "json", "parquet"] | None,
-        typer.Option("--format", help="How the answer is written. [default: table, or by the suffix of -o]"),
+        typer.Option("--format", help="How the answer is written. (default: table, or by the suffix of -o)"),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="A .csv, .json, .parquet, .xlsx or .md file.")
@@ -308,7 +458,7 @@ def sql(
     Store(db).answer(query, form=form or "table", target=output)
 
 
-@app.command()
+@app.command(epilog=_examples("export"))
 def export(
     db: Db,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where the files are written.")],
@@ -383,7 +533,7 @@ def read(
         Literal["markdown", "json"], typer.Option("--format", help="Markdown, or everything that was read as JSON.")
     ] = "markdown",
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="OUT", help="A file to write. [default: standard output]")
+        Path | None, typer.Option("-o", "--output", metavar="OUT", help="A file to write. (default: standard output)")
     ] = None,
     pages: Pages = None,
     ocr: Ocr = None,
@@ -412,7 +562,7 @@ def read(
     raise typer.Exit(1 if document.failures else 0)
 
 
-@app.command()
+@app.command(epilog=_examples("status"))
 def status(db: Db, as_json: Json = False, debug: Debug = False) -> None:  # noqa: ARG001 - read by main
     """What is done, what has failed and why."""
     from aria_docs.status import read_status
@@ -426,7 +576,7 @@ def status(db: Db, as_json: Json = False, debug: Debug = False) -> None:  # noqa
         typer.echo("\n".join(map(printable, current.as_lines())))
 
 
-@app.command()
+@app.command(epilog=_examples("correct"))
 def correct(
     db: Db,
     table: Annotated[str | None, typer.Option(metavar="ID", help="The table_id of the cell's table.")] = None,
@@ -463,15 +613,15 @@ def correct(
     typer.echo(f"{done.applied} applied, {len(done.stale)} stale{known} → {db}", err=True)
 
 
-@app.command()
+@app.command(epilog=_examples("budget"))
 def budget(
     paths: Paths,
     resolution: Annotated[
         Literal["medium", "high", "ultra"] | None,
-        typer.Option(help="The mode for all files. [default: ultra for PDFs, medium for videos]"),
+        typer.Option(help="The mode for all files. (default: ultra for PDFs, medium for videos)"),
     ] = None,
     frames: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Frames of each video. [default: as many as fit, at most 256]")
+        int | None, typer.Option(min=1, max=256, help="Frames of each video. (default: as many as fit, at most 256)")
     ] = None,
     as_json: Json = False,
     debug: Debug = False,  # noqa: ARG001 - read by main
@@ -498,7 +648,7 @@ def budget(
     raise typer.Exit(0 if len(good) == len(forecasts) else 1)
 
 
-@app.command()
+@app.command(epilog=_examples("report"))
 def report(
     db: Db,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where the pages go.")],

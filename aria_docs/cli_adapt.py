@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -30,13 +30,31 @@ def export_examples(
     everything: Annotated[
         bool, typer.Option("--all", help="Also what nobody has corrected or confirmed, where confidence is high.")
     ] = False,
+    schema: Annotated[
+        str | None,
+        typer.Option("--schema", metavar="FILE.py:MODEL", help="Answers of your own schema too; with --all."),
+    ] = None,
+    resolution: Annotated[
+        Literal["medium", "high", "ultra"] | None, typer.Option(help="[default: as each was read]")
+    ] = None,
+    frames: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Frames of each video. [default: as each was read]")
+    ] = None,
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
     """Write corrected and confirmed tables, scenes, summaries and records as examples to learn from."""
     from aria_docs.adapt.export import export
     from aria_docs.storage.database import Store
 
-    done = export(Store(db, on_wait=_say), output, everything=everything, say=_say)
+    done = export(
+        Store(db, on_wait=_say),
+        output,
+        everything=everything,
+        schema=schema,
+        resolution=resolution,
+        frames=frames,
+        say=_say,
+    )
     for reason in done.left_out:
         _say(f"left out: {reason}")
     _say(f"{done.train:,} examples to train on and {done.test:,} to test → {output}")
@@ -113,6 +131,6 @@ def score(
 
 
 def _say(sentence: str) -> None:
-    from aria_docs.progress import printable
+    from aria_docs.text_table import printable
 
     typer.echo(printable(sentence), err=True)

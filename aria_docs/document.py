@@ -19,7 +19,7 @@ from aria_docs import errors
 from aria_docs.errors import AriaDocsError, UsageError, WrongKind
 from aria_docs.markdown import PageParts, document_markdown, page_markdown, table_html, table_markdown, video_markdown
 from aria_docs.media import Box
-from aria_docs.storage.columns import BLANK, DATES, Contents, Heading, column_names
+from aria_docs.storage.columns import BLANK, DATES, MARK, Contents, Heading, column_names
 
 if TYPE_CHECKING:
     import pandas
@@ -134,7 +134,7 @@ def _typed(cells: Sequence[CellRow], rows: range) -> list[Value]:
 
 
 def _is_blank(text: str) -> bool:
-    return re.search(BLANK, text) is not None
+    return re.search(BLANK, text) is not None or re.search(MARK, text) is not None
 
 
 def _date(text: str) -> date | None:
@@ -228,7 +228,7 @@ class Document:
 
 
 class _Quiet:
-    """Progress that nobody is shown."""
+    """Progress that is not shown."""
 
     def opened(self, path: str, n_parts: int) -> None: ...
     def part(self, path: str) -> None: ...

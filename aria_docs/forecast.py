@@ -65,7 +65,7 @@ class Forecast:
 
     frames:   how many of a video are shown.
     windows:  the contexts that hold it; each counts labels, markers, question and answer too.
-    whole:    the sharpest mode in which one window holds it all, None where there is none.
+    whole:    the sharpest mode in which one window holds it all, None if absent.
     """
 
     path: str

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import base64
 import html
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+from aria_docs import text_table
 from aria_docs.errors import QueryError, TimedOut, Unreachable
 from aria_docs.media import Box
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from aria_docs.storage.database import Answer, Store
+from aria_docs.storage.rows import quoted
 
 SHOWN_ROWS = 50
 LONG_EDGE_PX = 1200  # 10-point print on A4 can be read
@@ -41,14 +44,15 @@ _TABLE, _GROUNDED, _UNGROUNDED = (0, 114, 178), (86, 180, 233), (213, 94, 0)
 class Rows:
     """What a query answers. Each frame asks anew; `rows` are Python values, fetched once."""
 
-    store: Store
-    query: str
+    _store: Store
+    _query: str
     _kept: list[Answer] = field(default_factory=list, compare=False)
+    _parameters: tuple[Any, ...] = ()
 
     @property
     def _answer(self) -> Answer:
         if not self._kept:
-            self._kept.append(self.store.ask(self.query))
+            self._kept.append(self._store.ask(self._query, self._parameters))
         return self._kept[0]
 
     @property
@@ -63,17 +67,17 @@ class Rows:
 
     def df(self) -> pandas.DataFrame:
         """As a pandas frame."""
-        frame: pandas.DataFrame = self.store.frame(self.query, "pandas")
+        frame: pandas.DataFrame = self._store.frame(self._query, "pandas", self._parameters)
         return frame
 
     def pl(self) -> polars.DataFrame:
         """As a polars frame."""
-        frame: polars.DataFrame = self.store.frame(self.query, "polars")
+        frame: polars.DataFrame = self._store.frame(self._query, "polars", self._parameters)
         return frame
 
     def arrow(self) -> pyarrow.Table:
         """As an Arrow table."""
-        frame: pyarrow.Table = self.store.frame(self.query, "pyarrow")
+        frame: pyarrow.Table = self._store.frame(self._query, "pyarrow", self._parameters)
         return frame
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
@@ -83,9 +87,9 @@ class Rows:
         return len(self.rows)
 
     def __repr__(self) -> str:
-        lines = ["\t".join(self.columns)]
-        lines += ["\t".join("" if value is None else str(value) for value in row) for row in self.rows[:SHOWN_ROWS]]
-        return "\n".join([*lines, self._rest()] if self._rest() else lines)
+        width = shutil.get_terminal_size((120, 24)).columns
+        drawn = text_table.as_text(self.columns, self.rows[:SHOWN_ROWS], width=width)
+        return "\n".join(filter(None, [drawn, self._rest()]))
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{html.escape(name)}</th>" for name in self.columns)
@@ -102,55 +106,115 @@ def _shown(value: object) -> str:
     """HTML of a value: a thumbnail is a picture, everything else is text."""
     if isinstance(value, bytes) and value.startswith(b"\xff\xd8"):
         return f'<img src="data:image/jpeg;base64,{base64.b64encode(value).decode()}">'
-    return "" if value is None else html.escape(str(value))
+    return "" if value is None else html.escape(text_table.shown(value))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Table(Rows):
-    """An extracted table: its rows below the header, with typed columns."""
+    """An extracted table: its rows below the header, with typed columns.
+
+    path, page_no, caption:  where it stands.
+    size:                    its rows and columns, header rows counted.
+    """
 
     table_id: str = ""
     path: str = ""
     page_no: int = 0
     caption: str | None = None
-    passwords: tuple[str, ...] = ()
+    size: tuple[int, int] = (0, 0)
+    _passwords: tuple[str, ...] = ()
 
     @property
     def page(self) -> Page:
         """The page it stands on."""
-        return Page(self.store, self.path, self.page_no, self.passwords)
+        return Page(self._store, self.path, self.page_no, self._passwords)
+
+    @property
+    def cells(self) -> Rows:
+        """Its cells as read, header rows too: row_no, col_no, spans, text, number, box."""
+        query = "SELECT * EXCLUDE (table_id) FROM cells WHERE table_id = ? ORDER BY row_no, col_no"
+        return Rows(self._store, query, [], (self.table_id,))
+
+    def image(self) -> Image:
+        """A picture of it, cut from its page. Raises Unreachable where the file has gone."""
+        [(x0, y0, x1, y1, width_pt)] = self._store.ask(
+            "SELECT x0, y0, x1, y1, width_pt FROM document_tables JOIN pages USING (source_id, page) "
+            "WHERE table_id = ? LIMIT 1",
+            [self.table_id],
+        ).rows
+        whole = self.page.image(boxes=False)
+        scale = whole.width / width_pt
+        return whole.crop(_around((x0, y0, x1, y1), scale, margin_px=8))
+
+    def to_markdown(self) -> str:
+        """A GitHub table; HTML where cells span or several rows are headers."""
+        from aria_docs.markdown import table_markdown
+        from aria_docs.schemas.tables import CellRow, TableRow
+
+        this = f"WHERE table_id = {quoted(self.table_id)}"
+        [table] = self._store.records(f"SELECT * FROM shown_tables {this}")
+        cells = self._store.records(f"SELECT * FROM shown_cells {this} ORDER BY row_no, col_no")
+        known = TableRow.model_fields, CellRow.model_fields
+        row = TableRow(**{name: value for name, value in table.items() if name in known[0]})
+        of_table = [CellRow(**{name: value for name, value in cell.items() if name in known[1]}) for cell in cells]
+        return table_markdown(row, of_table)
+
+    def to_excel(self, path: str | Path) -> None:
+        """A workbook of one sheet: the table as it stands on its page, its source above it. Raises UsageError."""
+        from aria_docs.export.xlsx import write_table
+
+        write_table(Path(path), self._store, self.table_id)
+
+    def _heading(self) -> str:
+        where = f"{Path(self.path).name}, page {self.page_no}"
+        return f"Table({self.table_id}, {where}, {self.size[0]}×{self.size[1]}: {self.caption or 'no caption'})"
 
     def __repr__(self) -> str:
-        where = f"{Path(self.path).name}, page {self.page_no}"
-        return f"Table({self.table_id}, {where}: {self.caption or 'no caption'})\n{Rows.__repr__(self)}"
+        return f"{self._heading()}\n{Rows.__repr__(self)}"
 
     def _repr_html_(self) -> str:
         where = f"{self.caption or 'Table'} — {Path(self.path).name}, page {self.page_no}"
         return f"<div><b>{html.escape(where)}</b> <code>{self.table_id}</code>{Rows._repr_html_(self)}</div>"
 
 
+class Tables(list[Table]):
+    """Tables, shown as a line each."""
+
+    def __repr__(self) -> str:
+        lines = [table._heading() for table in self[:SHOWN_ROWS]]
+        more = [f"… {len(self) - SHOWN_ROWS:,} more tables"] if len(self) > SHOWN_ROWS else []
+        return "\n".join(lines + more) or "no tables"
+
+    def _repr_html_(self) -> str:
+        head = "<tr><th>file</th><th>page</th><th>caption</th><th>size</th><th>table_id</th></tr>"
+        body = ""
+        for table in self[:SHOWN_ROWS]:
+            facts = (Path(table.path).name, table.page_no, table.caption or "", "×".join(map(str, table.size)))
+            cells = "".join(f"<td>{html.escape(str(fact))}</td>" for fact in facts)
+            body += f"<tr>{cells}<td><code>{table.table_id}</code></td></tr>"
+        more = f"… {len(self) - SHOWN_ROWS:,} more tables" if len(self) > SHOWN_ROWS else ""
+        return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>{more}"
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """A page of a PDF."""
 
-    store: Store = field(repr=False)
+    _store: Store = field(repr=False)
     path: str
     number: int
-    passwords: tuple[str, ...] = field(default=(), repr=False)
+    _passwords: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def text(self) -> str:
         """Its text in reading order, headings marked as in Markdown."""
-        found = self.store.ask(
-            "SELECT text FROM pages JOIN files USING (source_id) "
-            f"WHERE path = {_quoted(self.path)} AND page = {self.number}"
-        ).rows
-        return str(found[0][0])
+        query = "SELECT text FROM pages JOIN files USING (source_id) WHERE path = ? AND page = ?"
+        return str(self._store.ask(query, [self.path, self.number]).rows[0][0])
 
     @property
-    def tables(self) -> list[Table]:
+    def tables(self) -> Tables:
         """The tables on it."""
-        return _tables(self.store, f"path = {_quoted(self.path)} AND page = {self.number}", self.passwords)
+        return _tables(self._store, "path = ? AND page = ?", [self.path, self.number], self._passwords)
 
     def image(self, *, boxes: bool = True, long_edge_px: int = LONG_EDGE_PX) -> Image:
         """A picture of the page, drawn again from its file; with frames around tables (blue) and cells (light blue;
@@ -160,7 +224,7 @@ class Page:
         """
         from PIL import Image, ImageDraw
 
-        pixels = render(self.path, self.number, long_edge_px=long_edge_px, passwords=self.passwords)
+        pixels = render(self.path, self.number, long_edge_px=long_edge_px, passwords=self._passwords)
         image = Image.fromarray(pixels)
         if not boxes:
             return image
@@ -175,7 +239,7 @@ class Page:
         return image
 
     def _boxes(self) -> list[tuple[float, list[Box] | None, list[dict[str, Any]] | None]]:
-        return self.store.ask(f"""
+        return self._store.ask(f"""
             WITH here AS (
                 SELECT table_id, x0, y0, x1, y1 FROM document_tables
                 WHERE path = {_quoted(self.path)} AND page = {self.number}
@@ -204,19 +268,59 @@ class Database:
         self._passwords = tuple(passwords)
         self._store.ask("SELECT 1")
 
-    def sql(self, query: str) -> Rows:
-        """One statement that reads. Raises QueryError, StoreBusy."""
-        answer = self._store.ask(query)
-        return Rows(self._store, query, [answer])
+    def __enter__(self) -> Self:
+        return self
 
-    def tables(self, file: str | None = None) -> list[Table]:
-        """All tables, or those of a file: its path, or its name where only one has it."""
-        where = f"path = {_quoted(self._path(file))}" if file else "true"
-        return _tables(self._store, where, self._passwords)
+    def __exit__(self, *_: object) -> None:
+        """Nothing is open between statements: `with` is for those who are used to it."""
+
+    def sql(self, query: str, parameters: Sequence[Any] = ()) -> Rows:
+        """One statement that reads, with a parameter for each `?`. Raises QueryError, StoreBusy."""
+        answer = self._store.ask(query, parameters)
+        return Rows(self._store, query, [answer], tuple(parameters))
+
+    @property
+    def files(self) -> Rows:
+        """The files that are present: kind, pages or seconds, size, path."""
+        return self.sql(
+            "SELECT s.kind, s.n_pages, s.duration_s, f.size_bytes, f.path "
+            "FROM files f JOIN sources s USING (source_id) WHERE f.present ORDER BY f.path"
+        )
+
+    @property
+    def failures(self) -> Rows:
+        """What could not be read, and why."""
+        return self.sql("SELECT path, part, error, message, retryable FROM failures ORDER BY path, part")
+
+    def summary(self, file: str) -> str | None:
+        """What a document or video says in short, None if it has no summary. By its path, or its name."""
+        found = self._store.ask("SELECT text FROM file_summaries WHERE path = ? LIMIT 1", [self._path(file)]).rows
+        return str(found[0][0]) if found else None
+
+    def tables(
+        self, file: str | None = None, *, path: str | None = None, caption: str | None = None, page: int | None = None
+    ) -> Tables:
+        """All tables, or those of a file, of a page, of some captions; all conditions hold.
+
+        file:     its path, or its name where only one has it.
+        path:     a glob for paths or file names: "*annual*".
+        caption:  words that it has, whatever their case.
+        """
+        conditions, parameters = ["true"], list[Any]()
+        if file is not None:
+            conditions, parameters = [*conditions, "path = ?"], [*parameters, self._path(file)]
+        if path is not None:
+            conditions.append("(path GLOB ? OR parse_filename(path) GLOB ?)")
+            parameters += [path, path]
+        if caption is not None:
+            conditions, parameters = [*conditions, "contains(lower(caption), lower(?))"], [*parameters, caption]
+        if page is not None:
+            conditions, parameters = [*conditions, "page = ?"], [*parameters, page]
+        return _tables(self._store, " AND ".join(conditions), parameters, self._passwords)
 
     def table(self, table_id: str) -> Table:
-        """One table. Raises QueryError where there is none of that id."""
-        found = _tables(self._store, f"table_id = {_quoted(table_id)}", self._passwords)
+        """One table. Raises QueryError if there is none of that id."""
+        found = _tables(self._store, "table_id = ?", [table_id], self._passwords)
         if not found:
             raise QueryError(f"no table {table_id!r}: the ids are in document_tables")
         return found[0]
@@ -265,16 +369,16 @@ class Database:
         return str(found[0])
 
 
-def _tables(store: Store, where: str, passwords: tuple[str, ...]) -> list[Table]:
+def _tables(store: Store, where: str, parameters: Sequence[Any], passwords: tuple[str, ...]) -> Tables:
     """A table is listed once, whatever number of files has its content."""
     query = f"""
-        SELECT table_id, min(path), any_value(page), any_value(caption) FROM document_tables
-        WHERE {where} GROUP BY table_id ORDER BY min(path), any_value(page), any_value(table_no)
+        SELECT table_id, min(path), any_value(page), any_value(caption), any_value(n_rows), any_value(n_cols)
+        FROM document_tables WHERE {where} GROUP BY table_id ORDER BY min(path), any_value(page), any_value(table_no)
     """
-    return [
-        Table(store, f"FROM tbl_{table_id} ORDER BY row_no", [], table_id, path, page, caption, passwords)
-        for table_id, path, page, caption in store.ask(query).rows
-    ]
+    return Tables(
+        Table(store, f"FROM tbl_{id_} ORDER BY row_no", [], (), id_, path, page, caption, (n_rows, n_cols), passwords)
+        for id_, path, page, caption, n_rows, n_cols in store.ask(query, list(parameters)).rows
+    )
 
 
 def _around(box: Sequence[float], scale: float, *, margin_px: float = 1) -> Box:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from multiprocessing.connection import wait
 from pathlib import Path
 
 from aria_docs import forecast, prompts
@@ -55,7 +54,7 @@ def _forecast(
 def _measured(file: FoundFile, sandbox: Sandbox) -> VideoInfo | list[tuple[float, float]]:
     child = sandbox.start("aria_docs.reading.read:measure", (file.path, file.kind))
     try:
-        if not wait([child.connection.pipe], timeout=LIMIT_S):
+        if not child.connection.poll(LIMIT_S):
             raise TimedOut(f"{file.path} could not be measured within {LIMIT_S:g} s")
         answer: VideoInfo | list[tuple[float, float]] = child.receive()
         return answer

@@ -13,6 +13,7 @@ with one thread; the seconds are CPU seconds without imports.
 from __future__ import annotations
 
 import argparse
+import html
 import importlib.util
 import json
 import os
@@ -195,18 +196,32 @@ def check_numbers(folder: Path, truth: Path) -> None:
                     key = (prediction["doc"], table["page"], plain(cell["text"]))
                     found.setdefault(key, set()).add(cell["number"])
     counts = {"as in English": 0, "another": 0, "none": 0, "cell not found": 0}
+    for document, page, text in texts_of(truth):
+        if not _LOOKS_LIKE_A_NUMBER.fullmatch(text):
+            continue
+        pages = [page] if page else sorted({key[1] for key in found if key[0] == document})
+        values = set().union(*(found.get((document, number, plain(text)), set()) for number in pages))
+        expected = english(text)
+        case = "as in English" if values == {expected} else "none" if values == {None} else "another"
+        counts[case if values else "cell not found"] += 1
+        if values and case != "as in English":
+            print(f"{case}: {document} {text!r}: {sorted(values, key=str)}, in English {expected}")
+    print(counts)
+
+
+def texts_of(truth: Path) -> Iterator[tuple[str, int | None, str]]:
+    """File, page (None where the truth has none) and text of each cell: JSON of ICDAR, tables in HTML or Markdown.
+
+    Cells with raised or lowered parts are passed over: their digits are no part of the number.
+    """
     for path in sorted(truth.glob("*.json")):
         table = json.loads(path.read_text())
         for cell in table["cells"]:
-            if not _LOOKS_LIKE_A_NUMBER.fullmatch(cell["text"].strip()):
-                continue
-            values = found.get((table["doc"], table["page"], plain(cell["text"])), set())
-            expected = english(cell["text"])
-            case = "as in English" if values == {expected} else "none" if values == {None} else "another"
-            counts[case if values else "cell not found"] += 1
-            if values and case != "as in English":
-                print(f"{case}: {path.stem} {cell['text']!r}: {sorted(values, key=str)}, in English {expected}")
-    print(counts)
+            yield table["doc"], table["page"], cell["text"].strip()
+    for path in sorted([*truth.glob("*.html"), *truth.glob("*.md")]):
+        for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", path.read_text(encoding="utf-8"), re.DOTALL):
+            if "<sup" not in cell and "<sub" not in cell:
+                yield f"{path.stem}.pdf", None, html.unescape(re.sub(r"<[^>]+>", "", cell)).strip()
 
 
 def plain(text: str) -> str:

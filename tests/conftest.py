@@ -40,7 +40,7 @@ def make_pdf(path: Path, n_pages: int = 2, *, tables: tuple[int, ...] = (), word
                     page.draw_line((72, 150 + 20 * row), (372, 150 + 20 * row))
                     page.draw_line((72 + 100 * min(row, 3), 150), (72 + 100 * min(row, 3), 230))
                 for row in range(4):
-                    texts = (f"row {row}", f"{row}.5", f"({row})") if row else ("Item", "First", "Second")
+                    texts = (f"row {row}", f"{row}.5", f"({row * row})") if row else ("Item", "First", "Second")
                     for column, text in enumerate(texts):
                         page.insert_text((76 + 100 * column, 164 + 20 * row), text, fontsize=11)
         document.save(path, **save)

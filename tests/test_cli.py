@@ -93,7 +93,7 @@ def test_a_folder_in_a_database_out(aria_docs, bench, tmp_path: Path) -> None:
     assert "\x1b" not in status.stdout + first.stderr + dry.stdout
     assert json.loads(aria_docs("status", "--db", "r.duckdb", "--json").stdout)["results"]["pages"] == 3
     answer = aria_docs("sql", "SELECT sum(number) AS s FROM cells", "--db", "r.duckdb", "--format", "csv")
-    assert (answer.returncode, answer.stdout) == (0, "s\n1.5\n")
+    assert (answer.returncode, answer.stdout) == (0, "s\n-6.5\n")
 
 
 @pytest.mark.parametrize(

@@ -12,16 +12,18 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from aria_docs.version import __version__
+
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 COOKBOOK = ROOT / "docs" / "cookbook.md"
-COMMANDS = ("run", "load", "sql", "status", "report", "export", "budget", "schedule")
+COMMANDS = ("run", "load", "sql", "status", "correct", "report", "export", "budget", "schedule")
 # A query, and after it what it answers (absent until the first refresh).
 _QUERY = re.compile(r"```sql\n(?P<query>.*?)\n```\n(?:\n```text\n(?P<answer>.*?)\n```\n)?", re.DOTALL)
 
 
 def aria_docs(*arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}  # pytest sets it
+    environment = os.environ | {"COLUMNS": "400"}  # pytest sets 80
     command = [sys.executable, "-m", "aria_docs", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
@@ -78,7 +80,27 @@ def test_readme_options_and_commands_exist() -> None:
         assert any(option in shown for shown in helps.values()), option
     named = set(re.findall(r"aria-docs ([a-z]+)", text))
     assert named == set(COMMANDS)
-    assert all(f"  {command} " in aria_docs("--help").stdout for command in COMMANDS)
+    shown = aria_docs("--help").stdout
+    assert all(re.search(rf"^\W*{command} ", shown, re.MULTILINE) for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_groups_and_two_examples(command: str) -> None:
+    shown = aria_docs(command, "--help").stdout
+    assert shown.count(f"aria-docs {command} ") >= 2, "two examples"
+    if command in ("run", "schedule"):
+        assert all(group in shown for group in ("What to read", "Engine", "Limits", "Output"))
+        assert "(default: ultra for pages" in " ".join(shown.split())
+
+
+def test_version_and_completion() -> None:
+    assert aria_docs("--version").stdout == f"aria-docs {__version__}\n"
+    assert "--install-completion" in aria_docs("--help").stdout
+
+
+def test_the_database_may_come_from_the_environment(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARIA_DOCS_DB", str(db))
+    assert aria_docs("sql", "SELECT 41 + 1 AS a", "--format", "csv").stdout == "a\n42\n"
 
 
 def test_readme_links_lead_somewhere() -> None:
@@ -92,6 +114,20 @@ def test_the_database_opens_in_an_older_duckdb(db: Path) -> None:
     with duckdb.connect(str(db), read_only=True) as opened:
         [(tags,)] = opened.execute("SELECT tags FROM duckdb_databases() WHERE NOT internal").fetchall()
     assert "v1.5" in str(tags), tags
+
+
+def test_the_examples_of_the_library_run(tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "library.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) >= 10
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(blocks)], cwd=tmp_path, capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "| Revenue" in done.stdout or "Revenue" in done.stdout
+    assert "92218000" in done.stdout, "EUR thousand, in EUR"
+    assert (tmp_path / "income.xlsx").exists() and (tmp_path / "income.png").exists()
 
 
 if __name__ == "__main__":

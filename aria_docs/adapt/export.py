@@ -19,7 +19,6 @@ import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -32,6 +31,7 @@ from aria_docs.errors import AriaDocsError, TimedOut, Unreachable, UsageError
 from aria_docs.ingest.sandbox import Sandbox
 from aria_docs.model.context_windows import plainly
 from aria_docs.model.custom import load as load_schema
+from aria_docs.model.engine import ModelId
 from aria_docs.model.profiles.aria import ARIA
 from aria_docs.model.seen import SeenDocument, SeenPage, SeenVideo
 from aria_docs.reading.messages import Job, Look, ReadPages, ShowPages
@@ -234,7 +234,7 @@ def _collect_pages(
         known[table["source_id"], table["page"]].append(table)
     said: dict[tuple[str, int], list[Row]] = defaultdict(list)
     for one in corrections:
-        if one["target"] != "scene":
+        if one["target"] != "scene" and one["page"] is not None:
             said[one["source_id"], one["page"]].append(one)
     emptied = {place: _page_facts(store, *place) for place in said.keys() - known.keys()}
     for place in sorted(known.keys() | said.keys()) if everything else sorted(said):
@@ -440,7 +440,7 @@ def _shown(example: Example, box: Sandbox) -> tuple[Shown, ...]:
         document=(task,) if example.kind != "video" and not example.page else (),
         video=(task,) if example.kind == "video" else (),
     )
-    job = Job(example.path, example.source_id, "", "aria", {task: ""}, _LIMIT_S, look=look)
+    job = Job(example.path, example.source_id, "", "aria", {task: ""}, _LIMIT_S, look=look, model=ModelId(None, None))
     of_video = example.kind == "video"
     child = box.start(f"aria_docs.reading.show:{'show_video' if of_video else 'show_document'}", job)
     try:
@@ -460,7 +460,7 @@ def _answers(child: Any, example: Example) -> Iterator[Any]:
     limit_s = 10 * _LIMIT_S * 60
     if example.page:
         child.send(ReadPages((example.page,)))
-    while wait([child.connection], timeout=limit_s):
+    while child.connection.poll(limit_s):
         try:
             answer = child.receive()
         except StopIteration:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +67,7 @@ class Viewer:
             self._child = self._sandbox.start("aria_docs.adapt.showing:show", None)
         self._child.send(Request(line, self._mode, pixels))
         try:
-            if not wait([self._child.connection], timeout=LIMIT_S * 10):
+            if not self._child.connection.poll(LIMIT_S * 10):
                 raise TimedOut(f"its pictures were not read within {LIMIT_S * 10:g} s")
             answer: Pictures | AriaDocsError = self._child.receive()
         except AriaDocsError:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -96,7 +95,7 @@ def _of_file(box: Sandbox, video: Video) -> list[Cut]:
     except FileError:
         return []
     try:
-        if not wait([child.connection.pipe], STALL_S):
+        if not child.connection.poll(STALL_S):
             return []
         named = child.receive()
     except (FileError, SandboxError, StopIteration):

@@ -7,7 +7,6 @@ in work, and the next child goes on behind it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,7 +75,7 @@ def _answers(child: Child) -> Iterator[Clip | Failed]:
     """What the child says of one part after the other. Raises TimedOut when it has promised more than it keeps."""
     within_s: float | None = None
     while True:
-        if not wait([child.connection.pipe], within_s):
+        if not child.connection.poll(within_s):
             raise TimedOut(f"nothing came of it for {within_s:.0f} s")
         try:
             answer = child.receive()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aria_docs.export import Left, Names, Written
+from aria_docs.errors import UsageError
+from aria_docs.export import EVERYTHING, Chosen, Left, Names, Written
 from aria_docs.markdown import PageParts, document_markdown, video_markdown
 from aria_docs.schemas.scenes import SceneRow
 from aria_docs.schemas.sources import PageRow
@@ -23,12 +25,16 @@ _SOURCES = """
 """
 
 
-def export(store: Store, folder: Path) -> Iterator[Written | Left]:
-    """One FOLDER/STEM.md a source that has been read, in the order of their paths."""
+def export(store: Store, folder: Path, chosen: Chosen = EVERYTHING) -> Iterator[Written | Left]:
+    """One FOLDER/STEM.md a source that has been read, in the order of their paths. Raises UsageError."""
+    if chosen.where or chosen.tables:
+        raise UsageError("--where and --table choose tables, and markdown is of whole files: choose them with --path")
     names = Names()
     for source in store.records(_SOURCES):
         is_video = source["kind"] == "video"
         path = Path(source["path"])
+        if chosen.path and not any(fnmatchcase(name, chosen.path) for name in (str(path), path.name)):
+            continue
         text = _video(store, source["source_id"], path) if is_video else _document(store, source["source_id"])
         if text is not None:
             target = folder / f"{names.take(path.stem)}.md"

@@ -6,7 +6,6 @@ The clips point at the file where it lies, with sound where the file has some. T
 from __future__ import annotations
 
 from collections.abc import Iterator
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,7 +77,7 @@ def _has_sound(box: Sandbox, path: Path) -> bool:
     """Asked of a child, since containers are untrusted. Raises FileError, SandboxError."""
     child = box.start("aria_docs.ingest.video.cutting:sounds", str(path))
     try:
-        if not wait([child.connection.pipe], STALL_S):
+        if not child.connection.poll(STALL_S):
             raise TimedOut(f"{path.name} could not be opened within {STALL_S:.0f} s: try a copy of the file")
         return bool(child.receive())
     finally:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def export(store: Store, folder: Path, chosen: Chosen = EVERYTHING, *, form: str = "srt") -> Iterator[Written | Left]:
     """NAME.srt for each video in which something is said."""
     query, parameters = chosen.of("source_id, path", "video_scenes") if not chosen.all else ("", [])
-    only = {row["source_id"] for row in store.records(query, parameters)} if query else None
+    only = {source_id for source_id, _ in store.ask(query, parameters).rows} if query else None
     names = Names()
     sources = store.records("SELECT source_id, min(path) AS path FROM video_cues GROUP BY source_id ORDER BY path")
     for source in sources:

@@ -119,6 +119,18 @@ def write_answer(target: Path, answer: Answer) -> None:
         _put_rows(_Sheet(book, "Answer"), answer.names, answer.rows)
 
 
+def write_table(target: Path, store: Store, table_id: str) -> None:
+    """One table as a workbook, with its source above it. Raises UsageError, QueryError where it is too large."""
+    [[table]] = list(tables.batches(store, Chosen(tables=(table_id,))))
+    if not _fits(table):
+        raise _too_large(table_id, table.n_rows)
+    with _workbook(target, title=table.caption or "") as book:
+        sheet = _Sheet(book, "Table")
+        sheet.put(0, 0, _source_line(table))
+        _lay_out(sheet, table, _cells(store, [table]).get(table_id, []), below=2)
+        sheet.end()
+
+
 def _put_rows(sheet: _Sheet, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     for row_no, row in enumerate([names, *rows]):
         for col_no, value in enumerate(row):

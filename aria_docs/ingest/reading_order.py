@@ -41,6 +41,7 @@ _OVERHANG, _OVERHANG_PT = 0.12, 8.0  # of its own width, and at most: so far a l
 _SAME_START_PT = 3.0  # lines that begin so near to each other begin one column
 _MIN_STARTS = 3
 _MAX_GUTTERS = 16
+_ONE_IN = 20  # lines may begin before their column or end behind it
 _BREAK = 0.5  # of a line's height: white over the whole width, where a chart may end and columns begin
 _MAX_PIECES = 1.3  # lines a row: a column has one, a table or a chart's axis several
 
@@ -167,8 +168,9 @@ def _is_scattered(piece: list[Line], side: list[Line]) -> bool:
     """Whether lines are the cells of a table or the labels of a chart, and not of the column, or there are none."""
     if not piece:
         return True
-    filled = sum(line.box[2] - line.box[0] >= _MIN_FILL * _width(side) for line in piece)
-    begins = abs(min(line.box[0] for line in piece) - np.percentile([line.box[0] for line in side], 5)) < _SAME_START_PT
+    x0, x1 = _extent(side)
+    filled = sum(line.box[2] - line.box[0] >= _MIN_FILL * (x1 - x0) for line in piece)
+    begins = abs(min(line.box[0] for line in piece) - x0) < _SAME_START_PT
     several = len(piece) > _MAX_PIECES * n_rows(piece)
     return 2 * filled < len(piece) and (several or not (filled or begins))
 
@@ -198,7 +200,8 @@ def _is_column(side: Sequence[Line], depth: int) -> bool:
 
 
 def _is_prose(side: Sequence[Line]) -> bool:
-    width = _width(side)
+    x0, x1 = _extent(side)
+    width = x1 - x0
     filled = [line for line in side if line.box[2] - line.box[0] >= _MIN_FILL * width]
     text = "".join(line.text for line in side)
     if len(filled) < _MIN_SIDE_LINES or sum(len(line.text) for line in filled) < _MIN_PROSE * len(text):
@@ -212,12 +215,10 @@ def _is_prose(side: Sequence[Line]) -> bool:
     return sum(c.isalpha() for c in text) > _MIN_LETTERS * len(text)
 
 
-def _width(side: Sequence[Line]) -> float:
-    """From where nearly all lines begin to where nearly all have ended."""
-    if not side:
-        return 0.0
-    x0, x1 = np.percentile([line.box[0] for line in side], 5), np.percentile([line.box[2] for line in side], 95)
-    return float(x1 - x0)
+def _extent(side: Sequence[Line]) -> tuple[float, float]:
+    """Where nearly all lines begin, and where nearly all have ended."""
+    starts, ends = sorted(line.box[0] for line in side), sorted(line.box[2] for line in side)
+    return starts[len(side) // _ONE_IN], ends[-1 - len(side) // _ONE_IN]
 
 
 def n_rows(lines: Sequence[Line]) -> int:

@@ -176,6 +176,7 @@ class _Connection:
         pipe.setblocking(False)
         self.pipe, self._reader, self._came = pipe, wire.Reader(), deque[Any]()
         self.ended = False
+        self.broken: wire.WireError | None = None
 
     def fileno(self) -> int:
         return self.pipe.fileno()
@@ -198,10 +199,15 @@ class _Connection:
         return True
 
     def pull(self) -> list[Any]:
-        """The answers that have come whole, without waiting; sets `ended` when there will be no more.
+        """The answers that have come whole, without waiting; sets `ended` when there will be no more, and `broken` too
+        when what has come is no answer."""
+        try:
+            self._pull()
+        except wire.WireError as error:
+            self.broken, self.ended = error, True
+        return list(self._came)
 
-        Raises wire.WireError.
-        """
+    def _pull(self) -> None:
         n = 0
         while n < _AT_ONCE_BYTES and not self.ended:
             wanted = self._reader.wanted()
@@ -221,7 +227,6 @@ class _Connection:
             n += n_got
             if message := self._reader.take():
                 self._came.append(message[0])
-        return list(self._came)
 
     def take(self) -> Any:
         """The next answer that has come."""
@@ -261,13 +266,7 @@ class Child:
 
     def answers(self) -> Iterator[Any]:
         """What has come, without waiting; a JobDone is the last of a job. Whatever a child does ends in one."""
-        try:
-            n = len(self.connection.pull())
-        except wire.WireError as error:
-            self.kill()
-            yield JobDone(Crashed(f"the parser sent what is no answer ({error}): {_AGAIN}"))
-            return
-        for _ in range(n):
+        for _ in range(len(self.connection.pull())):
             answer = self.connection.take()
             if isinstance(answer, JobDone) and not answer.alive:
                 self.kill()
@@ -284,11 +283,7 @@ class Child:
         """
         if self.connection.closed:
             raise StopIteration
-        try:
-            self.connection.poll(None)
-        except wire.WireError as error:
-            self.kill()
-            raise Crashed(f"the parser sent what is no answer ({error}): {_AGAIN}") from None
+        self.connection.poll(None)
         answer = next(self._next())
         if not isinstance(answer, JobDone):
             return answer
@@ -313,7 +308,10 @@ class Child:
                 self._sandbox.reap(self._pid, grace_s=0.0)
 
     def _cause_of_death(self) -> AriaDocsError:
-        """Of a child that has closed its end without a last answer."""
+        """Of a child that has closed its end without a last answer, or sent what is none."""
+        if self.connection.broken:
+            self.kill()
+            return Crashed(f"the parser sent what is no answer ({self.connection.broken}): {_AGAIN}")
         self.connection.close()
         return _cause_of(self._sandbox.reap(self._pid, grace_s=_DYING_S))
 
@@ -431,7 +429,7 @@ def _child(control: socket.socket, descriptor: int, *, lasting: bool) -> NoRetur
 def _works(parent: _Parent, worker: str, job: object, *, lasting: bool) -> bool:
     """One job, to its JobDone. Whether the child goes on.
 
-    An error of a kind that nobody foresaw is a defect of ours or of a library: it travels to the parent like any other,
+    An unforeseen error is a defect of ours or of a library: it travels to the parent like any other,
     which makes it the failure of the part in work, and to stderr when debugging.
     """
     error: BaseException | None = None
@@ -514,7 +512,7 @@ def apart(work: Callable[[], _T]) -> _T:
     if pid == 0:
         status = 1
         try:
-            ours.close()  # or an answer that nobody awaits would be written for ever
+            ours.close()  # or an answer to no reader would be written for ever
             _die_with_parent()
             try:
                 theirs.send((work(), None))

@@ -70,8 +70,9 @@ _BODY: dict[Sign, re.Pattern[str]] = {
     for sign in _SIGNS
 }
 
-# Ten cells such as 1,300, all with three digits behind the comma, weigh as much as one 3,4: that is a list or a slip.
-_WEAK_VOTE = 0.1
+# Five cells such as 1,300, all with three digits behind the comma, weigh as much as one 3,4: that is a list or a slip
+# (a page of opendataloader has 41,27 among seven thousands).
+_WEAK_VOTE = 0.2
 _SURE = 2  # as many cells of a column that can be read in one way only decide for it, if they agree
 
 
@@ -132,8 +133,7 @@ def _plain(text: str) -> str:
 
 def _amount(text: str, column: int) -> _Amount | None:
     if tiny := _TEN_TO_MINUS.fullmatch(text):
-        value = float(f"1e-{_digits(tiny[1])}")
-        return _Amount(column, "10", dict.fromkeys(_SIGNS, value), noted=False)
+        return _Amount(column, "10", dict.fromkeys(_SIGNS, float(f"1e-{_digits(tiny[1])}")), noted=False)
     cell = _CELL.fullmatch(text)
     if cell is None or bool(cell["open"]) != bool(cell["close"]):
         return None
@@ -146,9 +146,9 @@ def _amount(text: str, column: int) -> _Amount | None:
     scale = f"e{_digits(cell['power'])}" if cell["power"] else ""
     ways: dict[Sign, float] = {}
     for sign in _SIGNS:
-        value = _value(body, scale, sign, is_round=bool(cell["round"]))
-        if value is not None:
-            ways[sign] = -value if negative else value
+        read = _value(body, scale, sign, is_round=bool(cell["round"]))
+        if read is not None:
+            ways[sign] = -read if negative else read
     return _Amount(column, body, ways, noted=bool(cell["note"])) if ways else None
 
 

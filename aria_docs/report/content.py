@@ -13,6 +13,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from aria_docs.credentials import without_credentials
 from aria_docs.errors import StoreError
 from aria_docs.media import Box
 from aria_docs.storage.database import Store
@@ -248,7 +249,11 @@ class Contents:
 
 def read_overview(store: Store) -> Overview:
     """Raises StoreError, StoreBusy."""
-    failures = tuple(Failure(**row) for row in query(store, _FAILURES))
+    # An earlier version kept the password of http://user:password@host.
+    failures = tuple(
+        Failure(**row | {"message": without_credentials(row["message"])}) for row in query(store, _FAILURES)
+    )
+    runs = query(store, "SELECT * FROM runs ORDER BY started_at DESC LIMIT 10")
     said: dict[str, list[Failure]] = {}
     for failure in failures:
         if failure.source_id:
@@ -262,7 +267,7 @@ def read_overview(store: Store) -> Overview:
         ),
         failures=failures,
         engines=tuple(query(store, _ENGINES)),
-        runs=tuple(query(store, "SELECT * FROM runs ORDER BY started_at DESC LIMIT 10")),
+        runs=tuple(row | {"command": without_credentials(row["command"] or "")} for row in runs),
     )
 
 

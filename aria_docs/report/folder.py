@@ -44,6 +44,8 @@ class Folder:
         self._journal: TextIOWrapper | None = None
 
     def __enter__(self) -> Self:
+        for name in self._before.get(_LOOSE, _Page("")).files:  # a draft that a kill has left
+            _draft(self.path / name).unlink(missing_ok=True)
         self._write_manifest(self._before)
         try:
             self._journal = (self.path / JOURNAL).open("a", encoding="utf-8")
@@ -82,7 +84,7 @@ class Folder:
         """
         self._claim(name)
         target = self.path / name
-        draft = target.with_name(f".{target.name}.part")
+        draft = _draft(target)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             draft.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -129,6 +131,10 @@ class Folder:
     def _write_manifest(self, pages: dict[str, _Page]) -> None:
         listed = {name: {"fingerprint": page.fingerprint, "files": page.files} for name, page in pages.items()}
         self.put(MANIFEST, json.dumps({"made_by": _MAKER, "pages": listed}, indent=0))
+
+
+def _draft(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")
 
 
 def _not_writable(target: Path, error: OSError) -> UsageError:

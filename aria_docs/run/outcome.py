@@ -35,7 +35,7 @@ class Partial:
 
 
 class Progress(Protocol):
-    """Who is told how a run goes."""
+    """Shows how a run goes."""
 
     def opened(self, path: str, n_parts: int) -> None:
         """A file is read now, in so many parts."""

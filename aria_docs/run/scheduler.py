@@ -514,7 +514,11 @@ class Scheduler:
         for session in list(self._sessions.values()):
             if session.waiting or session.child.connection.closed:  # given up with the file of the session before
                 continue
-            if at > session.ends_at(timeout_s) and not session.child.connection.poll():
+            if at <= session.ends_at(timeout_s):
+                continue
+            if session.child.connection.poll():  # in the last moment
+                self._take_messages(session)
+            else:
                 session.child.kill()
                 limit_s = messages.WALL_FACTOR * session.limit_s(timeout_s)
                 self._lose(session, TimedOut(f"took longer than {limit_s:g} s on the clock: a longer --timeout may do"))

@@ -121,7 +121,8 @@ def test_scenes_have_exact_times_and_labelled_frames(db: Path, tmp_path: Path) -
     assert labels[-1] == f"\n{prompts.SCENES}"
     assert all(label.startswith("\n[00:0") for label in labels[1:-1])
     assert len(line.images) == 4
-    assert Image.open(line.images[0]).size == (490, 367)
+    with Image.open(line.images[0]) as picture:
+        assert picture.size == (490, 367)
 
 
 def test_everything_of_high_confidence_comes_with_all(db: Path, tmp_path: Path) -> None:

@@ -305,3 +305,69 @@ def test_whatever_the_cells_hold_there_is_an_answer() -> None:
         heads = random.randint(0, min(2, n_rows))
         for table in tables(page(candidate(rows, n_header_rows=heads, ruled=random.random() < 0.2))):
             assert (table.n_rows, table.n_cols) == (n_rows, n_cols)
+
+
+def test_marks_under_heads_are_a_table_however_few() -> None:
+    rows = [["Ship", *"ABCDEFGH"], *([f"Ship {r}", *("x" if c == r else "" for c in range(8))] for r in range(8))]
+    assert len(tables(page(candidate(rows)))) == 1
+    assert tables(page(candidate([["", *row[1:]] for row in rows]))) == ()
+
+
+def test_a_lattice_whose_last_column_rises_is_a_table() -> None:
+    table = candidate([[f"valve {r}", str(2 * r + 1)] for r in range(7)], n_header_rows=0)
+    assert tables(page(table)) == ()
+    assert len(tables(page(replace(table, lattice=True)))) == 1
+
+
+def test_leaders_to_amounts_are_no_contents() -> None:
+    rows = [
+        ["Rent ........", "1,200"],
+        ["Light ........", "310"],
+        ["Heat ........", "905"],
+        ["Total ........", "2,415"],
+    ]
+    assert len(tables(page(candidate(rows)))) == 1
+
+
+def test_one_ruled_row_on_top_of_a_page_may_be_the_last_of_a_table() -> None:
+    row = replace(candidate([["41", "Bolt", "7", "3.50"]]), lattice=True)
+    assert len(tables(page(row, words=lines((100, 20, "Parts list 2"))))) == 1
+    assert tables(page(row, words=lines((100, 100, "Some text"), (100, 120, "stands above it.")))) == ()
+    assert tables(page(replace(row, lattice=False))) == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "caption"),
+    [
+        (lines((20, 182, "Table 3. Deliveries")), "Table 3. Deliveries"),
+        (lines((20, 182, "Table 3. Deliveries"), (20, 210, "of another column")), None),
+        (lines((100, 182, "Table 3 shows the rates of all countries.")), None),
+        (lines((100, 182, "Journal of Rates 17")), None),
+        (lines((100, 182, "Name: Una Ash Account: 17 22 1")), None),
+        (lines((100, 182, "Figure 4. Rates by country")), None),
+        (lines((100, 170, "Table 12. Rates"), (100, 308, "Table 1. Other rates")), "Table 12. Rates"),
+    ],
+    ids=["left", "left of another text", "sentence", "running head", "labels", "figure", "two numbers"],
+)
+def test_captions_of_others(words: tuple[Word, ...], caption: str | None) -> None:
+    left = replace(candidate(ROWS), box=(160.0, *BOX[1:]))
+    place = left if words[0].box[0] == 20 else candidate(ROWS)
+    (table,) = tables(page(place, words=words))
+    assert table.caption == caption
+
+
+def test_captions_under_tables_are_each_its_own() -> None:
+    low = replace(candidate(ROWS), box=(100.0, 340.0, 400.0, 440.0))
+    words = lines((100, 308, "Table 1. Upper"), (100, 448, "Table 2. Lower"))
+    found = tables(page(candidate(ROWS), low, words=words))
+    assert [table.caption for table in found] == ["Table 1. Upper", "Table 2. Lower"]
+
+
+def test_a_turned_table_has_its_caption_beside_it() -> None:
+    turned = tuple(
+        replace(cell, box=(10.0 * cell.row + 200, 400 - 50.0 * cell.col, 10.0 * cell.row + 210, 440 - 50.0 * cell.col))
+        for cell in candidate(ROWS).cells
+    )
+    table = replace(candidate(ROWS), cells=turned, box=(200.0, 200.0, 300.0, 440.0))
+    words = (Word("Table", (185, 410, 195, 440)), Word("7.", (185, 395, 195, 408)), Word("Rates", (185, 360, 195, 392)))
+    assert [found.caption for found in tables(page(table, words=words))] == ["Table 7. Rates"]

@@ -73,7 +73,9 @@ def test_killed_what_was_put_is_ours_and_what_was_finished_is_whole(tmp_path: Pa
         shutil.copytree(tmp_path / "a", tmp_path / "killed")
     journal = tmp_path / "killed" / JOURNAL
     journal.write_text(journal.read_text() + '{"put": "sub/torn')  # the line in which the power went
+    (tmp_path / "killed" / "sub" / ".half.html.part").write_text("a draft")
     with Folder(tmp_path / "killed") as site:
+        assert not (tmp_path / "killed" / "sub" / ".half.html.part").exists()
         assert site.keep("a", "1") and site.keep("b", "2") and not site.keep("half", "3")
         site.put("sub/half.html", "3 again")
         site.finished("half", "3", ["sub/half.html"])

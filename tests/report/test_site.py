@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from aria_docs.errors import StoreError, UsageError
@@ -223,6 +224,10 @@ def test_pointed_at_the_files_themselves_it_changes_none(made: Any, tmp_path: Pa
 def test_no_secret_is_found_in_a_report(made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ARIA_DOCS_API_KEY", "OPENAI_API_KEY"):
         monkeypatch.setenv(name, "sk-planted-0451")
+    command = "aria-docs run x --server http://ada:sk-planted-0451@gpu:8000/v1"  # as an earlier version kept it
+    with duckdb.connect(made.store.path) as db:
+        db.execute("UPDATE runs SET command = ?", [command])
+        db.execute("UPDATE failures SET message = 'http://ada:sk-planted-0451@gpu:8000/v1 does not answer'")
     write_report(made.store, tmp_path / "report")
     for path in (tmp_path / "report").rglob("*"):
         assert path.is_dir() or b"sk-planted-0451" not in path.read_bytes(), path

@@ -619,7 +619,7 @@ def test_shards_and_a_loader_from_the_command_line(aria_docs: Any, tmp_path: Pat
     loaded = aria_docs("load", "s", "--db", "r.duckdb", "--json")
     assert (loaded.returncode, json.loads(loaded.stdout)["n_parts"]) == (0, 2)
     answer = aria_docs("sql", "SELECT sum(number) AS s FROM cells", "--db", "r.duckdb", "--format", "csv")
-    assert answer.stdout == "s\n1.5\n"
+    assert answer.stdout == "s\n-6.5\n"
 
 
 def test_shards_there_cannot_be() -> None:

@@ -103,7 +103,7 @@ def _begins_with_number(words: Sequence[Word]) -> bool:
 
 
 def _are_thousands(body: Sequence[tuple[list[Word], list[Word]]]) -> bool:
-    return all(right[0].text[:3].isdigit() and len(right[0].text.rstrip("*")) == 3 for _, right in body)
+    return all(left[-1].text.isdigit() and right[0].text[:3].isdigit() for left, right in body)
 
 
 def _supported_edges(edges: list[float], lines: Sequence[Line], height: float) -> list[float]:

@@ -255,7 +255,7 @@ def _is_spare(
     ys: Sequence[float],
     words: Sequence[Word],
 ) -> bool:
-    """Whether a column has a cell of its own in few rows, and none with text: lines that end a little apart make one."""
+    """Whether a column has a cell of its own in few rows, and none with text: lines end a little apart there."""
     own = [cell for cell in cells if cell[1] == col and cell[3] == 1]
     if 2 * sum(cell[2] for cell in own) > len(ys) - 1:
         return False
@@ -345,9 +345,9 @@ def _header_rows(cells: Sequence[TableCell], n_rows: int) -> int:
         own = [cell.text for cell in row if cell.col in numeric]
         values = [text for text in own if is_value(text) and not YEAR.fullmatch(text)]
         if values and 2 * len(values) >= len(own) and not is_count([cell.text for cell in row]):
-            reach = max((cell.row + cell.row_span for above in rows[:i] for cell in above), default=0)
             heads = [k for k in range(i) if any(c.col > 0 for c in rows[k]) and not (k and _is_section(rows[k], rows))]
             last = max(heads, default=-1)
+            reach = max((cell.row + cell.row_span for k in heads for cell in rows[k]), default=0)
             return min(max(last + 1, reach if reach <= i else 0), i) if last >= 0 else 0
     return int(n_rows > 1 and len(rows[0]) > 1)
 

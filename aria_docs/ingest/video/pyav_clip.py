@@ -87,7 +87,7 @@ class Clock:
         self._began = False
         self.jumps_at: list[int] = []
 
-    def mend(self, packet: Packet) -> None:
+    def mend(self, packet: Packet[Any]) -> None:
         """Moves the packet's times."""
         at = packet.dts if packet.dts is not None else packet.pts
         if at is None or not self._streamed:
@@ -425,7 +425,7 @@ class _Pictures:
     n_all: int = 0
     end: int = 0
 
-    def add(self, packet: Packet) -> None:
+    def add(self, packet: Packet[Any]) -> None:
         self.n_all += 1
         self.clock.mend(packet)
         ticks = packet.pts if packet.pts is not None else packet.dts
@@ -455,7 +455,7 @@ class _Text:
     lines: list[tuple[float, float, str]] = field(default_factory=list)
     n_unread: int = 0
 
-    def add(self, packet: Packet) -> None:
+    def add(self, packet: Packet[Any]) -> None:
         if packet.pts is None or packet.time_base is None or not packet.duration:
             return
         start_s = float(packet.pts * packet.time_base)
@@ -463,8 +463,9 @@ class _Text:
         for text in self._texts(packet):
             self.lines.append((start_s, end_s, text))
 
-    def _texts(self, packet: Packet) -> Iterator[str]:
-        if self.stream.codec_context is None:  # FFmpeg has no decoder; a format of plain text needs none
+    def _texts(self, packet: Packet[Any]) -> Iterator[str]:
+        context: Any = self.stream.codec_context
+        if context is None:  # FFmpeg has no decoder; a format of plain text needs none
             text = bytes(packet).decode("utf-8", errors="replace")
             if "\ufffd" in text or not "".join(text.split()).isprintable():
                 self.n_unread += 1
@@ -563,8 +564,9 @@ def _chapters(container: InputContainer, info: VideoInfo) -> Iterator[Chapter]:
     """Those that have a name and lie in the film."""
     for chapter in container.chapters():
         title = " ".join(str(chapter["metadata"].get("title", "")).split())
-        start_s = max(0.0, float(chapter["start"] * chapter["time_base"]) - info.start_s)
-        end_s = min(info.duration_s, float(chapter["end"] * chapter["time_base"]) - info.start_s)
+        base = chapter["time_base"] or Fraction(0)
+        start_s = max(0.0, float(chapter["start"] * base) - info.start_s)
+        end_s = min(info.duration_s, float(chapter["end"] * base) - info.start_s)
         if title and start_s < end_s:
             yield Chapter(start_s, end_s, title)
 

@@ -208,7 +208,7 @@ class Stretch:
     ) -> None:
         self.n = len(times_s)
         self.fine, self.lost = pixels, lost
-        self.frames = pixels = _halved(pixels)
+        self.frames = pixels = halved(pixels)
         self.pixels = pixels = _lit(_without_bars(_two_for_three(_two_for_three(pixels, 1), 2)))
         steps = np.diff(times_s)
         self.period_s = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.04
@@ -378,7 +378,9 @@ class Stretch:
             if any(change.first < lost <= change.last for lost in self.lost):
                 continue
             # A car that leaves a plain road, and the light that follows, change all colours by a little.
-            if float(moved(self.planes(change.first), self.planes(change.last)).mean()) < 12:
+            if float(moved(self.planes(change.first), self.planes(change.last)).mean()) < (
+                12 if change.is_clear else 15
+            ):
                 continue
             _, error, _ = self._mixture(np.array([change.first]), max(2, change.last - change.first))
             kind: Transition = "dissolve" if float(error[0]) < MIXED else "wipe"
@@ -626,7 +628,7 @@ def _without_bars(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return pixels[:, row][:, :, column]
 
 
-def _halved(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def halved(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(n, height, width, 3) → half as large, each pixel the mean of four."""
     rows = pixels[:, ::2].astype(np.uint16) + pixels[:, 1::2]
     return ((rows[:, :, ::2] + rows[:, :, 1::2] + 2) >> 2).astype(np.uint8)
@@ -652,7 +654,8 @@ def _stretched(pixels: NDArray[np.uint8], inside: tuple[int, int, int, int]) -> 
     top, bottom, left, right = inside
     row = np.linspace(top, bottom - 1, 18).round().astype(int)
     column = np.linspace(left, right - 1, 32).round().astype(int)
-    return pixels[row][:, column]
+    found: NDArray[np.uint8] = pixels[row][:, column]
+    return found
 
 
 def _planes(pixels: NDArray[np.uint8]) -> Planes:

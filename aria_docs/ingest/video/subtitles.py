@@ -127,7 +127,8 @@ def in_folder(folder: str) -> dict[str, str]:
     for name, path in named:
         if name in exported:
             continue
-        stem, tokens = Path(name).stem, []
+        stem = Path(name).stem
+        tokens: list[str] = []
         while True:
             rank = (_rank(tokens), name)
             if stem not in found or rank < found[stem][0]:

@@ -186,11 +186,11 @@ def paragraphs(words: Sequence[Word], boxes: Mapping[int, Box] | None = None) ->
         blocks.setdefault(word.block, []).append((boxes[id(word)] if boxes else word.box, word.text))
     for block in blocks.values():
         lines: list[list[tuple[Box, str]]] = []
-        for word in sorted(block, key=lambda item: item[0][1] + item[0][3]):
-            if lines and word[0][1] + word[0][3] < 2 * lines[-1][0][0][3]:
-                lines[-1].append(word)
+        for boxed in sorted(block, key=lambda item: item[0][1] + item[0][3]):
+            if lines and boxed[0][1] + boxed[0][3] < 2 * lines[-1][0][0][3]:
+                lines[-1].append(boxed)
             else:
-                lines.append([word])
+                lines.append([boxed])
         part: list[list[tuple[Box, str]]] = []
         for line in lines:
             line.sort(key=lambda item: item[0][0])

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aria_docs.ingest.tables.lattice import Rule, lattice_table, lattices, merge_rules, tells_columns
+from aria_docs.ingest.tables.lattice import Lattice, Rule, lattice_table, lattices, merge_rules, tells_columns
 from aria_docs.ingest.tables.lines import may_hold_table
+from aria_docs.ingest.tables.number_block import number_blocks
 from aria_docs.ingest.tables.open_table import open_table
+from aria_docs.ingest.tables.upright import level
 from aria_docs.media import Box, TableCandidate, Word
 
 EM = 4.0  # the width of a character; a line is 10 points high
@@ -375,3 +378,165 @@ def test_values_a_little_below_their_labels_are_no_reason_to_join_rows() -> None
         words += placed((0, n, name), *values)
     table = open_table(BOX, words, EDGES, [])
     assert [row[0] for row in rows(table)] == ["Land", "Norway", "Sweden", "Finland", "Denmark"]
+
+
+def ruled(xs: list[float], ys: list[float], *, gaps: tuple[tuple[float, float], ...] = ()) -> Lattice:
+    """The lattice of all lines; `gaps` are (x, y) of cells (left, top) without a line on top."""
+    horizontal = [Rule(y, a, b) for y in ys for a, b in pairwise(xs) if (a, y) not in gaps]
+    (lattice,) = lattices(merge_rules(horizontal), [Rule(x, ys[0], ys[-1]) for x in xs])
+    return lattice
+
+
+def test_a_label_is_one_for_the_records_of_its_band() -> None:
+    lattice = ruled([0, 80, 180, 260], [-1, 11, 47, 59], gaps=((0, 47),))
+    words = placed((85, 0, "Line"), (-250, 0, "Sum"), (5, 2, "Ferries"), (85, 4, "All"), (-250, 4, "60"))
+    words += placed(
+        *(p for i, name in enumerate(("North", "South", "Night"), 1) for p in ((85, i, name), (-250, i, f"{i}0")))
+    )
+    table = lattice_table(lattice, words)
+    assert [row[1:] for row in rows(table)] == [
+        ["Line", "Sum"],
+        ["North", "10"],
+        ["South", "20"],
+        ["Night", "30"],
+        ["All", "60"],
+    ]
+    assert spans(table)["Ferries"] == (1, 0, 4, 1)
+
+
+def test_a_number_within_a_text_makes_no_record() -> None:
+    lattice = ruled([0, 100, 220], [-1, 11, 47])
+    words = placed(
+        (5, 0, "Plan"),
+        (105, 0, "Text"),
+        (5, 1, "Delta works"),
+        (5, 2, "of Zeeland"),
+        (105, 1, "It was begun after the"),
+    )
+    words += placed((105, 2, "flood of 1953 and closed"), (105, 3, "in 1997"))
+    assert len(rows(lattice_table(lattice, words))) == 2
+
+
+def test_a_section_row_ends_the_head() -> None:
+    cells = [
+        ["Size", "Farms", "Area"],
+        ["Small", "", ""],
+        ["wet", "10", "20"],
+        ["dry", "30", "40"],
+        ["Large", "", ""],
+        ["wet", "1", "2"],
+    ]
+    horizontal = [Rule(12.0 * i - 1, 0, 300) for i in range(7)]
+    vertical = [Rule(x, a, b) for x in (100, 200) for a, b in ((-1, 11), (23, 47), (59, 71))]
+    (lattice,) = lattices(horizontal, [Rule(0, -1, 71), *vertical, Rule(300, -1, 71)])
+    table = lattice_table(
+        lattice,
+        placed(*((5 + 100.0 * c, r, text) for r, row in enumerate(cells) for c, text in enumerate(row) if text)),
+    )
+    assert rows(table) == cells
+    assert (table and table.n_header_rows, spans(table)["Large"]) == (1, (4, 0, 1, 3))
+
+
+def test_lines_that_end_between_rules_end_a_row() -> None:
+    vertical = [
+        Rule(0, -1, 47),
+        *(Rule(x, a, b) for x in (100, 200) for a, b in ((-1, 11), (23, 47))),
+        Rule(300, -1, 47),
+    ]
+    (lattice,) = lattices([Rule(y, 0, 300) for y in (-1, 11, 35, 47)], vertical)
+    words = placed((5, 0, "Size"), (105, 0, "Farms"), (205, 0, "Area"), (5, 1, "Small farms of all kinds"))
+    words += placed(*((5 + 100.0 * c, r, f"{r}{c}") for r in (2, 3) for c in range(3)))
+    assert rows(lattice_table(lattice, words)) == [
+        ["Size", "Farms", "Area"],
+        ["Small farms of all kinds", "", ""],
+        ["20", "21", "22"],
+        ["30", "31", "32"],
+    ]
+
+
+def test_rows_of_texts_with_few_numbers_are_no_head() -> None:
+    body = [["Ash", "Una", "Quay Street", "Hull", "70.00"], ["Birch", "Ole", "Dock Lane", "Grimsby", "55.00"]]
+    cells = [["Name", "First", "Street", "Town", "Gift"], *body]
+    lattice = ruled([60.0 * i for i in range(6)], [-1, 11, 23, 35])
+    table = lattice_table(
+        lattice, placed(*((60.0 * c + 4, r, text) for r, row in enumerate(cells) for c, text in enumerate(row)))
+    )
+    assert table and table.n_header_rows == 1
+
+
+def test_a_column_without_a_cell_of_its_own_is_none() -> None:
+    horizontal = [Rule(12.0 * i - 1, 0, 220) for i in range(5)]
+    vertical = [Rule(0, -1, 47), Rule(100, -1, 47), Rule(200, -1, 11), Rule(220, -1, 47)]
+    (lattice,) = lattices(horizontal, vertical)
+    words = placed(*((x, r, f"{r}{x:.0f}") for r in range(4) for x in (5.0, 105.0)))
+    assert len(rows(lattice_table(lattice, words))[0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (
+            [((10, "Day"), (52, "Text"), (-300, "Sum")), ((10, "01.02.2025 Rent flat"), (-300, "780,00")),
+             ((10, "03.02.2025 Shop"), (-300, "45,30")), ((10, "09.02.2025 Power firm"), (-300, "12,00"))],
+            ["01.02.2025", "Rent flat", "780,00"],
+        ),
+        (
+            [((10, "Herd"), (100, "20 kg 35 kg")), ((10, "North"), (100, "812 b 790 c")), ((10, "South"), (100, "640 a 633 b")), ((10, "West"), (100, "590 a 610 a"))],  # noqa: E501
+            ["North", "812 b", "790 c"],
+        ),
+        (
+            [((10, "Herd"), (100, "Heads")), ((10, "North"), (100, "1 812")), ((10, "South"), (100, "1 640")), ((10, "West"), (100, "2 590"))],  # noqa: E501
+            ["North", "1 812"],
+        ),
+    ],
+    ids=["date and text", "value and letter", "thousands"],
+)  # fmt: skip
+def test_columns_a_blank_apart(lines: list[tuple[tuple[float, str], ...]], expected: list[str]) -> None:
+    words = placed(*((x, row, text) for row, line in enumerate(lines) for x, text in line))
+    edges = [250.0] if len(expected) == 3 and expected[0][0] == "0" else [80.0]
+    assert rows(open_table((0, 0, 310, 60), words, edges, []))[1] == expected
+
+
+def test_texts_beside_each_other_that_had_room_above_are_rows() -> None:
+    words = placed((10, 0, "Long name"), (110, 0, "Other name"), (210, 0, "Third name"), (10, 1, "A1"))
+    words += placed(*((x, r, f"{n}{r}") for r in (1, 2, 3) for x, n in ((110, "b"), (210, "c"))))
+    table = open_table((0, 0, 300, 60), words, [90, 190], [])
+    assert rows(table)[1:] == [["A1", "b1", "c1"], ["", "b2", "c2"], ["", "b3", "c3"]]
+
+
+def test_names_with_small_prefixes_do_not_go_on() -> None:
+    names = ("Hydrocarbons of the oil", "α-Pinene", "trans-Carveol")
+    words = placed((10, 0, "Compound"), (-200, 0, "RI"), *((10, r, name) for r, name in enumerate(names, 1)))
+    words += placed((-200, 2, "935"), (-200, 3, "1217"))
+    assert [row[0] for row in rows(open_table((0, 0, 210, 60), words, [130], []))[1:]] == list(names)
+
+
+def test_a_rule_under_three_lines_of_head_ends_it() -> None:
+    words = placed((120, 0, "Dose of oil"), (10, 1, "Kind"), (-130, 2, "250"), (-190, 2, "100"), (-250, 2, "LC50"))
+    words += placed((10, 3, "P. nigra"), (-130, 3, "8.6"), (-190, 3, "6.8"), (-250, 3, "3.1"))
+    table = open_table((0, 0, 260, 60), words, [80, 140, 200], [Rule(35, 10, 250)])
+    assert table and table.n_rows == table.n_header_rows + 1 and rows(table)[-1] == ["P. nigra", "8.6", "6.8", "3.1"]
+
+
+def numbers_in_columns(*, heads: bool) -> list[Word]:
+    lines = [["Site", "Jan", "Feb", "Mar", "Apr"]] if heads else []
+    lines += [[f"Site {r}", *(f"{r}{c}.{c}" for c in range(4))] for r in range(1, 5)]
+    return placed(
+        *((10.0 if c == 0 else -80.0 - 22 * c, r, text) for r, line in enumerate(lines) for c, text in enumerate(line))
+    )
+
+
+def test_lines_of_numbers_under_heads_are_a_table() -> None:
+    words = numbers_in_columns(heads=True)
+    (block,) = number_blocks(words)
+    assert rows(open_table(block.box, words, block.edges, []))[1] == ["Site 1", "10.0", "11.1", "12.2", "13.3"]
+    assert number_blocks(numbers_in_columns(heads=False)) == []
+
+
+def test_upright_heads_are_read_upwards_and_stand_on_one_line() -> None:
+    heads = [Word(text, (x, y, x + 10, y + 24), line=line) for text, x, y, line in
+             (("Fire", 100, 60, 1), ("doors", 100, 30, 1), ("Radio", 140, 60, 2))]  # fmt: skip
+    words = placed((10, 7, "Otter gets four"), (100, 7, "0"), (140, 7, "2"), (10, 8, "Seal got five"))
+    done = {word.text: word.box for word in level([*words, *heads])}
+    assert done["Fire doors"][1::2] == done["Radio"][1::2] == (74, 84)
+    assert level(words) == words
