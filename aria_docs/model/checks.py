@@ -28,8 +28,8 @@ Place = tuple[int, int]
 _MAX_LINES, _MAX_SAMPLES, _MAX_TERMS = 300, 300, 40
 _BY_CHANCE = 0.005  # so many relations of numbers that have nothing to do with each other are taken for one, a table
 _DIGIT_BY_CHANCE = 0.02  # an alarm by a single sample: so seldom is a sum off by just one digit where it is none at all
-# Published totals are off by one or two of their last digit in 1 of 50 tables of the dev sets, where figures were rounded
-# on their own: shown only where this many others hold.
+# Published totals are off by one or two of their last digit in 1 of 50 tables of the dev sets, where figures were
+# rounded on their own: shown only where this many others hold.
 _SLIPS, _SURE_OF_SLIPS = 2, 6
 _TOTAL = re.compile(
     r"\b(sub)?-?total|\bsum\b|\bnet\b|\bgesamt|\bsumme|\binsgesamt|\btotaux|\btotale|\bsoma|\bsuma\b|\btotaal", re.I
@@ -202,8 +202,8 @@ def _difference(grid: _Grid, target: int, terms: Sequence[tuple[int, int]], samp
     unit = 10**decimals
     units = round(whole.number * unit) - sum(sign * round(part.number * unit) for part, sign in known)
     size = max(abs(round(whole.number * unit)), *(abs(round(part.number * unit)) for part, _ in known))
-    # Rounding errors are spread evenly over half of each number's last digit to each side: three deviations of their sum,
-    # and never more than all of them together.
+    # Rounding errors are spread evenly over half of each number's last digit to each side: three deviations of their
+    # sum, and never more than all of them together.
     steps = [10 ** (decimals - part.decimals) for part in (whole, *(part for part, _ in known)) if part.number]
     slack = min(round(3 * sqrt(sum(step * step for step in steps) / 12)), sum(steps) // 2)
     return _Difference(units, size, slack, decimals)

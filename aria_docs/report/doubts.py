@@ -78,7 +78,8 @@ WITH doubted AS (
 ), listed AS (
     SELECT DISTINCT ON (d.table_id, d.row_no, d.col_no) q.rank, d.source_id, d.path, d.page, d.table_no, d.caption,
            d.table_id, d.row_no AS "row", d.col_no AS "col", coalesce({text}, '') AS text, c.x0, c.y0, c.x1, c.y1, q.why
-    FROM doubted q JOIN document_cells d USING (table_id, row_no, col_no) JOIN shown_cells c USING (table_id, row_no, col_no)
+    FROM doubted q JOIN document_cells d USING (table_id, row_no, col_no)
+    JOIN shown_cells c USING (table_id, row_no, col_no)
     ORDER BY d.path
 ), first AS (SELECT * FROM listed ORDER BY rank, path, page, table_no, "row", "col" LIMIT {at_most})
 SELECT l.* EXCLUDE (rank, table_id), p.width_pt, p.height_pt,
