@@ -41,3 +41,33 @@ def test_wrong_usage_is_one_sentence(bench: Any, aria_docs: Command, tmp_path: P
     assert (done.returncode, "holds no list" in done.stderr) == (2, True)
     done = aria_docs("correct", "--db", tmp_path / "none.duckdb", "--from", bad)
     assert (done.returncode, "no such database" in done.stderr) == (2, True)
+
+
+def test_the_status_says_how_many_cells_are_worth_a_look(bench: Any, aria_docs: Command) -> None:
+    """A total that does not add up; then the report's review page has its cells, and a correction ends it."""
+    import pymupdf
+
+    with pymupdf.open() as document:
+        sheet = document.new_page()
+        rows = [
+            ("Item", "2025", "2024"), ("Ferries", "12,041", "11,514"), ("Freight", "3,962", "3,880"),
+            ("Catering", "1,450", "1,391"), ("Total", "17,453", "16,985"),
+        ]  # fmt: skip
+        for row in range(len(rows) + 1):
+            sheet.draw_line((72, 150 + 20 * row), (372, 150 + 20 * row))
+        for col in range(4):
+            sheet.draw_line((72 + 100 * col, 150), (72 + 100 * col, 250))
+        for row, texts in enumerate(rows):
+            for col, text in enumerate(texts):
+                sheet.insert_text((76 + 100 * col, 164 + 20 * row), text, fontsize=11)
+        document.save(bench.folder / "fleet.pdf")
+    bench.run(tasks=("tables",))
+    db = bench.store.path
+    done = aria_docs("status", "--db", db)
+    assert "3 cells in 1 table are worth a look" in done.stdout, done.stdout
+    doubts = bench.rows("SELECT row_no, col_no, page, x0 IS NULL, why LIKE '%16,785 is expected%' FROM review")
+    # One digit of Freight's 3,880 can't mend it: it is no suspect.
+    assert sorted(doubts) == [(row, 2, 1, False, True) for row in (1, 3, 4)]
+    [(table,)] = bench.rows("SELECT table_id FROM document_tables")
+    aria_docs("correct", "--db", db, "--table", table, "--row", 4, "--col", 2, "--text", "16,785")
+    assert "worth a look" not in aria_docs("status", "--db", db).stdout

@@ -5,8 +5,8 @@
     Trams       96     88      lines that add up in one column are expected to in the others; where they do not, the
     Total    1,300  1,299      cells of that sum are suspects, less those that other sums clear
 
-1. `_relations`: which line is the sum (or the difference) of those before it, by what holds in most samples. A sub-total
-   takes its terms off the list, so that the total above it is made of sub-totals.
+1. `_relations`: which line is the sum (or the difference) of those before it, by what holds in most samples. A
+   sub-total takes its terms off the list, so that the total above it is made of sub-totals.
 2. `_judge`: a sample in which a relation does not hold is an alarm only where that is no coincidence: the relation is
    sure, and it is off by what one changed digit makes, or enough of the table speaks for it.
 3. Columns are checked so, then rows, by the same rules; balances, counts and types have rules of their own.

@@ -22,7 +22,7 @@ from aria_docs.schemas import derived_id
 from aria_docs.schemas.corrections import Anchor, CorrectionRow, GivenCorrection
 from aria_docs.storage.anchors import Cell, Scene, Table, apply_to_scenes, apply_to_tables, set_numbers
 from aria_docs.storage.columns import INTERNAL
-from aria_docs.storage.rows import insert, records
+from aria_docs.storage.rows import insert, insert_ours, records
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,19 +168,22 @@ def _scenes(db: duckdb.DuckDBPyConnection, source: str) -> list[Scene]:
 
 
 def _keep_tables(db: duckdb.DuckDBPyConnection, source: str, tables: Sequence[Table]) -> None:
+    cells = []
     for table in tables:
         set_numbers(table)
-        db.execute(
-            f"INSERT INTO {INTERNAL}.corrected_tables VALUES (?, ?, ?, ?, ?, ?, ?, true)",
-            [table.table_id, source, table.n_rows, table.n_cols, table.n_header_rows, table.caption, table.dropped],
-        )
-        rows = [
-            [table.table_id, cell.row, cell.col, cell.row_span, cell.col_span, cell.is_header, cell.text, cell.number,
-             *(cell.box or (None,) * 4), cell.grounded, cell.corrected]
-            for cell in table.cells
-        ]  # fmt: skip
-        if rows:
-            db.executemany(f"INSERT INTO {INTERNAL}.corrected_cells VALUES ({', '.join('?' * 14)})", rows)
+        for cell in table.cells:
+            edges = dict(zip(("x0", "y0", "x1", "y1"), cell.box or (None,) * 4, strict=True))
+            cells.append(
+                {
+                    "table_id": table.table_id, "row_no": cell.row, "col_no": cell.col, "row_span": cell.row_span,
+                    "col_span": cell.col_span, "is_header": cell.is_header, "text": cell.text, "number": cell.number,
+                    "grounded": cell.grounded, "corrected": cell.corrected, **edges,
+                }
+            )  # fmt: skip
+    facts = ("table_id", "n_rows", "n_cols", "n_header_rows", "caption", "dropped")
+    whole = [{name: getattr(table, name) for name in facts} for table in tables]
+    insert_ours(db, "corrected_tables", [row | {"source_id": source, "corrected": True} for row in whole])
+    insert_ours(db, "corrected_cells", cells)
 
 
 def _keep_scenes(db: duckdb.DuckDBPyConnection, source: str, scenes: Sequence[Scene]) -> None:
