@@ -149,13 +149,19 @@ def _tables(db: duckdb.DuckDBPyConnection, source: str, pages: Collection[int | 
         WHERE source_id = ? AND page IN (SELECT unnest(?::INTEGER[])) ORDER BY page, table_no
     """
     found = db.execute(query, [source, wanted]).fetchall()
-    tables = {id_: Table(id_, page, tuple(facts[:4]), *facts[4:], cells=[]) for id_, page, *facts in found}
+    tables = {
+        id_: Table(id_, page, (x0, y0, x1, y1), n_rows, n_cols, n_header, caption, [])
+        for id_, page, x0, y0, x1, y1, n_rows, n_cols, n_header, caption in found
+    }
     of_cells = """
         SELECT table_id, row_no, col_no, row_span, col_span, is_header, text, number, x0, y0, x1, y1, grounded
         FROM cells WHERE table_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY table_id, row_no, col_no
     """
-    for id_, *facts, x0, y0, x1, y1, grounded in db.execute(of_cells, [list(tables)]).fetchall():
-        tables[id_].cells.append(Cell(*facts, None if x0 is None else (x0, y0, x1, y1), grounded))
+    for id_, row, col, row_span, col_span, is_header, text, number, x0, y0, x1, y1, grounded in db.execute(
+        of_cells, [list(tables)]
+    ).fetchall():
+        box = None if x0 is None else (x0, y0, x1, y1)
+        tables[id_].cells.append(Cell(row, col, row_span, col_span, is_header, text, number, box, grounded))
     return list(tables.values())
 
 
