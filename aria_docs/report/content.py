@@ -297,7 +297,9 @@ def _cells_query(known: dict[str, set[str]]) -> str:
         return _CELLS
     view = known["document_cells"]
     box = "d.x0, d.y0, d.x1, d.y1" if "x0" in view else "c.x0, c.y0, c.x1, c.y1"
-    confidence = "d.confidence, " if "confidence" in view else ""
+    confidence = (
+        "d.confidence, " if "confidence" in view else "c.confidence, " if "confidence" in known["cells"] else ""
+    )
     return _CORRECTED_CELLS.replace("{more}", confidence + box)
 
 

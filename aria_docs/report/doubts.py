@@ -62,7 +62,8 @@ _SUSPECTS = """
 SELECT table_id, suspect.row_no AS row_no, suspect.col_no AS col_no,
        concat(coalesce(note, kind), '; ' || mend || ' would mend it') AS why, 0.0 AS rank
 FROM (
-    SELECT table_id, note, kind, CAST(mend AS VARCHAR) AS mend, unnest(suspects) AS suspect FROM checks WHERE NOT holds
+    SELECT table_id, note, kind, regexp_replace(CAST(mend AS VARCHAR), '\\.0$', '') AS mend, unnest(suspects) AS suspect
+    FROM checks WHERE NOT holds
 )
 """
 _UNSURE = """

@@ -64,7 +64,7 @@ FROM aria_docs_internal.shown_cells c JOIN document_tables t USING (table_id);
 CREATE OR REPLACE VIEW review AS
 WITH named AS (
     SELECT table_id, s.row_no, s.col_no, 1.0 / n AS expected_error,
-           concat(coalesce(note, kind), CASE WHEN mend IS NOT NULL THEN concat('; ', mend, ' would mend it') END) AS why
+           concat(coalesce(note, kind), '; ' || regexp_replace(CAST(mend AS VARCHAR), '\.0$', '') || ' would mend it') AS why
     FROM (SELECT *, unnest(suspects) AS s, len(suspects) AS n FROM checks WHERE NOT holds)
     UNION ALL
     SELECT table_id, row_no, col_no, 0.2, 'not found on the page'

@@ -156,7 +156,6 @@ def test_low_confidence_is_not_taught(db: Path, tmp_path: Path) -> None:
     with duckdb.connect(str(db)) as opened:
         doubted = "SELECT source_id FROM files WHERE path LIKE '%report0.pdf'"
         opened.execute(f"UPDATE tables SET grounded = 0.5 WHERE source_id IN ({doubted})")
-        opened.execute(CORRECTIONS)
     done, lines = exported(db, tmp_path / "out", everything=True, resolution="medium", frames=2)
     assert sum(line.about["source"]["task"] == "tables" for line in lines) == 2
     assert any("report0.pdf page 2" in reason and "confidence is low" in reason for reason in done.left_out)

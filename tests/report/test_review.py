@@ -9,6 +9,7 @@ import duckdb
 
 from aria_docs.report.doubts import read_doubts
 from aria_docs.report.site import write_report
+from aria_docs.schemas.corrections import Anchor, GivenCorrection
 
 
 def listed(folder: Path) -> list[dict[str, Any]]:
@@ -62,18 +63,10 @@ def test_doubts_are_marked_on_the_table(doubted: Any) -> None:
 def test_what_a_person_corrected_is_shown_and_only_that_page_is_made_again(made: Any, tmp_path: Path) -> None:
     """As the views show it: `after` in place of what was read, and `corrected`."""
     write_report(made.store, tmp_path / "report")
-    with duckdb.connect(made.store.path) as db:
-        [(view,)] = db.execute("SELECT sql FROM duckdb_views() WHERE view_name = 'document_cells'").fetchall()
-        body = view.partition(" AS ")[2].rstrip("; \n")
-        db.execute(
-            "CREATE OR REPLACE VIEW document_cells AS "
-            "SELECT * REPLACE (CASE text WHEN '-12' THEN '12' ELSE text END AS text, "
-            f"CASE text WHEN '-12' THEN 12 ELSE number END AS number), text = '-12' AS corrected FROM ({body})"
-        )
-        db.execute("CREATE TABLE IF NOT EXISTS corrections (correction_id VARCHAR, source_id VARCHAR, state VARCHAR)")
-        db.execute(
-            "INSERT INTO corrections (correction_id, source_id, state) VALUES ('c1', ?, 'applied')", [made.fleet]
-        )
+    anchor = Anchor(box=made.box_of(1, 2), row=1, col=2)
+    [(page,)] = made.store.ask("SELECT page FROM document_tables WHERE caption = 'Table 1. The fleet'").rows
+    mended = GivenCorrection(source_id=made.fleet, page=page, target="cell", anchor=anchor, before="-12", after="12")
+    assert made.store.correct([mended]).applied == 1
     made.store.forget([str(made.files / "tour.webm")])
     again = write_report(made.store, tmp_path / "report")
     assert again.n_made >= 1
