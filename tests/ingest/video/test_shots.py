@@ -65,6 +65,12 @@ def cut_in_motion():
     return np.concatenate([scene(1, 50, pan_px=1), scene(2, 50, pan_px=-1.5)]), [("cut", 2.0, 2.0)]
 
 
+def cut_beside_motion_as_large_as_itself():
+    """Before it everything is elsewhere from frame to frame, but in the same colours."""
+    before, after = scene(1, 50, pan_px=7), scene(2, 50, pan_px=7)
+    return np.concatenate([before * (0.55, 0.45, 0.35), after * (0.35, 0.45, 0.55)]), [("cut", 2.0, 2.0)]
+
+
 def two_cuts_half_a_second_apart():
     return np.concatenate([scene(1, 50), scene(2, 12), scene(3, 50)]), [("cut", 2.0, 2.0), ("cut", 2.48, 2.48)]
 
@@ -130,6 +136,7 @@ def black_for_long_is_a_shot():
     [
         hard_cut,
         cut_in_motion,
+        cut_beside_motion_as_large_as_itself,
         two_cuts_half_a_second_apart,
         cut_at_night,
         slow_dissolve,
