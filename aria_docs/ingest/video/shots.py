@@ -25,6 +25,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from aria_docs.ingest.video.colours import changes, distance, histograms, outstanding_steps
 from aria_docs.ingest.video.slides import replacements
+from aria_docs.ingest.video.sweeps import is_swept
 from aria_docs.media import Shot, Transition
 
 if TYPE_CHECKING:
@@ -373,7 +374,7 @@ class Stretch:
         return bool(min(stays, squeezed) < 0.3 * whole)
 
     def recoloured(self, sharp: list[Boundary]) -> list[Boundary]:
-        """Gradual changes between shots of other colours, see `colours`."""
+        """Gradual changes between shots of other colours, see `colours`, or of a front that passes, see `sweeps`."""
         found = []
         for change in changes(self.colours, self.period_s):
             if any(change.first <= other.last and other.first <= change.last for other in sharp):
@@ -383,10 +384,10 @@ class Stretch:
                 continue
             if any(change.first < lost <= change.last for lost in self.lost):
                 continue
+            differs = float(moved(self.planes(change.first), self.planes(change.last)).mean())
             # A car that leaves a plain road, and the light that follows, change all colours by a little.
-            if float(moved(self.planes(change.first), self.planes(change.last)).mean()) < (
-                12 if change.is_clear else 15
-            ):
+            by_colours = change.is_likely and differs > (12 if change.is_clear else 15)
+            if not by_colours and not (differs > 7 and is_swept(self.vectors, change.first, change.last)):
                 continue
             _, error, _ = self._mixture(np.array([change.first]), max(2, change.last - change.first))
             kind: Transition = "dissolve" if float(error[0]) < MIXED else "wipe"

@@ -438,3 +438,14 @@ def test_wipes_between_pictures_that_move(way):
     frames = np.where((order < share)[..., None], b, a)
     [(kind, at_s)] = boundaries(frames)
     assert kind == "wipe" and 1.8 <= at_s <= 2.8
+
+
+@pytest.mark.parametrize("way", ["left", "up", "ring"])
+def test_wipes_between_pictures_of_like_colours(way):
+    y, x = np.mgrid[:HEIGHT_PX, :WIDTH_PX]
+    ring = 1.45 * np.hypot(x / WIDTH_PX - 0.5, y / HEIGHT_PX - 0.5)
+    order = {"left": 1 - x / WIDTH_PX, "up": 1 - y / HEIGHT_PX, "ring": ring}[way]
+    a, b = scene(5, 95, pan_px=0.3), scene(6, 95, zoom=0.003)
+    share = np.clip((np.arange(95) - 45) / 25, 0, 1)[:, None, None]
+    [(kind, at_s)] = boundaries(np.where((order < share)[..., None], b, a))
+    assert kind == "wipe" and 1.8 <= at_s <= 2.8
