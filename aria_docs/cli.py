@@ -213,6 +213,7 @@ _EXAMPLES = {
     "budget": (
         "budget ~/reports",
         "budget ~/films --frames 64 --json",
+        "budget ~/reports --total --profile qwen2.5-vl --tasks tables --price-in 0.2 --price-out 0.6",
     ),
     "report": (
         "report --db results.duckdb -o pages",
@@ -582,25 +583,60 @@ def budget(
     frames: Annotated[
         int | None, typer.Option(min=1, max=256, help="Frames of each video. (default: as many as fit, at most 256)")
     ] = None,
+    with_total: Annotated[
+        bool, typer.Option("--total", help="Add up what a run would take: tokens in and out, windows, hours, price.")
+    ] = False,
+    profile: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of --total: which kind of model is shown the pages. (default: aria)"),
+    ] = None,
+    tasks: Annotated[
+        str | None, typer.Option(metavar="LIST", help="Of --total: what is read.  [default: tables,scenes,summary]")
+    ] = None,
+    schema: Annotated[
+        str | None, typer.Option(metavar="FILE.py:MODEL", help="Of --total: a pydantic model that is read too.")
+    ] = None,
+    price_in: Annotated[
+        float | None, typer.Option(min=0, metavar="X", help="Of --total: price of a million tokens that are sent.")
+    ] = None,
+    price_out: Annotated[
+        float | None, typer.Option(min=0, metavar="Y", help="Of --total: price of a million tokens that are answered.")
+    ] = None,
     as_json: Json = False,
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
     """What reading with Aria would take: tiles, tokens, windows, GPU memory. Reads no model."""
-    from aria_docs.forecast import Forecast, in_all
-    from aria_docs.survey import survey
+    from aria_docs.forecast import Forecast, in_all, total
+    from aria_docs.survey import look_of, survey
     from aria_docs.text_table import printable
     from aria_docs.tiling.resolution import named
 
-    forecasts = list(survey(paths, mode=named(resolution) if resolution else None, frames=frames))
+    of_total = {
+        "--profile": profile, "--tasks": tasks, "--schema": schema, "--price-in": price_in, "--price-out": price_out,
+    }  # fmt: skip
+    if not with_total and (named_too := [option for option, value in of_total.items() if value is not None]):
+        raise UsageError(f"{named_too[0]} is for the sum over all files: add --total")
+    asked = tasks or "tables,scenes,summary"
+    look = (
+        look_of(tasks=asked, schema=schema, profile=profile, resolution=resolution, frames=frames)
+        if with_total
+        else None
+    )
+    forecasts = list(survey(paths, mode=named(resolution) if resolution else None, frames=frames, look=look))
     good = [item for item in forecasts if isinstance(item, Forecast)]
-    if as_json:
+    in_sum = total(good, price_in=price_in, price_out=price_out)
+    if as_json and with_total:
+        typer.echo(json.dumps({"files": [item.as_json() for item in good], "total": in_sum.as_json()}, indent=2))
+    elif as_json:
         typer.echo(json.dumps([item.as_json() for item in good], indent=2))
     for item in forecasts:
         if not isinstance(item, Forecast):
             typer.echo(f"failed: {printable(str(item))}", err=True)
         elif not as_json:
             typer.echo("\n".join(printable(line) for line in item.as_text().splitlines()))
-    if len(good) > 1 and not as_json:
+    if with_total and good and not as_json:
+        typer.echo(in_sum.as_text())
+    elif len(good) > 1 and not as_json:
         typer.echo(in_all(good))
     if not forecasts:
         raise UsageError(_NOTHING)
