@@ -215,6 +215,10 @@ _EXAMPLES = {
         "budget ~/films --frames 64 --json",
         "budget ~/reports --total --profile qwen2.5-vl --tasks tables --price-in 0.2 --price-out 0.6",
     ),
+    "prune": (
+        "prune --db results.duckdb --dry-run",
+        "prune --db results.duckdb",
+    ),
     "report": (
         "report --db results.duckdb -o pages",
         "report --db films.duckdb -o films",
@@ -571,6 +575,25 @@ def status(db: Db, as_json: Json = False, debug: Debug = False) -> None:  # noqa
         typer.echo(json.dumps(current.as_json(), indent=2, default=str))
     else:
         typer.echo("\n".join(map(printable, current.as_lines())))
+
+
+@app.command(epilog=_examples("prune"))
+def prune(
+    db: Db,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and change nothing.")] = False,
+    debug: Debug = False,  # noqa: ARG001 - read by main
+) -> None:
+    """Drop what belongs to vanished files and superseded recipes, after saying what."""
+    from aria_docs.storage.database import Store
+    from aria_docs.storage.prune import prunable
+    from aria_docs.text_table import printable
+
+    store = Store(db)
+    found = prunable(store)
+    typer.echo("\n".join(map(printable, found.as_lines())))
+    if found and not dry_run:
+        store.prune()
+        typer.echo(f"dropped from {db}", err=True)
 
 
 @app.command(epilog=_examples("budget"))

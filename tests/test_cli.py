@@ -96,6 +96,23 @@ def test_a_folder_in_a_database_out(aria_docs, bench, tmp_path: Path) -> None:
     assert (answer.returncode, answer.stdout) == (0, "s\n-6.5\n")
 
 
+def test_prune_says_what_goes_and_drops_it(aria_docs, bench, tmp_path: Path) -> None:
+    bench.pdf("a.pdf", 1, tables=(1,))
+    gone = bench.pdf("b.pdf", 1, tables=(1,), word="Other")
+    bench.run()
+    gone.unlink()
+    bench.run()
+    db = tmp_path / "r.duckdb"
+    dry = aria_docs("prune", "--db", db, "--dry-run")
+    assert (dry.returncode, dry.stderr) == (0, "")
+    assert dry.stdout.startswith(f"vanished: {gone}\nno file has them any more: 1 content\n")
+    assert one(db, "SELECT count(*) FROM sources") == 2
+    done = aria_docs("prune", "--db", db)
+    assert (done.returncode, done.stdout) == (0, dry.stdout)
+    assert one(db, "SELECT count(*) FROM sources") == one(db, "SELECT count(*) FROM tables") == 1
+    assert aria_docs("prune", "--db", db).stdout.startswith("nothing to drop")
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
