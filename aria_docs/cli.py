@@ -307,6 +307,17 @@ def run(
         bool, typer.Option("--dry-run", rich_help_panel=_OUTPUT, help="Say what would be read, and read nothing.")
     ] = False,
     as_json: Json = False,
+    verbose: Annotated[
+        bool,
+        typer.Option("-v", "--verbose", rich_help_panel=_OUTPUT, help="Name each file, slow pages and retries too."),
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", rich_help_panel=_OUTPUT, help="Say nothing but what could not be read.")
+    ] = False,
+    log_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", rich_help_panel=_OUTPUT, help="Add all that -v says to this file, with times."),
+    ] = None,
     debug: Debug = False,
     prefect: Annotated[
         bool, typer.Option("--prefect", help="The same as a Prefect flow run: retries, artifacts, the Prefect UI.")
@@ -318,7 +329,12 @@ def run(
     from aria_docs.run.pending import holds_any, plan
     from aria_docs.run.run import Run
 
-    shown: progress.Bars | progress.Lines = progress.Bars() if sys.stderr.isatty() else progress.Lines()
+    if verbose and quiet:
+        raise UsageError("-v and -q: one says more and the other less, so leave one out")
+    if prefect and (verbose or quiet or log_file):
+        raise UsageError("-v, -q and --log-file: with --prefect the flow run has the log, so leave them out")
+    log = progress.LogFile(log_file) if log_file and not dry_run else None
+    shown = progress.for_run(verbose=verbose, quiet=quiet, log=log)
     keeper = _keeper(db, spool, shard=shard, say=shown.say)
     choice, options = _options(
         engine=engine, model=model, revision=revision, device=device, adapter=adapter, servers=server,
@@ -336,14 +352,19 @@ def run(
     if prefect:
         from aria_docs.flows.files import run_as_flow
 
-        _end(run_as_flow(paths, keeper, options, password_file=password_file, command=_command()), db, spool, as_json)
+        flow = run_as_flow(paths, keeper, options, password_file=password_file, command=_command())
+        _end(flow, db, spool, as_json=as_json)
     with shown:
+        if log:
+            log.say(_command())
         shown.say(str(choice))
         with Run(keeper, options, command=_command(), progress=shown) as current:
             files = current.find(paths)
-            shown.files(len(files))
+            shown.files(len(files), files)
             current.outcome.add(current.read(files))
-    _end(current.outcome, db, spool, as_json)
+        if log:
+            log.say(current.outcome.as_line())
+    _end(current.outcome, db, spool, as_json=as_json, quiet=quiet)
 
 
 @app.command(epilog=_examples("load"))
@@ -811,7 +832,7 @@ def _end_of_plan(plan: Plan, *, as_json: bool) -> None:
     raise typer.Exit(1 if plan.failures else 0)
 
 
-def _end(outcome: Outcome, db: Path | None, spool: Path | None, as_json: bool) -> None:
+def _end(outcome: Outcome, db: Path | None, spool: Path | None, *, as_json: bool, quiet: bool = False) -> None:
     """Says how the run ended, and exits with the status of that."""
     from aria_docs.text_table import printable
 
@@ -819,17 +840,13 @@ def _end(outcome: Outcome, db: Path | None, spool: Path | None, as_json: bool) -
         where = {"db": str(db)} if db else {"spool": str(spool)}
         typer.echo(json.dumps(asdict(outcome) | where, indent=2))
     else:
-        counts = f"{outcome.n_read} files read, {outcome.n_skipped} done before, {outcome.n_failed} failed"
-        counts += f", {outcome.n_partial} read in part" if outcome.n_partial else ""
-        ignored = f", {outcome.n_ignored} of other kinds ignored" if outcome.n_ignored else ""
-        elsewhere = f", {outcome.n_elsewhere} of other shards" if outcome.n_elsewhere else ""
         for line in outcome.partial_lines():
             typer.echo(printable(line), err=True)
-        parts = f"{outcome.n_parts} parts in {outcome.seconds:.1f} s"
-        typer.echo(f"{counts}{elsewhere}{ignored}; {parts} → {db or spool}", err=True)
-        if spool:
+        if not quiet:
+            typer.echo(printable(f"{outcome.as_line()} → {db or spool}"), err=True)
+        if spool and not quiet:
             typer.echo(f"into a database: aria-docs load {shlex.quote(str(spool))} --db FILE", err=True)
-        elif outcome.n_failed:
+        elif outcome.n_failed and not quiet:
             typer.echo(f"why: aria-docs status --db {shlex.quote(str(db))}", err=True)
     if outcome.interrupted:
         typer.echo("interrupted: what was finished is kept, and the same command reads the rest", err=True)
