@@ -11,11 +11,11 @@ import sys
 import traceback
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from aria_docs import cli_adapt
+from aria_docs import cli_adapt, config
 from aria_docs.credentials import without_credentials
 from aria_docs.errors import AriaDocsError, EngineError, UsageError
 
@@ -244,6 +244,14 @@ def everything(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
+    config_file: Annotated[
+        Path | None,
+        typer.Option(
+            config.OPTION,
+            metavar="FILE",
+            help=f"Options of all commands in TOML; the command line wins. (default: {config.FILE}, if it is there)",
+        ),
+    ] = None,
 ) -> None:
     """Folders of PDFs and long videos in, one DuckDB file of tables, scenes and summaries out, queried with SQL."""
 
@@ -860,6 +868,26 @@ def _command() -> str:
     return without_credentials(shlex.join(["aria-docs", *sys.argv[1:]]))
 
 
+def _configured(command: Any, arguments: list[str]) -> tuple[list[str], dict[str, dict[str, Any]]]:
+    """Arguments without --config, and what its file says. `adapt` has a --config of its own."""
+    if "adapt" in arguments[:1] or {"-h", "--help", "--version"} & set(arguments):
+        return arguments, {}
+    left, file = config.split(arguments)
+    if file is None:
+        return left, {}
+    known = {
+        name: {
+            option.removeprefix("--"): (parameter.name, parameter.multiple)
+            for parameter in one.params
+            for option in parameter.opts
+            if option.startswith("--")
+        }
+        for name, one in command.commands.items()
+        if name != "adapt"
+    }
+    return left, config.defaults(file, known, left)
+
+
 class _Interrupts:
     """What ^C and SIGTERM do: the first ends the work, and what is finished is stored; a second one is answered with
     a line; a third ends the process where it stands."""
@@ -895,7 +923,9 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")  # a file name must not end the command
     try:
         # Not app(): Typer puts its own hook in place of ours, and that prints a traceback.
-        sys.exit(typer.main.get_command(app)(standalone_mode=False))
+        command = typer.main.get_command(app)
+        arguments, defaults = _configured(command, sys.argv[1:])
+        sys.exit(command(arguments, standalone_mode=False, default_map=defaults))
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("aria-docs: interrupted", err=True)
         sys.exit(_interrupts.status)

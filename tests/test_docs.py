@@ -75,6 +75,7 @@ def test_answers_shown_are_the_answers(page: Path, n_queries: int, db: Path) -> 
 
 def test_readme_options_and_commands_exist() -> None:
     helps = {command: aria_docs(command, "--help").stdout for command in COMMANDS}
+    helps["all"] = aria_docs("--help").stdout
     text = README.read_text(encoding="utf-8")
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)):
         assert any(option in shown for shown in helps.values()), option
