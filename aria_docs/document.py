@@ -228,7 +228,7 @@ class Document:
 
 
 class _Quiet:
-    """Progress that nobody is shown."""
+    """Progress that is not shown."""
 
     def opened(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None: ...
     def part(self, path: str) -> None: ...

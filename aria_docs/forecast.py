@@ -145,7 +145,7 @@ class Forecast:
     work:     what a run of the tasks asked about sends and is answered; None where nobody asked.
     frames:   how many of a video are shown.
     windows:  the contexts that hold it; each counts labels, markers, question and answer too.
-    whole:    the sharpest mode in which one window holds it all, None where there is none.
+    whole:    the sharpest mode in which one window holds it all, None if absent.
     """
 
     path: str

@@ -91,7 +91,7 @@ def show_document(job: Job, requests: Iterable[ReadPages | ShowPages]) -> Iterat
                     yield Begun(tasks[0], f"page:{number}", "tiles")
                     part = page_part(number, page.width_pt, page.height_pt, page_mode)
                     note = one_note(info.note, page.note if page.words else None)
-                    # A page that nobody read in words is no poorer for a model that reads its picture.
+                    # A page without words is no poorer for a model that reads its picture.
                     yield SeenPage(replace(page, note=note), _page(document, number, part, job, profile), tasks)
     foreign = job.recipes.keys() - {*look.pages, *look.document}  # then it is the only task: nothing else was asked for
     yield from without(job, "document", "a PDF has no scenes", tasks=foreign)

@@ -35,7 +35,7 @@ class Partial:
 
 
 class Progress(Protocol):
-    """Who is told how a run goes."""
+    """Shows how a run goes."""
 
     def opened(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None:
         """A file is read now, in so many parts: first so many pages, or a film of so many seconds."""

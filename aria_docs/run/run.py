@@ -166,7 +166,7 @@ class Run:
         with self._lock:
             if self._model_queue is None and self.options.engine != "embedded":
                 lanes = choice.lanes(self.options.engine, self.options.servers)
-                self._model_queue = ModelQueue(self._load, lanes=lanes, told=self.progress.tokens)
+                self._model_queue = ModelQueue(self._load, lanes=lanes, on_tokens=self.progress.tokens)
             return self._model_queue
 
     def _load(self) -> tuple[ChatModel, ChatEngine]:

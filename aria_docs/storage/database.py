@@ -237,7 +237,7 @@ class Store(Questions):
         )
 
     def forget(self, paths: Sequence[str]) -> None:
-        """Files that a walk no longer finds are marked absent, and what was said of them is struck out."""
+        """Files that a search no longer finds are marked absent, and their failures are deleted."""
         with self.writing() as db:
             db.execute("UPDATE files SET present = false WHERE list_contains(?, path)", [list(paths)])
             db.execute("DELETE FROM failures WHERE list_contains(?, path)", [list(paths)])

@@ -138,7 +138,7 @@ def test_several_questions_are_answered_in_their_order(opened):
         contexts = [model.open([page(1)]), model.open([page(2)])]
         heard = []
         asked = [(contexts[i % 2], question(f"Question {i}")) for i in range(10)]
-        replies = model.ask(asked, told=heard.append)
+        replies = model.ask(asked, on_tokens=heard.append)
     assert [json.loads(reply.text)["asked"] for reply in replies] == [f"Question {i}" for i in range(10)]
     assert sum(heard) == sum(reply.output_tokens for reply in replies)
 
@@ -360,7 +360,7 @@ def test_signs_of_life_while_nothing_is_answered(opened):
     heard = []
     with FakeServer(latency_s=1.2) as server:
         model = opened(server.url)
-        [reply] = model.ask([(model.open([page(1)]), question())], told=heard.append)
+        [reply] = model.ask([(model.open([page(1)]), question())], on_tokens=heard.append)
     assert heard == [0, reply.output_tokens]
 
 
