@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import io
 import json
 import os
@@ -9,7 +11,8 @@ import shlex
 import signal
 import sys
 import traceback
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -20,9 +23,6 @@ from aria_docs.credentials import without_credentials
 from aria_docs.errors import AriaDocsError, EngineError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from aria_docs.ingest.scans.reader import OcrName
     from aria_docs.model.choice import Choice
     from aria_docs.run.outcome import Outcome
     from aria_docs.run.pending import Plan
@@ -239,6 +239,108 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How is read."""
+
+    choice: Choice
+    options: Options
+    password_file: Path | None
+
+
+def _options(
+    *,
+    engine: Engine = "auto",
+    model: Model = None,
+    revision: Revision = None,
+    device: Device = None,
+    adapter: Adapter = None,
+    server: Server = None,
+    profile: Profile = None,
+    resolution: Resolution = None,
+    frames: Frames = None,
+    sampling: Sampling = "uniform",
+    schema: Schema = None,
+    per: Per = "document",
+    quantize: Quantize = None,
+    kv_cache: KvCache = None,
+    request_timeout: RequestTimeout = 600.0,
+    tasks: Tasks = "tables,scenes,summary",
+    group: Group = False,
+    speech_model: SpeechModel = None,
+    ocr: Ocr = None,
+    pages: Pages = None,
+    workers: Workers = None,
+    password_file: PasswordFile = None,
+    timeout: Timeout = 60.0,
+    debug: Debug = False,
+) -> _Reading:
+    """The options that say how is read, of every command that reads into a database."""
+    from aria_docs.ingest.scans.choice import choose as choose_reader
+    from aria_docs.model.choice import choose
+    from aria_docs.model.custom import load as load_schema
+    from aria_docs.run.recipes import Options, parse_pages, parse_tasks, read_passwords
+
+    own_task = None if schema is None else load_schema(schema, per=per).name
+    choice = choose(
+        engine,
+        model=model,
+        revision=revision,
+        device=device,
+        servers=server or (),
+        profile=profile,
+        adapter=adapter,
+    )
+    options = Options(
+        engine=choice.engine,
+        model=choice.model,
+        revision=choice.revision,
+        device=device,
+        profile=choice.profile,
+        context=choice.context,
+        adapter=choice.adapter,
+        servers=tuple(server or ()),
+        request_timeout_s=request_timeout,
+        resolution=resolution,
+        frames=frames,
+        sampling=sampling,
+        schema=schema,
+        per=per,
+        quantize=quantize,
+        kv_cache=kv_cache,
+        tasks=parse_tasks(tasks, also=own_task),
+        group=group,
+        speech=speech_model,
+        ocr=choose_reader(ocr),
+        pages=None if pages is None else parse_pages(pages),
+        workers=workers or os.cpu_count() or 1,
+        passwords=read_passwords(password_file) if password_file else (),
+        timeout_s=timeout,
+        debug=debug,
+    )
+    return _Reading(choice, options, password_file)
+
+
+Asked = Callable[[], _Reading]
+
+
+def _with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options of `_options` in place of its parameter `asked`, by which it has them read."""
+    shared = inspect.signature(_options, eval_str=True).parameters
+    own = inspect.signature(command, eval_str=True).parameters
+
+    @functools.wraps(command)
+    def with_options(**given: Any) -> None:
+        named = {name: given.pop(name) for name in shared}
+        command(**given, asked=functools.partial(_options, **named))
+
+    together = [*own.values(), *shared.values()]
+    taken = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in together if parameter.name != "asked"]
+    with_options.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in taken}
+    return with_options
+
+
 @app.callback()
 def everything(
     version: Annotated[
@@ -257,8 +359,10 @@ def everything(
 
 
 @app.command(epilog=_examples("run"))
+@_with_options
 def run(
     paths: Paths,
+    asked: Asked,
     db: Annotated[
         Path | None,
         typer.Option(
@@ -284,29 +388,6 @@ def run(
             help="Leave what is read there, for aria-docs load; in place of --db.",
         ),
     ] = None,
-    engine: Engine = "auto",
-    model: Model = None,
-    revision: Revision = None,
-    device: Device = None,
-    adapter: Adapter = None,
-    server: Server = None,
-    profile: Profile = None,
-    resolution: Resolution = None,
-    frames: Frames = None,
-    sampling: Sampling = "uniform",
-    schema: Schema = None,
-    per: Per = "document",
-    quantize: Quantize = None,
-    kv_cache: KvCache = None,
-    request_timeout: RequestTimeout = 600.0,
-    tasks: Tasks = "tables,scenes,summary",
-    group: Group = False,
-    speech_model: SpeechModel = None,
-    ocr: Ocr = None,
-    pages: Pages = None,
-    workers: Workers = None,
-    password_file: PasswordFile = None,
-    timeout: Timeout = 60.0,
     force: Annotated[bool, typer.Option("--force", rich_help_panel=_READ, help="Read everything again.")] = False,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", rich_help_panel=_READ, help="Try everything again that has failed.")
@@ -326,7 +407,6 @@ def run(
         Path | None,
         typer.Option(metavar="FILE", rich_help_panel=_OUTPUT, help="Add all that -v says to this file, with times."),
     ] = None,
-    debug: Debug = False,
     prefect: Annotated[
         bool, typer.Option("--prefect", help="The same as a Prefect flow run: retries, artifacts, the Prefect UI.")
     ] = False,
@@ -344,13 +424,8 @@ def run(
     log = progress.LogFile(log_file) if log_file and not dry_run else None
     shown = progress.for_run(verbose=verbose, quiet=quiet, log=log)
     keeper = _keeper(db, spool, shard=shard, say=shown.say)
-    choice, options = _options(
-        engine=engine, model=model, revision=revision, device=device, adapter=adapter, servers=server,
-        profile=profile, resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per,
-        quantize=quantize, kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group,
-        speech=speech_model, ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout,
-        force=force, retry_failed=retry_failed, debug=debug,
-    )  # fmt: skip
+    reading = asked()
+    options = replace(reading.options, force=force, retry_failed=retry_failed)
     if shard:
         options = replace(options, shard=parse_shard(shard))
     if not keeper.path.exists() and not holds_any(paths):  # before anything is made
@@ -360,12 +435,12 @@ def run(
     if prefect:
         from aria_docs.flows.files import run_as_flow
 
-        flow = run_as_flow(paths, keeper, options, password_file=password_file, command=_command())
+        flow = run_as_flow(paths, keeper, options, password_file=reading.password_file, command=_command())
         _end(flow, db, spool, as_json=as_json)
     with shown:
         if log:
             log.say(_command())
-        shown.say(str(choice))
+        shown.say(str(reading.choice))
         with Run(keeper, options, command=_command(), progress=shown) as current:
             files = current.find(paths)
             shown.files(len(files), files)
@@ -396,52 +471,26 @@ def load(
 
 
 @app.command(epilog=_examples("schedule"))
+@_with_options
 def schedule(
     paths: Paths,
     db: NewDb,
+    asked: Asked,
     cron: Annotated[str, typer.Option(metavar="CRON", help="When, as in '0 2 * * *' for every night at two.")],
     timezone: Annotated[
         str | None, typer.Option(metavar="TZ", help="Of CRON, as in Europe/Oslo. (default: the machine's)")
     ] = None,
     documents: Annotated[bool, typer.Option("--documents", help="PDFs only.")] = False,
     videos: Annotated[bool, typer.Option("--videos", help="Videos only.")] = False,
-    engine: Engine = "auto",
-    model: Model = None,
-    revision: Revision = None,
-    device: Device = None,
-    adapter: Adapter = None,
-    server: Server = None,
-    profile: Profile = None,
-    resolution: Resolution = None,
-    frames: Frames = None,
-    sampling: Sampling = "uniform",
-    schema: Schema = None,
-    per: Per = "document",
-    quantize: Quantize = None,
-    kv_cache: KvCache = None,
-    request_timeout: RequestTimeout = 600.0,
-    tasks: Tasks = "tables,scenes,summary",
-    group: Group = False,
-    speech_model: SpeechModel = None,
-    ocr: Ocr = None,
-    pages: Pages = None,
-    workers: Workers = None,
-    password_file: PasswordFile = None,
-    timeout: Timeout = 60.0,
-    debug: Debug = False,
 ) -> None:
     """Serve the flows on a schedule, until interrupted; each run reads what is new or changed."""
-    _, options = _options(
-        engine=engine, model=model, revision=revision, device=device, adapter=adapter, servers=server,
-        profile=profile, resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per,
-        quantize=quantize, kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group,
-        speech=speech_model, ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout,
-        force=False, retry_failed=False, debug=debug,
-    )  # fmt: skip
+    reading = asked()
     from aria_docs.flows.schedule import serve
 
     kinds = [kind for kind, asked in (("pdf", documents), ("video", videos)) if asked] or ["pdf", "video"]
-    serve(paths, db, options, kinds=kinds, cron=cron, timezone=timezone, password_file=password_file)
+    serve(
+        paths, db, reading.options, kinds=kinds, cron=cron, timezone=timezone, password_file=reading.password_file
+    )  # fmt: skip
 
 
 @app.command(epilog=_examples("sql"))
@@ -714,81 +763,6 @@ def report(
         made = write_report(store, output, pictures=not no_pictures, on_progress=progress.at)
     for line in as_sentences(made):
         typer.echo(line, err=True)
-
-
-def _options(
-    *,
-    engine: Literal["auto", "embedded", "aria", "remote"],
-    model: str | None,
-    revision: str | None,
-    device: str | None,
-    adapter: str | None,
-    servers: list[str] | None,
-    profile: str | None,
-    resolution: Literal["medium", "high", "ultra"] | None,
-    frames: int | None,
-    sampling: Literal["uniform", "shots"],
-    schema: str | None,
-    per: Literal["page", "document"],
-    quantize: Literal["int8", "int4"] | None,
-    kv_cache: Literal["fp8", "int8"] | None,
-    request_timeout: float,
-    tasks: str,
-    group: bool,
-    speech: Path | None,
-    ocr: OcrName | None,
-    pages: str | None,
-    workers: int | None,
-    password_file: Path | None,
-    timeout: float,
-    force: bool,
-    retry_failed: bool,
-    debug: bool,
-) -> tuple[Choice, Options]:
-    from aria_docs.ingest.scans.choice import choose as choose_reader
-    from aria_docs.model.choice import choose
-    from aria_docs.model.custom import load as load_schema
-    from aria_docs.run.recipes import Options, parse_pages, parse_tasks, read_passwords
-
-    own_task = None if schema is None else load_schema(schema, per=per).name
-    choice = choose(
-        engine,
-        model=model,
-        revision=revision,
-        device=device,
-        servers=servers or (),
-        profile=profile,
-        adapter=adapter,
-    )
-    return choice, Options(
-        engine=choice.engine,
-        model=choice.model,
-        revision=choice.revision,
-        device=device,
-        profile=choice.profile,
-        context=choice.context,
-        adapter=choice.adapter,
-        servers=tuple(servers or ()),
-        request_timeout_s=request_timeout,
-        resolution=resolution,
-        frames=frames,
-        sampling=sampling,
-        schema=schema,
-        per=per,
-        quantize=quantize,
-        kv_cache=kv_cache,
-        tasks=parse_tasks(tasks, also=own_task),
-        group=group,
-        speech=speech,
-        ocr=choose_reader(ocr),
-        pages=None if pages is None else parse_pages(pages),
-        workers=workers or os.cpu_count() or 1,
-        passwords=read_passwords(password_file) if password_file else (),
-        timeout_s=timeout,
-        force=force,
-        retry_failed=retry_failed,
-        debug=debug,
-    )
 
 
 def _keeper(db: Path | None, spool: Path | None, *, shard: str | None, say: Callable[[str], None]) -> Keeper:

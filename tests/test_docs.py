@@ -3,6 +3,7 @@
 `python tests/test_docs.py` writes the answers of today into README.md and docs/cookbook.md.
 """
 
+import inspect
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from aria_docs import cli
 from aria_docs.version import __version__
 
 ROOT = Path(__file__).parents[1]
@@ -92,6 +94,15 @@ def test_help_has_groups_and_two_examples(command: str) -> None:
     if command in ("run", "schedule"):
         assert all(group in shown for group in ("What to read", "Engine", "Limits", "Output"))
         assert "(default: ultra for pages" in " ".join(shown.split())
+
+
+def test_options_of_reading_are_declared_once() -> None:
+    """`run` and `schedule` take them from one function, and neither can change or forget one."""
+    shared = set(inspect.signature(cli._options).parameters)
+    assert len(shared) > 20
+    for command in (cli.run, cli.schedule):
+        assert shared < set(inspect.signature(command).parameters)
+        assert not shared & set(inspect.signature(inspect.unwrap(command, stop=lambda _: False)).parameters)
 
 
 def test_version_and_completion() -> None:
