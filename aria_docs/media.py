@@ -18,7 +18,7 @@ Origin = Literal["track", "sidecar", "speech"]
 
 
 def one_note(*notes: str | None) -> str | None:
-    """Notes on one thing as one; None where there is none."""
+    """Notes on one thing as one; None if absent."""
     return "; ".join(note for note in notes if note) or None
 
 
@@ -194,7 +194,7 @@ class Video:
 
     shots:       gapless, the first starts at 0, the last ends at info.duration_s; never empty.
     thumbnails:  a JPEG of a frame near the middle of each shot, None where no frame could be decoded.
-    cues:        the subtitle track or sidecar file, in order; empty where there is none.
+    cues:        the subtitle track or sidecar file, in order; empty if absent.
     note:        why the video is only partly read (names the second where it broke), else None.
     words_note:  what there is to say about the subtitles, else None.
     """

@@ -321,7 +321,7 @@ class Database:
         return _tables(self._store, " AND ".join(conditions), parameters, self._passwords)
 
     def table(self, table_id: str) -> Table:
-        """One table. Raises QueryError where there is none of that id."""
+        """One table. Raises QueryError if there is none of that id."""
         found = _tables(self._store, "table_id = ?", [table_id], self._passwords)
         if not found:
             raise QueryError(f"no table {table_id!r}: the ids are in document_tables")

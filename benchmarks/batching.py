@@ -133,7 +133,7 @@ def decode(decoder, prefixes, tokens):
         for prefix in prefixes
     ]
     heard = []
-    answer(decoder, writings, Free(), end=-1, forbidden=[], told=lambda _: heard.append(CLOCK[0]()))
+    answer(decoder, writings, Free(), end=-1, forbidden=[], on_tokens=lambda _: heard.append(CLOCK[0]()))
     assert all(len(writing.written) == tokens + 1 for writing in writings)
     return heard[-1] - heard[0]
 

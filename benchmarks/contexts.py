@@ -62,18 +62,18 @@ class Ours:
         ids = self.tokens.prefix(parts)
         prefix = Prefix(self.decoder.shape, len(ids))
         reading = Reading(ids, torch.cat(self.vision.features(shown)), prefix)
-        prefill(self.decoder, [reading], image=self.tokens.image, told=lambda _: None)
+        prefill(self.decoder, [reading], image=self.tokens.image, on_tokens=lambda _: None)
         writings = [
             Writing(self.decoder, prefix, self.tokens.question(parts, text), None, length) for text in questions
         ]
         first = []
 
-        def told(_):
+        def on_tokens(_):
             if not first:  # one token of every answer is there
                 first.append(CLOCK[0]())
 
         # No end: every answer has its full length.
-        answer(self.decoder, writings, self.grammars, end=-1, forbidden=self.tokens.forbidden, told=told)
+        answer(self.decoder, writings, self.grammars, end=-1, forbidden=self.tokens.forbidden, on_tokens=on_tokens)
         return first[0] - start, CLOCK[0]() - first[0]
 
 

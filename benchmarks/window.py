@@ -58,7 +58,7 @@ def main():
     prefix = Prefix(decoder.shape, args.tokens, kept=args.kv_cache)
     read, start, largest = 0, time.perf_counter(), 0.0
 
-    def told(_):
+    def on_tokens(_):
         nonlocal read, largest
         read = min(read + args.chunk, args.tokens)
         peak, keys = resident("VmHWM") - weights, read * each
@@ -70,7 +70,7 @@ def main():
         reset_peak()
 
     reset_peak()
-    prefill(decoder, [Reading([9] * args.tokens, features, prefix)], image=9, chunk=args.chunk, told=told)
+    prefill(decoder, [Reading([9] * args.tokens, features, prefix)], image=9, chunk=args.chunk, on_tokens=on_tokens)
     print(f"\nThe largest constant of all chunks: {largest / GIB:.2f} GiB, features included.")
     del features, prefix
     gc.collect()

@@ -48,7 +48,7 @@ class FakeModel:
     def open(self, shown):
         return FakeContext(shown)
 
-    def ask(self, asked, *, told=lambda _: None):
+    def ask(self, asked, *, on_tokens=lambda _: None):
         labels = [context.shown[0].part.label for context, _ in asked]
         self.asked.append(labels)
         for label in labels:
@@ -58,7 +58,7 @@ class FakeModel:
         while self.hold and not self.hold.wait(0.05):
             if self.closed.is_set():
                 raise ModelError("closed")
-        told(3)
+        on_tokens(3)
         return [
             Reply(self._says(question.schema), ended=True, input_tokens=9, output_tokens=3) for _, question in asked
         ]

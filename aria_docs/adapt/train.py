@@ -37,7 +37,7 @@ class Ready:
 
     lines, lessons:  in one order, lines that are taken twice twice.
     recipe:          of settings, data and weights: a checkpoint of another one is not gone on from.
-    needed_bytes:    of memory at most; free_bytes: what the device has, None where nobody can say.
+    needed_bytes:    of memory at most; free_bytes: what the device has, None if unknown.
     """
 
     lines: tuple[Line, ...]
@@ -239,11 +239,11 @@ def _run(
     from aria_docs.model.aria.adapt import checkpoints, outline
     from aria_docs.model.aria.adapt.curve import Curve
 
-    curve, told = Curve(output, done=begun), _Telling(ready.plan.steps, say)
+    curve, telling = Curve(output, done=begun), _Telling(ready.plan.steps, say)
 
     def on_step(progress: Progress) -> None:
         curve.add(progress)
-        told.step(progress)
+        telling.step(progress)
 
     def show(number: int) -> Sequence[Shown]:
         pictures: Pictures = viewer.look(ready.lines[number], pixels=True)

@@ -93,7 +93,7 @@ def batches(store: Store, chosen: Chosen) -> Iterator[Sequence[Listed]]:
 
 
 def stacks(store: Store, chosen: Chosen) -> list[Stack]:
-    """The stacks that have a chosen table, by name. Raises UsageError where there is none."""
+    """The stacks that have a chosen table, by name. Raises UsageError if there is none."""
     where = _where(store, chosen)
     if where:
         where = f"WHERE stack IN (SELECT stack FROM stacked_tables JOIN tables_once USING (table_id) {where})"

@@ -96,7 +96,7 @@ class Video:
 def videos(store: Store, chosen: Chosen = EVERYTHING) -> Iterator[Video]:
     """Every video that has chosen scenes and a file, in the order of paths, with those scenes.
 
-    Raises UsageError where there is none, StoreError.
+    Raises UsageError if there is none, StoreError.
     """
     wanted = None if chosen.all else set(store.ask(*chosen.of("source_id, scene_no", "video_scenes")).rows)
     if wanted is not None and not wanted:

@@ -429,7 +429,7 @@ def _child(control: socket.socket, descriptor: int, *, lasting: bool) -> NoRetur
 def _works(parent: _Parent, worker: str, job: object, *, lasting: bool) -> bool:
     """One job, to its JobDone. Whether the child goes on.
 
-    An error of a kind that nobody foresaw is a defect of ours or of a library: it travels to the parent like any other,
+    An unforeseen error is a defect of ours or of a library: it travels to the parent like any other,
     which makes it the failure of the part in work, and to stderr when debugging.
     """
     error: BaseException | None = None
@@ -512,7 +512,7 @@ def apart(work: Callable[[], _T]) -> _T:
     if pid == 0:
         status = 1
         try:
-            ours.close()  # or an answer that nobody awaits would be written for ever
+            ours.close()  # or an answer to no reader would be written for ever
             _die_with_parent()
             try:
                 theirs.send((work(), None))

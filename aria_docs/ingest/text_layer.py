@@ -1,7 +1,7 @@
 """The text layer of a page → words and lines as people see them. Works on MuPDF's pages, keeps none.
 
 A text layer says more than the page shows: white and covered text, text outside the page, text drawn twice; and it
-says it in another order: mirrored, from right to left. What nobody sees is left out here, for words and lines alike.
+says it in another order: mirrored, from right to left. What is not visible is left out here, for words and lines alike.
 """
 
 from __future__ import annotations
@@ -250,7 +250,7 @@ def _is_bold(span: dict[str, Any]) -> bool:
     return bool(span["flags"] & 16) or bool(_BOLD.search(span["font"]))
 
 
-# What nobody sees
+# What is not visible
 
 
 def _n_painted(spans: Iterable[dict[str, Any]]) -> tuple[int, int]:

@@ -46,7 +46,7 @@ _Number = TypeVar("_Number", int, float)
 _MORE_ROOM = 4  # times the tokens of the first answer: what the second may have, where the window has it
 
 Kind = Literal["page", "document", "video"]
-Told = Callable[[int], None]
+OnTokens = Callable[[int], None]
 
 
 class Custom(Protocol):
@@ -80,7 +80,7 @@ class ChatEngine:
         self._model, self._custom = model, custom
         self._answer_tokens = min(answer_tokens, model.profile.context // 2)
 
-    def read_pages(self, seen: Sequence[SeenPage], *, told: Told = lambda _: None) -> list[list[Read]]:
+    def read_pages(self, seen: Sequence[SeenPage], *, on_tokens: OnTokens = lambda _: None) -> list[list[Read]]:
         """For each page, in order, what each of its tasks found. A task is asked of all pages together.
 
         Raises BudgetError where a page does not fit the window, ModelError where the model could not be run.
@@ -95,14 +95,14 @@ class ChatEngine:
             for task in dict.fromkeys(task for page in seen for task in page.tasks):
                 form = self._form(task, "page")
                 asked = [at for at, page in enumerate(seen) if task in page.tasks]
-                said = self._ask([(contexts[at], self._quoting(form, task, seen[at])) for at in asked], told)
+                said = self._ask([(contexts[at], self._quoting(form, task, seen[at])) for at in asked], on_tokens)
                 for at, one in zip(asked, said, strict=True):
                     reads[at][task] = self._page_read(task, seen[at], one)
         finally:
             _close(contexts)
         return [[by_task[task] for task in page.tasks] for page, by_task in zip(seen, reads, strict=True)]
 
-    def read_document(self, seen: SeenDocument, *, told: Told = lambda _: None) -> list[Read]:
+    def read_document(self, seen: SeenDocument, *, on_tokens: OnTokens = lambda _: None) -> list[Read]:
         """What each task found in a document, in order. Raises as `read_pages`.
 
         Where the document is longer than the model's window, each window is asked, and what they say is joined.
@@ -110,11 +110,11 @@ class ChatEngine:
         forms = {task: self._form(task, "document") for task in seen.tasks}
         budget = self._budget(forms.values())
         windows = page_windows([plainly(shown).part for shown in seen.shown], budget)
-        said = self._ask_windows(seen.shown, windows, budget, forms, told)
+        said = self._ask_windows(seen.shown, windows, budget, forms, on_tokens)
         stretches = [_numbered(seen.pages[start:stop]) for start, stop in windows]
         return [self._document_read(task, seen, said[task], stretches) for task in seen.tasks]
 
-    def read_video(self, seen: SeenVideo, *, told: Told = lambda _: None) -> list[Read]:
+    def read_video(self, seen: SeenVideo, *, on_tokens: OnTokens = lambda _: None) -> list[Read]:
         """What each task found in a video, in order. Raises as `read_pages`.
 
         Where there are more frames than the model is shown at once, each window is asked about its stretch.
@@ -123,7 +123,7 @@ class ChatEngine:
         forms = {task: replace(self._form(task, "video"), quoted=said_in_it) for task in seen.tasks}
         budget = self._budget(forms.values())
         windows = frame_windows([plainly(shown).part for shown in seen.shown], budget)
-        said = self._ask_windows(seen.shown, windows, budget, forms, told)
+        said = self._ask_windows(seen.shown, windows, budget, forms, on_tokens)
         between = [(seen.times_s[stop - 1] + seen.times_s[stop]) / 2 for _, stop in windows[:-1]]
         stretches = list(pairwise([0.0, *between, seen.video.info.duration_s]))
         return [self._video_read(task, seen, said[task], stretches) for task in seen.tasks]
@@ -158,19 +158,19 @@ class ChatEngine:
         windows: Sequence[Window],
         budget: Budget,
         forms: Mapping[str, _Form],
-        told: Told,
+        on_tokens: OnTokens,
     ) -> dict[str, list[_Said]]:
         """What each window says to each task: all asked at once, and side by side as far as memory holds their keys."""
         contexts: list[_Open] = []
         try:
             for start, stop in windows:
                 contexts.append(self._open(shown[start:stop], budget))
-            said = self._ask([(context, form) for context in contexts for form in forms.values()], told)
+            said = self._ask([(context, form) for context in contexts for form in forms.values()], on_tokens)
         finally:
             _close(contexts)
         return {task: said[at :: len(forms)] for at, task in enumerate(forms)}
 
-    def _ask(self, asked: Sequence[tuple[_Open, _Form]], told: Told) -> list[_Said]:
+    def _ask(self, asked: Sequence[tuple[_Open, _Form]], on_tokens: OnTokens) -> list[_Said]:
         """What is said to each question: the first time, or the second where the first answer has a fault."""
         if not asked:
             return []
@@ -178,7 +178,7 @@ class ChatEngine:
         questions = [
             (context.context, Question(form.question, form.schema, tokens, form.quoted)) for context, form in asked
         ]
-        replies = self._model.ask(questions, told=told)
+        replies = self._model.ask(questions, on_tokens=on_tokens)
         said = [_Said.of(form, reply) for (_, form), reply in zip(asked, replies, strict=True)]
         faulty = [at for at, one in enumerate(said) if one.answer.fault]
         if faulty:
@@ -187,7 +187,7 @@ class ChatEngine:
                 context, form = asked[at]
                 more = min(_MORE_ROOM * tokens, context.room - self._model.count(f"\n{prompts.AGAIN}"))
                 questions.append((context.context, Question(form.again, form.schema, more, form.quoted)))
-            for at, reply in zip(faulty, self._model.ask(questions, told=told), strict=True):
+            for at, reply in zip(faulty, self._model.ask(questions, on_tokens=on_tokens), strict=True):
                 said[at] = said[at].or_else(_Said.of(asked[at][1], reply))
         return said
 

@@ -54,7 +54,7 @@ class Question:
     schema:      the JSON schema, as text, that the answer is constrained to while it is decoded.
     max_tokens:  where an answer is cut off.
     quoted:      text that the answer probably repeats, in its form where that can be: a model may guess from it what
-                 comes next, which changes no answer. Empty where nobody knows.
+                 comes next, which changes no answer. Empty if unknown.
     """
 
     text: str
@@ -95,7 +95,7 @@ class ChatModel(Protocol):
 
     name:      of the engine it makes: aria | remote.
     profile:   what has to be known to show it something.
-    model:     which weights, for a recipe; revision: which state of them, None where nobody can say.
+    model:     which weights, for a recipe; revision: which state of them, None if unknown.
     lanes:     how many threads may be in `ask` at once.
     unreachable:  why servers that were named are left out, a sentence each.
     """
@@ -114,13 +114,13 @@ class ChatModel(Protocol):
         """A context of these pages or frames. It costs nothing until the first question. Raises BudgetError."""
 
     def ask(
-        self, asked: Sequence[tuple[Context, Question]], *, told: Callable[[int], None] = lambda _: None
+        self, asked: Sequence[tuple[Context, Question]], *, on_tokens: Callable[[int], None] = lambda _: None
     ) -> list[Reply]:
         """A reply to each question, in their order. Contexts may differ or be the same.
 
         May be called from many threads at once: what they ask is answered side by side.
 
-        told:  how many more tokens have been decoded, now and then; also the sign that the work goes on.
+        on_tokens:  how many more tokens have been decoded, now and then; also the sign that the work goes on.
 
         Raises ModelError where the model could not be run on these, EngineError where it cannot be run at all.
         """

@@ -27,7 +27,7 @@ _UNFINISHED = re.compile(r"[-+.\w]+$")  # a number, true, false or null that the
 class Answered:
     """An answer.
 
-    data:   the JSON object; empty where there is none.
+    data:   the JSON object; empty if absent.
     fault:  None where the answer is whole and fits its schema; else why not, in a few words without a full stop.
     broke_off:  whether it is no whole JSON object, so that more may have been meant.
     """
@@ -74,7 +74,7 @@ def complete(text: str) -> str | None:
 
 
 def partial(text: str, *, whole: Collection[str] | None) -> dict[str, Any]:
-    """The first JSON object in a text as far as it is said, closed where it broke off; empty where there is none.
+    """The first JSON object in a text as far as it is said, closed where it broke off; empty if absent.
 
     whole:  the names of the lists whose items are kept whole or not at all; None: the outermost list, of any name.
     """
@@ -98,7 +98,7 @@ def partial(text: str, *, whole: Collection[str] | None) -> dict[str, Any]:
 
 
 def whole_part(text: str) -> str | None:
-    """The first JSON object in a text up to the last value that is surely whole, and closed; None where there is none.
+    """The first JSON object in a text up to the last value that is surely whole, and closed; None if absent.
 
         {"no": 7, "lines": [{"a": 1}, {"a": 2}, {"a":     →   {"no": 7, "lines": [{"a": 1}, {"a": 2}]}
 

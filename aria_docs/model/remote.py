@@ -108,6 +108,7 @@ class RemoteModel:
         in_flight: int = IN_FLIGHT,
         unreachable: Sequence[str] = (),
         sleep: Sleep = asyncio.sleep,
+        on_failed: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Servers that are known to serve that model.
 
@@ -117,9 +118,12 @@ class RemoteModel:
         in_flight:    requests under way at once to each server.
         unreachable:  why other servers are not among them.
         sleep:        how the background thread waits before it tries again.
+        on_failed:    called, in that thread, with why an attempt failed.
         """
         self.model, self.profile, self.unreachable = model, profile, tuple(unreachable)
-        self._servers = Servers(servers, key=key, timeout_s=timeout_s, in_flight=in_flight, sleep=sleep)
+        self._servers = Servers(
+            servers, key=key, timeout_s=timeout_s, in_flight=in_flight, sleep=sleep, on_failed=on_failed
+        )
         self.lanes = in_flight * len(self._servers.urls)
 
     @classmethod
@@ -133,6 +137,7 @@ class RemoteModel:
         timeout_s: float = TIMEOUT_S,
         in_flight: int = IN_FLIGHT,
         sleep: Sleep = asyncio.sleep,
+        on_failed: Callable[[str], None] = lambda _: None,
     ) -> RemoteModel:
         """Asks all servers what they serve and takes those that answer; `unreachable` says why the others don't.
 
@@ -171,6 +176,7 @@ class RemoteModel:
             in_flight=in_flight,
             unreachable=unreachable,
             sleep=sleep,
+            on_failed=on_failed,
         )
 
     def count(self, text: str) -> int:
@@ -186,7 +192,7 @@ class RemoteModel:
         return _Context(shown)
 
     def ask(
-        self, asked: Sequence[tuple[Context, Question]], *, told: Callable[[int], None] = lambda _: None
+        self, asked: Sequence[tuple[Context, Question]], *, on_tokens: Callable[[int], None] = lambda _: None
     ) -> list[Reply]:
         """A reply to each question, in their order; all are sent at once, as far as in_flight allows.
 
@@ -194,7 +200,7 @@ class RemoteModel:
         took, from its first byte to the answer's last: the server's own queue and its reading of the context are in
         it, earlier attempts and waits for a place are not. Tokens are those of the server's `usage`.
 
-        told hears the tokens of each reply, and 0 once a second while there is none.
+        on_tokens gets the tokens of each reply, and 0 once a second until one comes.
 
         Raises Refused where a server takes a question for wrong and ModelError where none answers it; what else was
         asked with it is then ended.
@@ -205,9 +211,9 @@ class RemoteModel:
             while left:
                 done, left = futures.wait(left, timeout=TOLD_S, return_when=futures.FIRST_COMPLETED)
                 for each in done:
-                    told(_reply(each.result()).output_tokens or 0)
+                    on_tokens(_reply(each.result()).output_tokens or 0)
                 if not done:
-                    told(0)
+                    on_tokens(0)
             return [_reply(each.result()) for each in waiting]
         except futures.CancelledError as e:
             raise ModelError("The requests were ended before a server answered: run again to ask anew.") from e

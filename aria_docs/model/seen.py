@@ -84,7 +84,7 @@ class Read:
     note:     why the reading is partial, what could not be shown included; None where it is whole.
     frames:   the times shown, of a video.
 
-    Times and tokens are sums over all questions it took, the memory is the most of any; None where nobody knows.
+    Times and tokens are sums over all questions it took, the memory is the most of any; None if unknown.
     """
 
     task: str

@@ -1,7 +1,7 @@
 """THE STORY: how a document and a video are read. ingest → model → rows; never touches the store.
 
 `read_document` and `read_video` run in a sandbox child. They take a job, answer requests, and say before each step
-what they are about to do, so that whoever listens knows what was in work when a child dies.
+what they are about to do, so that the parent knows what was in work when a child dies.
 """
 
 from __future__ import annotations

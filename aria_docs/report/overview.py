@@ -25,7 +25,7 @@ _PATHS_NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Making:
-    """How far a report is that is still being made. left_s: None where nobody can tell yet."""
+    """How far a report is that is still being made. left_s: None if unknown yet."""
 
     n_made: int
     n_all: int

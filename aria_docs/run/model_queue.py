@@ -1,7 +1,7 @@
 """What waits for the model: pages, documents and videos that were seen, and threads that ask about them.
 
-    crew ── seen ──> ModelQueue ── one in each of `lanes` threads ──> ChatEngine
-    crew <── Answered ── ResultQueue <──┘
+    scheduler ── seen ──> ModelQueue ── one in each of `lanes` threads ──> ChatEngine
+    scheduler <── Answered ── ResultQueue <──┘
 
 One model serves all crews of a run; it is loaded when the first thing has been seen, so that a run with nothing left
 to read costs no weights. What threads ask at once the model answers side by side. Room is counted in bytes: a page is
@@ -33,7 +33,7 @@ _WAITING = 2  # items in the queue for each thread: beyond that, what is seen ea
 class Answered:
     """What came of something seen: readings, or why there are none.
 
-    ticket:   whatever the crew gave with it.
+    ticket:   whatever the scheduler gave with it.
     seconds:  that a thread was at it, beside others.
     """
 
@@ -44,7 +44,7 @@ class Answered:
 
 
 class ResultQueue:
-    """Where a crew finds its answers. `connection` may be handed to `multiprocessing.connection.wait`."""
+    """Where a scheduler finds its answers. `connection` may be handed to `multiprocessing.connection.wait`."""
 
     def __init__(self) -> None:
         self.connection, self._bell = socket.socketpair()
@@ -54,7 +54,7 @@ class ResultQueue:
         self.n_awaited = 0
 
     def put(self, answer: Answered) -> None:
-        """Called from the model's threads; dropped where nobody looks any more."""
+        """Called from the model's threads; dropped after `close`."""
         with self._lock:
             if not self._closed:
                 self._answers.append(answer)
@@ -70,7 +70,7 @@ class ResultQueue:
         return taken
 
     def close(self) -> None:
-        """Nobody looks here any more."""
+        """Drops what comes from now on."""
         with self._lock:
             self._closed = True
             self._bell.close()
@@ -83,7 +83,7 @@ class ModelQueue:
     load:        makes the model and the engine on it; called once, in a thread. Raises EngineError.
     lanes:       how many threads may ask at once.
     room_bytes:  of pixels that wait or are asked about; one item is taken whatever its size.
-    told:        how many more tokens have been decoded, now and then; from any thread.
+    on_tokens:        how many more tokens have been decoded, now and then; from any thread.
     """
 
     def __init__(
@@ -92,9 +92,9 @@ class ModelQueue:
         *,
         lanes: int,
         room_bytes: int = ROOM_BYTES,
-        told: Callable[[int], None],
+        on_tokens: Callable[[int], None],
     ) -> None:
-        self._load, self._told, self.lanes, self._room = load, told, lanes, room_bytes
+        self._load, self._on_tokens, self.lanes, self._room = load, on_tokens, lanes, room_bytes
         self._pool = ThreadPoolExecutor(lanes, "model")
         self._lock, self._loading = threading.Lock(), threading.Lock()
         self._n_held = self._held_bytes = 0
@@ -136,11 +136,11 @@ class ModelQueue:
         engine = self._engine()
         began = time.perf_counter()
         if isinstance(seen, SeenDocument):
-            reads = engine.read_document(seen, told=self._told)
+            reads = engine.read_document(seen, on_tokens=self._on_tokens)
         elif isinstance(seen, SeenVideo):
-            reads = engine.read_video(seen, told=self._told)
+            reads = engine.read_video(seen, on_tokens=self._on_tokens)
         else:
-            [reads] = engine.read_pages([seen], told=self._told)
+            [reads] = engine.read_pages([seen], on_tokens=self._on_tokens)
         return Answered(ticket, tuple(reads), seconds=time.perf_counter() - began)
 
     def _engine(self) -> ChatEngine:

@@ -207,18 +207,18 @@ class Options:
 
     def recipes(self) -> dict[Task, RecipeRow]:
         """For each task all that decides its answer, and the hash of that."""
-        heard: dict[str, object] = {"speech": speech.identity(self.speech)} if self.speech else {}
+        spoken: dict[str, object] = {"speech": speech.identity(self.speech)} if self.speech else {}
         # rapidocr is no part of it: it changes no answer on a page with a text layer (see `pending.known_to`).
         scans: dict[str, object] = {"ocr": self.ocr} if self.ocr == "tesseract" else {}
         pages: dict[str, object] = {"pages": [[r.first, r.last] for r in self.pages] if self.pages else None}
         custom = self.custom
         own: dict[Task, dict[str, object]] = {
             "tables": scans,
-            "scenes": {"group": self.group} | heard,
-            "summary": pages | heard | scans,
+            "scenes": {"group": self.group} | spoken,
+            "summary": pages | spoken | scans,
         }
         if custom:
-            own[custom.name] = {"schema": custom.identity()} | heard | scans
+            own[custom.name] = {"schema": custom.identity()} | spoken | scans
             own[custom.name] |= pages if self.per == "document" else {}
         shown: dict[str, object] = {}
         if self.engine != "embedded":

@@ -166,7 +166,7 @@ class Run:
         with self._lock:
             if self._model_queue is None and self.options.engine != "embedded":
                 lanes = choice.lanes(self.options.engine, self.options.servers)
-                self._model_queue = ModelQueue(self._load, lanes=lanes, told=self.progress.tokens)
+                self._model_queue = ModelQueue(self._load, lanes=lanes, on_tokens=self.progress.tokens)
             return self._model_queue
 
     def _load(self) -> tuple[ChatModel, ChatEngine]:
@@ -178,6 +178,7 @@ class Run:
             request_timeout_s=options.request_timeout_s,
             quantize=options.quantize,
             kv_cache=options.kv_cache,
+            on_failed=self.progress.detail,
         )
         self.progress.say(f"model: {model!r}")
         for reason in model.unreachable:

@@ -1,6 +1,6 @@
 """Connections to one DuckDB file: opened late, closed soon, one at a time in this process.
 
-DuckDB lets one process write while nobody else has the file open. So the file is opened late, written in one
+DuckDB lets one process write while no other has the file open. So the file is opened late, written in one
 transaction, and closed; who comes too early waits. Between two batches readers get in.
 """
 

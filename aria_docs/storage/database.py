@@ -19,6 +19,7 @@ from aria_docs.schemas.readings import FailureRow, ReadingRow, RecipeRow, RunRow
 from aria_docs.schemas.records import SchemaRow
 from aria_docs.schemas.sources import SourceRow
 from aria_docs.storage import custom_tables, internal, search, stacks
+from aria_docs.storage import prune as prunable
 from aria_docs.storage.columns import INTERNAL
 from aria_docs.storage.keeper import Batch, FileStamp, Keeper, Known, Wanted, is_under
 from aria_docs.storage.query import Answer, Format, Frames, Questions
@@ -236,10 +237,19 @@ class Store(Questions):
         )
 
     def forget(self, paths: Sequence[str]) -> None:
-        """Files that a walk no longer finds are marked absent, and what was said of them is struck out."""
+        """Files that a search no longer finds are marked absent, and their failures are deleted."""
         with self.writing() as db:
             db.execute("UPDATE files SET present = false WHERE list_contains(?, path)", [list(paths)])
             db.execute("DELETE FROM failures WHERE list_contains(?, path)", [list(paths)])
+
+    def prune(self) -> prunable.Prunable:
+        """Drops what belongs to vanished files and superseded recipes, and brings the stacks and the full-text index up
+        to date. Raises StoreError."""
+        found = prunable.prune(self)
+        if found:
+            self.stack()
+            self.rank()
+        return found
 
     def loaded_files(self) -> set[str]:
         """The names of the spool's files that are in this database."""

@@ -39,7 +39,7 @@ MODES = (ULTRA, HIGH, MEDIUM)  # what the command line offers, best first
 
 
 def named(name: str) -> Mode:
-    """The mode of that name; UsageError where there is none."""
+    """The mode of that name; UsageError if there is none."""
     modes = {mode.name: mode for mode in (*MODES, ULTRA_490)}
     if name not in modes:
         raise UsageError(f"There is no resolution {name!r}: take one of {', '.join(modes)}.")

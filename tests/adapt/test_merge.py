@@ -153,9 +153,9 @@ def test_the_old_layout_and_several_files_become_the_published_one(tmp_path: Pat
     config["text_config"]["moe_intermediate_size"] = config["text_config"].pop("intermediate_size")
     (folder / "config.json").write_text(json.dumps(config))
     merging.merge(str(folder), adapter, tmp_path / "out", say=lambda _: None)
-    network, told = AriaForConditionalGeneration.from_pretrained(tmp_path / "out", output_loading_info=True)
-    assert not told["missing_keys"]
-    assert not told["unexpected_keys"]
+    network, loading = AriaForConditionalGeneration.from_pretrained(tmp_path / "out", output_loading_info=True)
+    assert not loading["missing_keys"]
+    assert not loading["unexpected_keys"]
     assert not any("vision_model" in name for name in network.state_dict())
 
 

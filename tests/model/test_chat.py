@@ -51,10 +51,10 @@ class FakeModel:
         self.contexts.append(FakeContext(list(shown)))
         return self.contexts[-1]
 
-    def ask(self, asked, *, told=lambda _: None):
+    def ask(self, asked, *, on_tokens=lambda _: None):
         assert not any(context.closed for context, _ in asked)
         self.calls.append([(self.contexts.index(context), question) for context, question in asked])
-        told(len(asked))
+        on_tokens(len(asked))
         said = [self.replies.pop(0) for _ in asked]
         for one in said:
             if isinstance(one, Exception):
@@ -110,8 +110,8 @@ def test_tables_of_pages_are_asked_together_and_found_on_their_pages() -> None:
     pages = [seen_page(1, "Year km", "2019 1,234"), seen_page(2), seen_page(3, "Year km", "2019 7", note="half of it")]
     table = a_table("Year km", "2019 1,234", caption=" Trade\n")
     model = FakeModel([{"tables": [table]}, {"tables": []}, {"tables": [table]}])
-    told = []
-    reads = ChatEngine(model).read_pages(pages, told=told.append)
+    on_tokens = []
+    reads = ChatEngine(model).read_pages(pages, on_tokens=on_tokens.append)
     assert [[read.task for read in of_page] for of_page in reads] == [["tables"]] * 3
     [found] = reads[0][0].tables
     assert (found.n_rows, found.n_cols, found.n_header_rows, found.caption) == (2, 2, 1, "Trade")
@@ -123,7 +123,7 @@ def test_tables_of_pages_are_asked_together_and_found_on_their_pages() -> None:
     assert reads[2][0].tables[0].grounded == 0.75 and reads[2][0].note == "half of it"
     assert json.loads(reads[0][0].answer) == {"tables": [table]}
     [call] = model.calls
-    assert [at for at, _ in call] == [0, 1, 2] and told == [3]
+    assert [at for at, _ in call] == [0, 1, 2] and on_tokens == [3]
     question = call[0][1]
     assert (question.text, question.max_tokens) == (TABLES, ANSWER_TOKENS)
     schema = json.loads(question.schema)

@@ -168,13 +168,13 @@ def test_an_answer_is_cut_off_at_its_limit(model: ChatModel, case: Case) -> None
 
 
 def test_tokens_and_times_are_told(model: ChatModel, case: Case) -> None:
-    told: list[int] = []
+    on_tokens: list[int] = []
     shown = case.context(1)
-    (reply,) = model.ask([(model.open(shown), question())], told=told.append)
+    (reply,) = model.ask([(model.open(shown), question())], on_tokens=on_tokens.append)
     if not case.counts:
         return
-    assert told
-    assert sum(told) == reply.output_tokens
+    assert on_tokens
+    assert sum(on_tokens) == reply.output_tokens
     assert reply.input_tokens is not None
     assert reply.input_tokens > shown[0].part.layout.tokens
     assert reply.prefill_s is not None
@@ -203,7 +203,7 @@ def test_closing_ends_what_is_asked(case: Case, tmp_path: Path) -> None:
         def ask() -> None:
             try:
                 for _ in range(1000):
-                    model.ask([(context, question())], told=lambda _: working.set())
+                    model.ask([(context, question())], on_tokens=lambda _: working.set())
             except ModelError as e:
                 ended.append(str(e))
 

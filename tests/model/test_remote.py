@@ -138,7 +138,7 @@ def test_several_questions_are_answered_in_their_order(opened):
         contexts = [model.open([page(1)]), model.open([page(2)])]
         heard = []
         asked = [(contexts[i % 2], question(f"Question {i}")) for i in range(10)]
-        replies = model.ask(asked, told=heard.append)
+        replies = model.ask(asked, on_tokens=heard.append)
     assert [json.loads(reply.text)["asked"] for reply in replies] == [f"Question {i}" for i in range(10)]
     assert sum(heard) == sum(reply.output_tokens for reply in replies)
 
@@ -194,12 +194,14 @@ def test_a_context_goes_back_to_the_server_that_has_read_it(opened):
 
 @pytest.mark.parametrize("fault", ["429", "500", "502", "503", "half", "nothing", "no json", "wrong json"])
 def test_what_may_pass_is_tried_again_until_it_does(opened, fault):
-    waits = Waits()
+    waits, failed = Waits(), []
     with FakeServer(faults=repeat(fault, 7)) as server:
-        model = opened(server.url, sleep=waits)
+        model = opened(server.url, sleep=waits, on_failed=failed.append)
         [reply] = model.ask([(model.open([page(1)]), question())])
     assert reply.text == '{"a": 3}'
     assert len(server.asked) == 8
+    assert [line.partition(" failed: ")[0] for line in failed] == [f"attempt {number}" for number in range(1, 8)]
+    assert all(server.url.removesuffix("/v1") in line for line in failed)
     assert len(waits) == 7
     assert all(2**i / 2 <= waited <= 2**i for i, waited in enumerate(waits[:6]))
 
@@ -358,7 +360,7 @@ def test_signs_of_life_while_nothing_is_answered(opened):
     heard = []
     with FakeServer(latency_s=1.2) as server:
         model = opened(server.url)
-        [reply] = model.ask([(model.open([page(1)]), question())], told=heard.append)
+        [reply] = model.ask([(model.open([page(1)]), question())], on_tokens=heard.append)
     assert heard == [0, reply.output_tokens]
 
 

@@ -31,7 +31,7 @@ def ask(model: FakeModel, numbers, *, load=None):
         all_there.wait(10)
         return (load or (lambda: (model, ChatEngine(model))))()
 
-    queue, results = ModelQueue(wait_and_load, lanes=1, told=lambda _: None), ResultQueue()
+    queue, results = ModelQueue(wait_and_load, lanes=1, on_tokens=lambda _: None), ResultQueue()
     for number in numbers:
         queue.ask(seen(number), number, results)
     assert queue.is_full or len(list(numbers)) < 2
@@ -58,7 +58,7 @@ def test_room_is_counted_in_bytes_and_one_item_is_always_taken() -> None:
     model = FakeModel(PLAIN, hold=threading.Event())
     size = n_bytes(seen(1))
     assert size == sum(crop.pixels.nbytes for crop in seen(1).shown.crops) > 0
-    queue = ModelQueue(lambda: (model, ChatEngine(model)), lanes=40, room_bytes=2 * size, told=lambda _: None)
+    queue = ModelQueue(lambda: (model, ChatEngine(model)), lanes=40, room_bytes=2 * size, on_tokens=lambda _: None)
     results = ResultQueue()
     assert not queue.is_full
     for number, full in ((1, False), (2, True)):
@@ -84,7 +84,7 @@ def test_a_model_that_cannot_be_loaded_is_told_of_for_each() -> None:
 
 def test_a_desk_that_is_closed_asks_nothing_more() -> None:
     model = FakeModel(PLAIN, hold=threading.Event())
-    queue, results = ModelQueue(lambda: (model, ChatEngine(model)), lanes=1, told=lambda _: None), ResultQueue()
+    queue, results = ModelQueue(lambda: (model, ChatEngine(model)), lanes=1, on_tokens=lambda _: None), ResultQueue()
     queue.ask(seen(1), 1, results)
     queue.ask(seen(2), 2, results)
     while not model.asked:

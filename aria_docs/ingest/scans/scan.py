@@ -1,4 +1,4 @@
-"""The picture of a page → its words, lines and text, whoever reads it.
+"""The picture of a page → its words, lines and text, whichever reader is used.
 
 picture ── straighten ──> lines of words ──> upright frame: words, ruling lines, text in reading order
                                                  └── back to the page as displayed ──> Page

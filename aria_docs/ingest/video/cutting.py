@@ -87,8 +87,8 @@ class Span:
     first, end:  numbers of its first frame and of the first one that no longer belongs.
     start_s:     of its first frame.
     end_s:       of the first frame that no longer belongs; None behind the last one.
-    from_s:      between its first frame and the one before; None where there is none.
-    until_s:     between its last frame and the one behind; None where there is none.
+    from_s:      between its first frame and the one before; None if absent.
+    until_s:     between its last frame and the one behind; None if absent.
     keyframe_s:  of the keyframe that decoding can start at; None where that is the start of the file.
     """
 
@@ -109,7 +109,7 @@ class Span:
 def spans(
     pts_s: Sequence[float], keyframes_s: Sequence[float], edges_s: Sequence[tuple[float, float]]
 ) -> Iterator[Span | None]:
-    """Which frames lie between each two edges; None where there is none. All in ascending container time.
+    """Which frames lie between each two edges; None if absent. All in ascending container time.
 
         pts_s   10.0   10.1   10.2   10.3   10.4         edges_s  (10.1, 10.25)
                      │ ═══════════ │                     → frames 1 until 3, from 10.05, until 10.25

@@ -82,6 +82,10 @@ class Boundary:
     last: int
     kind: Transition
 
+    def overlaps(self, other: Boundary) -> bool:
+        """Whether they share a frame."""
+        return self.first <= other.last and other.first <= self.last
+
 
 def detect(frames: Iterable[Small], *, duration_s: float, referee: Referee | None = None) -> Iterator[Shot]:
     """(time, frame) in order → shots without gaps, each as soon as its end is known.
@@ -270,8 +274,12 @@ class Stretch:
         cuts = self.cuts(settled)
         sharp = [*fades, *(c for c in cuts if not any(f.first < c.middle <= f.last for f in fades))]
         sharp += self.replaced(sharp)
-        sharp += self.recoloured(sharp)
-        return sorted((*sharp, *self.dissolves(sharp, settled)), key=lambda found: found.middle)
+        # Colours tell a wipe; where they see a dissolve that is seen in the pictures too, these know its middle better.
+        gradual, dissolves = self.recoloured(sharp), self.dissolves(sharp, settled)
+        wipes = [found for found in gradual if found.kind == "wipe"]
+        dissolves = [found for found in dissolves if not any(found.overlaps(wipe) for wipe in wipes)]
+        others = [found for found in gradual if not any(found.overlaps(other) for other in (*dissolves, *wipes))]
+        return sorted((*sharp, *wipes, *dissolves, *others), key=lambda found: found.middle)
 
     def agreed(self, referee: Referee, first: int, middle: int, last: int) -> bool:
         """Whether the referee sees a transition: on the last frame before a cut, or anywhere inside a dissolve."""

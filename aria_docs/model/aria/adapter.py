@@ -122,7 +122,7 @@ _WAY_OUT = "give the folder that `aria-docs adapt train` wrote, or another of PE
 
 
 def _weight(module: str, a: torch.Tensor, b: torch.Tensor, shapes: Mapping[str, tuple[int, ...]]) -> str | None:
-    """The name of the weight that A and B fit; None where there is none."""
+    """The name of the weight that A and B fit; None if absent."""
     module = module.replace(".base_layer", "")
     if module.endswith(_STACK):
         names = [f"{module}.gate_up_proj", f"{module}.down_proj"]

@@ -45,7 +45,7 @@ class Job:
 
     context:  what it is asked of.
     start:    makes the answer to write, once the context has been read. Raises ModelError.
-    told:     how many more tokens were decoded.
+    on_tokens:     how many more tokens were decoded.
 
     began_s:  time.perf_counter() when its context began to be read, or it had its slot.
     over:     answered, or `error` says why not.
@@ -53,7 +53,7 @@ class Job:
 
     context: Readable
     start: Callable[[Prefix], Writing]
-    told: Callable[[int], None]
+    on_tokens: Callable[[int], None]
     began_s: float = 0.0
     writing: Writing | None = None
     error: ModelError | None = None
@@ -166,7 +166,7 @@ class Batch:
             try:
                 taken += next(pieces)
                 for job in about:
-                    job.told(0)
+                    job.on_tokens(0)
             except StopIteration:
                 self._read = None
                 self._kept.append(context)
@@ -224,7 +224,7 @@ class Batch:
         for job in jobs:
             if job.writing and (new := len(job.writing.written) - job.n_told):
                 job.n_told += new
-                job.told(new)
+                job.on_tokens(new)
 
     def _fail(self, jobs: Sequence[Job], error: Exception) -> None:
         said = error if isinstance(error, ModelError) else self._translate(error)

@@ -98,9 +98,9 @@ def projected(projector: Any, patches: torch.Tensor, queries: int) -> torch.Tens
     cross = projector.cross_attn
     heads = cross.multihead_attn
     asked = cross.q_proj(cross.layer_norm(projector.query[:queries]))[None]  # [1, Q, E]
-    told = cross.layer_norm_kv(patches)
+    normed = cross.layer_norm_kv(patches)
     weights, biases = heads.in_proj_weight.chunk(3), heads.in_proj_bias.chunk(3)
-    sides = (asked, cross.k_proj(told), cross.v_proj(told))
+    sides = (asked, cross.k_proj(normed), cross.v_proj(normed))
     q, k, v = (
         functional.linear(side, weight, bias).view(*side.shape[:2], heads.num_heads, -1).transpose(1, 2)  # [n, H, ·, D]
         for side, weight, bias in zip(sides, weights, biases, strict=True)

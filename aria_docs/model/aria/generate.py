@@ -136,11 +136,11 @@ def _agreed(new: Sequence[int], guess: Sequence[int]) -> int:
 
 
 def prefill(
-    decoder: Decoder, readings: Sequence[Reading], *, image: int, chunk: int = CHUNK, told: Callable[[int], None]
+    decoder: Decoder, readings: Sequence[Reading], *, image: int, chunk: int = CHUNK, on_tokens: Callable[[int], None]
 ) -> None:
-    """Reads contexts into their prefixes, `chunk` tokens at a time. `told` is called with 0 after each chunk."""
+    """Reads contexts into their prefixes, `chunk` tokens at a time. `on_tokens` is called with 0 after each chunk."""
     for _ in prefilling(decoder, readings, image=image, chunk=chunk):
-        told(0)
+        on_tokens(0)
 
 
 @torch.inference_mode()
@@ -284,15 +284,15 @@ def answer(
     forbidden: Sequence[int],
     chunk: int = CHUNK,
     in_step: bool | None = None,
-    told: Callable[[int], None],
+    on_tokens: Callable[[int], None],
 ) -> None:
-    """Writes all answers to their ends or limits, the likeliest token each time; `told` hears of them as they come."""
+    """Writes all answers to their ends or limits, the likeliest token each time, and reports them to `on_tokens`."""
     steps = Steps(decoder, grammars, end=end, forbidden=forbidden, chunk=chunk, in_step=in_step)
     heard = 0
     while active := [writing for writing in writings if not writing.done]:
         steps.take(active)
         total = sum(len(writing.written) for writing in writings)
-        told(total - heard)
+        on_tokens(total - heard)
         heard = total
 
 

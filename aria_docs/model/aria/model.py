@@ -184,7 +184,7 @@ class AriaModel:
         return Seen(shown, ids, len(ids) * self._decoder.shape.bytes_per_token(self._kept))
 
     def ask(
-        self, asked: Sequence[tuple[Context, Question]], *, told: Callable[[int], None] = lambda _: None
+        self, asked: Sequence[tuple[Context, Question]], *, on_tokens: Callable[[int], None] = lambda _: None
     ) -> list[Reply]:
         """A reply to each question, in their order, written side by side with those of other threads.
 
@@ -193,7 +193,7 @@ class AriaModel:
         Raises ModelError where memory runs out, where a question does not fit behind its context, and after `close`.
         """
         self._check()
-        asking = [self._asking(_seen(context), question, told) for context, question in asked]
+        asking = [self._asking(_seen(context), question, on_tokens) for context, question in asked]
         self.batch.serve([one.job for one in asking])
         for one in asking:
             if one.job.error:
@@ -205,7 +205,7 @@ class AriaModel:
         """Ends what is in `ask` before the next layer or token, with ModelError. May be called from another thread."""
         self._closing.set()
 
-    def _asking(self, seen: Seen, question: Question, told: Callable[[int], None]) -> _Asking:
+    def _asking(self, seen: Seen, question: Question, on_tokens: Callable[[int], None]) -> _Asking:
         ids = self._tokens.question(seen.parts, question.text)
         limit = self._limit(seen, ids, question)
         constraint = self._grammars.constraint(question.schema)
@@ -214,7 +214,7 @@ class AriaModel:
         def start(prefix: Prefix) -> Writing:
             return Writing(self._decoder, prefix, ids, constraint, limit, draft=draft)
 
-        return _Asking(Job(seen, start, told), n_input=len(seen.ids) + len(ids))
+        return _Asking(Job(seen, start, on_tokens), n_input=len(seen.ids) + len(ids))
 
     def _reply(self, asking: _Asking, peak: int | None) -> Reply:
         writing = asking.job.writing

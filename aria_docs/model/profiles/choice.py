@@ -26,7 +26,7 @@ _NAMES = (
 
 
 def named(name: str) -> Profile:
-    """The profile of that name; UsageError where there is none."""
+    """The profile of that name; UsageError if there is none."""
     for profile in SERVED:
         if profile.name == name:
             return profile

@@ -91,7 +91,7 @@ def test_while_answers_are_written_a_context_is_read_in_short_pieces(
     order: list[str] = []
     model.ask(
         [(model.open([page(1)]), question(10)), (model.open([page(2)]), question(90))],
-        told=lambda count: order.append("token" if count else "piece"),
+        on_tokens=lambda count: order.append("token" if count else "piece"),
     )
     del order[:]
     cycle = model.batch._cycle
@@ -102,7 +102,7 @@ def test_while_answers_are_written_a_context_is_read_in_short_pieces(
 
     monkeypatch.setattr(model.batch, "_cycle", watched)
     jobs = [(model.open([page(number)]), question(30 + 40 * number)) for number in (1, 2, 3, 4, 5, 6)]
-    model.ask(jobs, told=lambda count: order.append("token" if count else "piece"))
+    model.ask(jobs, on_tokens=lambda count: order.append("token" if count else "piece"))
     cycles = " ".join(order).split("|")
     assert any("token" in cycle and "piece" in cycle for cycle in cycles)
     assert all(cycle.count("piece") <= 1 for cycle in cycles[2:]), "one piece between two steps"

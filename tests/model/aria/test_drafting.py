@@ -99,7 +99,7 @@ def test_guesses_change_no_token(loaded: Loaded, in_step: bool) -> None:
     ]
     generate.answer(
         ours.decoder, writings, ours.grammars, end=ours.tokens.end, forbidden=ours.tokens.forbidden, in_step=in_step,
-        told=lambda _: None,
+        on_tokens=lambda _: None,
     )  # fmt: skip
     assert [writing.written for writing in writings] == plain
     assert writings[0].n_passes < 40 / (5 if in_step else 10)

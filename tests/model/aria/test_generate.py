@@ -38,7 +38,7 @@ class Ours:
             ids = self.tokens.prefix([one.part for one in context])
             features = torch.cat(self.vision.features(context))
             readings.append(Reading(ids, features, Prefix(self.decoder.shape, len(ids), kept=kept)))
-        prefill(self.decoder, readings, image=self.tokens.image, chunk=chunk, told=lambda _: None)
+        prefill(self.decoder, readings, image=self.tokens.image, chunk=chunk, on_tokens=lambda _: None)
         return [reading.prefix for reading in readings]
 
     def question(self, context: Sequence[Shown], text: str) -> list[int]:
@@ -58,7 +58,7 @@ class Ours:
         tokens = self.tokens
         answer(
             self.decoder, writings, self.grammars,
-            end=tokens.end, forbidden=tokens.forbidden, chunk=chunk, in_step=in_step, told=lambda _: None,
+            end=tokens.end, forbidden=tokens.forbidden, chunk=chunk, in_step=in_step, on_tokens=lambda _: None,
         )  # fmt: skip
         return [writing.written for writing in writings]
 

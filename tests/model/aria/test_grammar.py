@@ -76,7 +76,7 @@ def test_forty_of_forty(loaded: Loaded, model: type[Answer]) -> None:
         for text in questions
     ]
     tokens = ours.tokens
-    answer(ours.decoder, writings, ours.grammars, end=tokens.end, forbidden=tokens.forbidden, told=lambda _: None)
+    answer(ours.decoder, writings, ours.grammars, end=tokens.end, forbidden=tokens.forbidden, on_tokens=lambda _: None)
     assert [writing.ended for writing in writings] == [True] * 40
     texts = [tokens.text(writing.written) for writing in writings]
     assert len(set(texts)) > 10, "answers must differ for this test to mean anything"
@@ -94,7 +94,7 @@ def test_what_is_forced_is_not_asked_of_the_model(loaded: Loaded) -> None:
     writing = Writing(ours.decoder, prefix, [1, 2], constraint, 100)
     steps: list[int] = []
     tokens = ours.tokens
-    answer(ours.decoder, [writing], ours.grammars, end=tokens.end, forbidden=[], told=steps.append)
+    answer(ours.decoder, [writing], ours.grammars, end=tokens.end, forbidden=[], on_tokens=steps.append)
     assert writing.ended
     assert tokens.text(writing.written) == '"nothing to choose"'
     assert len(steps) <= 1 < len(writing.written)
@@ -112,7 +112,7 @@ def test_a_choice_is_the_likeliest_that_the_schema_allows(loaded: Loaded, in_ste
     tokens = ours.tokens
     answer(
         ours.decoder, [writing], ours.grammars,
-        end=tokens.end, forbidden=tokens.forbidden, in_step=in_step, told=lambda _: None,
+        end=tokens.end, forbidden=tokens.forbidden, in_step=in_step, on_tokens=lambda _: None,
     )  # fmt: skip
     from aria_docs.model.aria.cache import Span, Tail
 

@@ -160,15 +160,15 @@ def test_other_errors_of_torch_are_not_called_memory(loaded: Loaded, monkeypatch
 def test_closing_stops_a_context_while_it_is_read_and_frees_it(loaded: Loaded) -> None:
     model = AriaModel(loaded, chunk=20)
     context = model.open([page(1)])
-    told: list[int] = []
+    on_tokens: list[int] = []
 
     def closes(count: int) -> None:
-        told.append(count)
+        on_tokens.append(count)
         model.close()
 
     with pytest.raises(ModelError, match="closed while it worked"):
-        model.ask([(context, question())], told=closes)
-    assert told == [0], "after the first chunk of the context"
+        model.ask([(context, question())], on_tokens=closes)
+    assert on_tokens == [0], "after the first chunk of the context"
     with pytest.raises(ModelError, match="closed"):
         model.ask([(context, question())])
 

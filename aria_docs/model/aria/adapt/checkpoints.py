@@ -30,7 +30,7 @@ def save(folder: Path, step: int, tensors: dict[str, torch.Tensor], *, recipe: s
 
 
 def latest(folder: Path) -> tuple[int, str] | None:
-    """(steps done, recipe) of the last one; None where there is none."""
+    """(steps done, recipe) of the last one; None if absent."""
     from safetensors import SafetensorError, safe_open
 
     files = sorted((folder / _FOLDER).glob(f"step-*{_SUFFIX}"))
