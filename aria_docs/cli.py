@@ -210,6 +210,10 @@ _EXAMPLES = {
         "status --db results.duckdb",
         "status --db results.duckdb --json",
     ),
+    "correct": (
+        'correct --db results.duckdb --table f56a1a82965f483a --row 3 --col 1 --text "1,294"',
+        "correct --db results.duckdb --from corrections.json",
+    ),
     "budget": (
         "budget ~/reports",
         "budget ~/films --frames 64 --json",
@@ -672,6 +676,43 @@ def prune(
     if found and not dry_run:
         store.prune()
         typer.echo(f"dropped from {db}", err=True)
+
+
+@app.command(epilog=_examples("correct"))
+def correct(
+    db: Db,
+    table: Annotated[str | None, typer.Option(metavar="ID", help="The table_id of the cell's table.")] = None,
+    row: Annotated[int | None, typer.Option(min=0, metavar="N", help="The cell's row, from 0.")] = None,
+    col: Annotated[int | None, typer.Option(min=0, metavar="N", help="The cell's column, from 0.")] = None,
+    text: Annotated[str | None, typer.Option(metavar="T", help="What the cell says on the page.")] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="A .json or .csv file of corrections, as the report downloads it."),
+    ] = None,
+    debug: Debug = False,  # noqa: ARG001 - read by main
+) -> None:
+    """Correct what was read; corrections outlive every new reading."""
+    from aria_docs.correct import read_corrections
+    from aria_docs.storage.database import Store
+    from aria_docs.text_table import printable
+
+    if not db.exists():
+        raise UsageError(f"{db}: no such database; `aria-docs run FOLDER --db {db}` makes it")
+    store = Store(db)
+    store.prepare(patience_s=10.0)
+    if source:
+        if table is not None:
+            raise UsageError("--from names the corrections: leave --table out")
+        given = read_corrections(source)
+    else:
+        if table is None or row is None or col is None or text is None:
+            raise UsageError("name a cell with --table, --row, --col and --text, or a file with --from")
+        given = [store.cell_correction(table, row, col, text)]
+    done = store.correct(given)
+    for sentence in done.stale:
+        typer.echo(printable(sentence), err=True)
+    known = f", {done.known} known before" if done.known else ""
+    typer.echo(f"{done.applied} applied, {len(done.stale)} stale{known} → {db}", err=True)
 
 
 @app.command(epilog=_examples("budget"))

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from aria_docs.storage.database import Answer, Store
+from aria_docs.storage.rows import quoted
 
 SHOWN_ROWS = 50
 LONG_EDGE_PX = 1200  # 10-point print on A4 can be read
@@ -150,8 +151,9 @@ class Table(Rows):
         from aria_docs.markdown import table_markdown
         from aria_docs.schemas.tables import CellRow, TableRow
 
-        [table] = self._records("SELECT * FROM tables WHERE table_id = ?")
-        cells = self._records("SELECT * FROM cells WHERE table_id = ? ORDER BY row_no, col_no")
+        this = f"WHERE table_id = {quoted(self.table_id)}"
+        [table] = self._store.records(f"SELECT * FROM shown_tables {this}")
+        cells = self._store.records(f"SELECT * FROM shown_cells {this} ORDER BY row_no, col_no")
         known = TableRow.model_fields, CellRow.model_fields
         row = TableRow(**{name: value for name, value in table.items() if name in known[0]})
         of_table = [CellRow(**{name: value for name, value in cell.items() if name in known[1]}) for cell in cells]
@@ -162,10 +164,6 @@ class Table(Rows):
         from aria_docs.export.xlsx import write_table
 
         write_table(Path(path), self._store, self.table_id)
-
-    def _records(self, query: str) -> list[dict[str, Any]]:
-        answer = self._store.ask(query, [self.table_id])
-        return [dict(zip(answer.names, row, strict=True)) for row in answer.rows]
 
     def _heading(self) -> str:
         where = f"{Path(self.path).name}, page {self.page_no}"

@@ -64,6 +64,8 @@ class Status:
     failure_kinds: list[dict[str, Any]]
     failures: list[dict[str, Any]]
     last_run: dict[str, Any] | None
+    review: dict[str, int]
+    corrections: dict[str, int]
 
     def as_json(self) -> dict[str, Any]:
         """For scripts."""
@@ -75,6 +77,14 @@ class Status:
         heads = ("task", "parts", "ok", "partial", "failed", "missing")
         lines += _aligned(heads, [tuple(row.values()) for row in self.readings])
         lines.append(", ".join(f"{count:,} {what}" for what, count in self.results.items()))
+        if self.review["cells"]:
+            cells, tables = self.review["cells"], self.review["tables"]
+            verb = "is" if cells == 1 else "are"
+            lines.append(f"{_count(cells, 'cell')} in {_count(tables, 'table')} {verb} worth a look: FROM review")
+        if self.corrections["stale"]:
+            lines.append(
+                f"{_count(self.corrections['stale'], 'correction')} no longer fit what is read (state = 'stale')"
+            )
         for row in self.missing:
             done = f"{row['expected'] - row['missing']} of {row['expected']} parts"
             lines.append(f"missing: {row['path']}: {row['task']}, {done}; the next run reads the rest")
@@ -96,6 +106,10 @@ def read_status(store: Store) -> Status:
     """Raises StoreError, StoreBusy."""
     counted = ("pages", "tables", "cells", "scenes", "summaries")
     [results] = store.records("SELECT " + ", ".join(f"(SELECT count(*) FROM {table}) AS {table}" for table in counted))
+    named = "SELECT count(*) AS n FROM information_schema.tables WHERE table_name = 'review'"
+    [[is_new]] = [row.values() for row in store.records(named)]  # a file of an earlier version has no such view
+    [review] = store.records(_REVIEW) if is_new else [{"cells": 0, "tables": 0}]
+    [corrections] = store.records(_CORRECTIONS) if is_new else [{"applied": 0, "stale": 0}]
     runs = store.records("SELECT * FROM runs ORDER BY started_at DESC LIMIT 1")
     return Status(
         files=store.records(
@@ -115,7 +129,17 @@ def read_status(store: Store) -> Status:
         failure_kinds=store.records(_kinds_of("SELECT * FROM failures", "message")),
         failures=store.records("SELECT path, part, error, message, retryable FROM failures ORDER BY path, part"),
         last_run=runs[0] if runs else None,
+        review=review,
+        corrections=corrections,
     )
+
+
+_REVIEW = """
+    SELECT count(DISTINCT (table_id, row_no, col_no)) AS cells, count(DISTINCT table_id) AS tables FROM review
+"""
+_CORRECTIONS = """
+    SELECT count(*) FILTER (state = 'applied') AS applied, count(*) FILTER (state = 'stale') AS stale FROM corrections
+"""
 
 
 _PARTIAL = """

@@ -20,6 +20,7 @@ LADDER = [
     {"aria_docs.notebook", "aria_docs.progress", "aria_docs.status"},
     {
         "aria_docs.adapt",
+        "aria_docs.correct",
         "aria_docs.document",
         "aria_docs.export",
         "aria_docs.report",

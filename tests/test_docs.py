@@ -19,7 +19,7 @@ from aria_docs.version import __version__
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 COOKBOOK = ROOT / "docs" / "cookbook.md"
-COMMANDS = ("run", "load", "sql", "status", "report", "export", "budget", "prune", "schedule")
+COMMANDS = ("run", "load", "sql", "status", "correct", "report", "export", "budget", "prune", "schedule")
 # A query, and after it what it answers (absent until the first refresh).
 _QUERY = re.compile(r"```sql\n(?P<query>.*?)\n```\n(?:\n```text\n(?P<answer>.*?)\n```\n)?", re.DOTALL)
 

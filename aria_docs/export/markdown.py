@@ -50,10 +50,14 @@ def _document(store: Store, source_id: str) -> str | None:
     edges = {
         row["page"]: row["edges"] for row in store.records(f"SELECT page, edges FROM page_lines WHERE {of_source}")
     }
-    latest = f"SELECT * FROM tables WHERE {of_source} AND reading_id IN (SELECT reading_id FROM latest_readings)"
+    latest = (
+        f"SELECT * EXCLUDE (corrected) FROM shown_tables WHERE {of_source} "
+        "AND reading_id IN (SELECT reading_id FROM latest_readings)"
+    )
     tables = [TableRow(**row) for row in store.records(f"{latest} ORDER BY page, table_no")]
     cells = store.records(
-        f"SELECT * FROM cells WHERE table_id IN (SELECT table_id FROM ({latest})) ORDER BY table_id, row_no, col_no"
+        f"SELECT * EXCLUDE (corrected) FROM shown_cells WHERE table_id IN (SELECT table_id FROM ({latest})) "
+        "ORDER BY table_id, row_no, col_no"
     )
     of_table = {key: tuple(CellRow(**row) for row in rows) for key, rows in groupby(cells, lambda row: row["table_id"])}
     return document_markdown(
@@ -71,7 +75,10 @@ def _document(store: Store, source_id: str) -> str | None:
 def _video(store: Store, source_id: str, path: Path) -> str | None:
     latest = f"WHERE source_id = '{source_id}' AND reading_id IN (SELECT reading_id FROM latest_readings)"
     summaries = [SummaryRow(**row) for row in store.records(f"SELECT * FROM summaries {latest}")]
-    scenes = [SceneRow(**row) for row in store.records(f"SELECT * FROM scenes {latest} ORDER BY scene_no")]
+    scenes = [
+        SceneRow(**row)
+        for row in store.records(f"SELECT * EXCLUDE (corrected) FROM shown_scenes {latest} ORDER BY scene_no")
+    ]
     if not (summaries or scenes):
         return None
     return video_markdown(path.stem, summaries[0] if summaries else None, scenes)

@@ -133,7 +133,7 @@ def _cuts(store: Store, readings: Sequence[str]) -> dict[str, list[Cut]]:
     found: dict[str, list[Cut]] = {}
     listed = ", ".join(f"'{reading}'" for reading in readings)
     for row in store.records(
-        "SELECT reading_id, scene_no, start_s, end_s, transition, title, description FROM scenes "
+        "SELECT reading_id, scene_no, start_s, end_s, transition, title, description FROM shown_scenes "
         f"WHERE reading_id IN ({listed}) ORDER BY reading_id, scene_no"
     ):
         found.setdefault(row.pop("reading_id"), []).append(Cut(**row))

@@ -27,7 +27,7 @@ _LONGEST_NAME = 31  # of a sheet, also Excel's
 _WIDEST = 60  # characters of a column
 
 _CELLS = """
-    SELECT table_id, row_no, col_no, row_span, col_span, is_header, text, number FROM cells
+    SELECT table_id, row_no, col_no, row_span, col_span, is_header, text, number FROM shown_cells
     WHERE list_contains([{ids}], table_id) ORDER BY table_id, row_no, col_no
 """
 
@@ -155,8 +155,8 @@ def _cells(store: Store, listed: Sequence[tables.Listed]) -> dict[str, list[tupl
     """table_id → its cells in order."""
     ids = ", ".join(f"'{table.table_id}'" for table in listed)
     cells: dict[str, list[tuple[Any, ...]]] = {}
-    for table_id, *cell in store.ask(_CELLS.format(ids=ids)).rows:
-        cells.setdefault(table_id, []).append(tuple(cell))
+    for row in store.records(_CELLS.format(ids=ids)):
+        cells.setdefault(row.pop("table_id"), []).append(tuple(row.values()))
     return cells
 
 

@@ -56,7 +56,7 @@ def _doubt(row: dict[str, Any]) -> Doubt:
 
 _LOST = """
 SELECT table_id, row_no, col_no, 'not found on the page' AS why, 2.0 AS rank
-FROM cells WHERE NOT grounded AND text <> ''
+FROM shown_cells WHERE NOT grounded AND text <> ''
 """
 _SUSPECTS = """
 SELECT table_id, suspect.row_no AS row_no, suspect.col_no AS col_no,
@@ -78,17 +78,18 @@ WITH doubted AS (
 ), listed AS (
     SELECT DISTINCT ON (d.table_id, d.row_no, d.col_no) q.rank, d.source_id, d.path, d.page, d.table_no, d.caption,
            d.table_id, d.row_no AS "row", d.col_no AS "col", coalesce({text}, '') AS text, c.x0, c.y0, c.x1, c.y1, q.why
-    FROM doubted q JOIN document_cells d USING (table_id, row_no, col_no) JOIN cells c USING (table_id, row_no, col_no)
+    FROM doubted q JOIN document_cells d USING (table_id, row_no, col_no)
+    JOIN shown_cells c USING (table_id, row_no, col_no)
     ORDER BY d.path
 ), first AS (SELECT * FROM listed ORDER BY rank, path, page, table_no, "row", "col" LIMIT {at_most})
 SELECT l.* EXCLUDE (rank, table_id), p.width_pt, p.height_pt,
        coalesce(label.text, '') AS row_label, coalesce(head.text, '') AS col_label
 FROM first l
 LEFT JOIN pages p USING (source_id, page)
-LEFT JOIN (SELECT table_id, row_no, any_value(text) AS text FROM cells WHERE col_no = 0 GROUP BY ALL) label
+LEFT JOIN (SELECT table_id, row_no, any_value(text) AS text FROM shown_cells WHERE col_no = 0 GROUP BY ALL) label
     ON label.table_id = l.table_id AND label.row_no = l."row"
 LEFT JOIN (
-    SELECT table_id, col_no, string_agg(text, ' ' ORDER BY row_no) AS text FROM cells WHERE is_header GROUP BY ALL
+    SELECT table_id, col_no, string_agg(text, ' ' ORDER BY row_no) AS text FROM shown_cells WHERE is_header GROUP BY ALL
 ) head
     ON head.table_id = l.table_id AND head.col_no = l."col"
 ORDER BY l.rank, l.path, l.page, l.table_no, l."row", l."col"

@@ -90,10 +90,10 @@ def _cut(text: str, n_bytes: int) -> str:
 _TABLES_SEARCHED = """
 SELECT t.source_id, 1 AS rank, t.page AS major, t.table_no AS minor, concat('t', t.page, '-', t.table_no) AS place,
        t.caption AS head, string_agg(line.text, chr(10) ORDER BY line.row_no) AS body
-FROM tables t SEMI JOIN latest_readings USING (reading_id)
+FROM shown_tables t SEMI JOIN latest_readings USING (reading_id)
 LEFT JOIN (
     SELECT table_id, row_no, string_agg(replace(text, chr(10), ' '), chr(9) ORDER BY col_no) AS text
-    FROM cells SEMI JOIN (SELECT table_id FROM tables WHERE {these}) USING (table_id) WHERE text <> ''
+    FROM shown_cells SEMI JOIN (SELECT table_id FROM tables WHERE {these}) USING (table_id) WHERE text <> ''
     GROUP BY table_id, row_no
 ) line ON line.table_id = t.table_id
 WHERE t.{these} GROUP BY t.source_id, t.page, t.table_no, t.caption
@@ -103,7 +103,7 @@ SELECT source_id, 2, page, 0, concat('p', page), NULL, text FROM pages WHERE {th
 """
 _SCENES_SEARCHED = """
 SELECT source_id, 3, scene_no, 0, concat('s', scene_no), title, description
-FROM scenes SEMI JOIN latest_readings USING (reading_id) WHERE {these} AND concat_ws('', title, description) <> ''
+FROM shown_scenes SEMI JOIN latest_readings USING (reading_id) WHERE {these} AND concat_ws('', title, description) <> ''
 """
 _SUMMARIES_SEARCHED = """
 SELECT source_id, 0, 0, 0, 'summary', title,

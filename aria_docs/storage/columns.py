@@ -245,7 +245,8 @@ def stack_query(stack: str, columns: Sequence[Column]) -> str:
     return (
         f"SELECT path, page, table_id, in_row AS row_no, {', '.join(picked)}\n"
         "FROM (SELECT unnest(range(c.row_no, c.row_no + c.row_span)) AS in_row, c.*, f.name, t.path, t.page "
-        f"FROM {INTERNAL}.stacked_tables s JOIN tables_once t USING (table_id) JOIN cells c USING (table_id) "
+        f"FROM {INTERNAL}.stacked_tables s JOIN tables_once t USING (table_id) "
+        f"JOIN {INTERNAL}.shown_cells c USING (table_id) "
         f"JOIN {INTERNAL}.table_columns f ON f.table_id = c.table_id AND f.col_no = c.col_no "
         f"WHERE s.stack = '{stack}' AND c.row_no >= t.n_header_rows)\n"
         "GROUP BY path, page, table_id, in_row"

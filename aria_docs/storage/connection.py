@@ -115,7 +115,7 @@ class Connections:
         while True:
             try:
                 db = duckdb.connect(str(self.path), read_only=read_only, config=_CONFIG)
-                find_ours(db)
+                find_ours(db, read_only=read_only)
                 return db
             except duckdb.Error as error:
                 text = " ".join(str(error).split())

@@ -15,12 +15,14 @@ import duckdb
 
 from aria_docs.errors import StoreError
 from aria_docs.model.continued import TablePart
+from aria_docs.schemas.corrections import GivenCorrection
 from aria_docs.schemas.readings import FailureRow, ReadingRow, RecipeRow, RunRow
 from aria_docs.schemas.records import SchemaRow
 from aria_docs.schemas.sources import SourceRow
-from aria_docs.storage import custom_tables, internal, search, stacks
+from aria_docs.storage import checks, corrections, custom_tables, internal, search, stacks
 from aria_docs.storage import prune as prunable
 from aria_docs.storage.columns import INTERNAL
+from aria_docs.storage.corrections import Corrected
 from aria_docs.storage.keeper import Batch, FileStamp, Keeper, Known, Wanted, is_under
 from aria_docs.storage.query import Answer, Format, Frames, Questions
 from aria_docs.storage.rows import delete, insert, records, upsert
@@ -84,6 +86,7 @@ class Store(Questions):
         with self.reading(patience_s=float("inf")) as db:
             is_due = bool(db.execute("SELECT 1 FROM due WHERE what = 'stacks' LIMIT 1").fetchall())
         if is_due:
+            self.check()
             self.stack()
         self.rank()
 
@@ -95,11 +98,29 @@ class Store(Questions):
                 [ended_at, n_read, n_failed, n_skipped, run_id],
             )
 
+    def check(self) -> None:
+        """Checks the tables that are new or corrected."""
+        checks.check(self)
+
     def stack(self) -> None:
         """Brings the stacks up to date."""
         stacks.stack(self)
         with self.writing() as db:
             db.execute("DELETE FROM due WHERE what = 'stacks'")
+
+    def correct(self, given: Sequence[GivenCorrection]) -> Corrected:
+        """Stores what people know better, and shows it. Raises UsageError, StoreError."""
+        with self.writing() as db:
+            done = corrections.add(db, given)
+        self.check()
+        self.stack()
+        self.rank()
+        return done
+
+    def cell_correction(self, table_id: str, row: int, col: int, text: str) -> GivenCorrection:
+        """The correction of a cell as it is shown now. Raises UsageError where there is no such cell."""
+        with self.reading(patience_s=10.0) as db:
+            return corrections.of_cell(db, table_id, row, col, text)
 
     def rank(self) -> None:
         """Brings the full-text index up to date."""
@@ -219,6 +240,7 @@ class Store(Questions):
             insert(db, [row for part in batch.finished for row in part.scenes])
             insert(db, [row for part in batch.finished for row in part.summaries])
             custom_tables.insert_records(db, [row for part in batch.finished for row in part.records])
+            corrections.apply(db, {row.source_id for row in readings})
             self._delete_failures(db, batch, readings)
             upsert(db, batch.failures, key=("path", "task", "part", "recipe"))
 

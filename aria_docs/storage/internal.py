@@ -28,10 +28,15 @@ def move_ours(db: duckdb.DuckDBPyConnection) -> None:
             db.execute("DROP MACRO TABLE IF EXISTS search_ranked")
 
 
-def find_ours(db: duckdb.DuckDBPyConnection) -> None:
+def find_ours(db: duckdb.DuckDBPyConnection, *, read_only: bool = False) -> None:
     """From now on our tables are found by their names alone, and new ones are made among the others."""
     if db.execute("SELECT 1 FROM duckdb_schemas() WHERE schema_name = ?", [INTERNAL]).fetchall():
         db.execute(f"SET search_path = 'main,{INTERNAL}'")
+    views = "SELECT count(*) FROM duckdb_views() WHERE schema_name = ? AND view_name = 'shown_cells'"
+    if read_only and db.execute(views, [INTERNAL]).fetchall() == [(0,)]:  # of an earlier version: nothing is corrected
+        for name in ("tables", "cells", "scenes"):
+            if db.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = ?", [name]).fetchall():
+                db.execute(f"CREATE TEMP VIEW shown_{name} AS SELECT *, false AS corrected FROM {name}")
 
 
 def lay_views(db: duckdb.DuckDBPyConnection, *, migrated: bool) -> None:

@@ -33,6 +33,23 @@ def insert(db: duckdb.DuckDBPyConnection, rows: Sequence[Row]) -> None:
     )
 
 
+def insert_ours(db: duckdb.DuckDBPyConnection, table: str, rows: Iterable[dict[str, Any]]) -> None:
+    """Rows of one of our own tables, through JSON."""
+    listed = list(rows)
+    if not listed:
+        return
+    columns = db.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = ? AND table_name = ? "
+        "ORDER BY column_index",
+        [INTERNAL, table],
+    ).fetchall()
+    values = ", ".join(f"r.{name}" for name, _ in columns)
+    db.execute(
+        f"INSERT INTO {INTERNAL}.{table} SELECT {values} FROM (SELECT unnest(from_json(?, ?)) AS r)",
+        [json.dumps(listed), json.dumps([dict(columns)])],
+    )
+
+
 def upsert(db: duckdb.DuckDBPyConnection, rows: Sequence[Row], *, key: tuple[str, ...]) -> None:
     """Inserts rows in place of those with the same key; of several given with one key the last one counts."""
     unique = {tuple(getattr(row, name) for name in key): row for row in rows}

@@ -35,24 +35,26 @@ def lay_typed_views(db: duckdb.DuckDBPyConnection, queries: str) -> None:
     named = sorted({table_id.lower() for table_id in _TABLE_NAMED.findall(queries)})
     if not named:
         return
-    db.execute("CREATE TEMP TABLE named_cells AS SELECT * FROM cells WHERE table_id IN (SELECT unnest(?))", [named])
+    db.execute(
+        "CREATE TEMP TABLE named_cells AS SELECT * FROM shown_cells WHERE table_id IN (SELECT unnest(?))", [named]
+    )
     for table_id, shape in shapes_of(db, named).items():
         select = typed.table_query(table_id, first_row=shape.first_row, columns=shape.columns)
         db.execute(f"CREATE TEMP VIEW tbl_{table_id} AS {select}")
 
 
 _CHOSEN = "SELECT table_id, n_cols, n_header_rows, continues FROM "
-_GIVEN = "tables WHERE table_id IN (SELECT unnest(?::VARCHAR[]))"
+_GIVEN = "shown_tables WHERE table_id IN (SELECT unnest(?::VARCHAR[]))"
 _HEADINGS = """
     SELECT table_id, row_no, col_no, col_span, text
-    FROM cells JOIN tables USING (table_id)
+    FROM shown_cells JOIN shown_tables USING (table_id)
     WHERE row_no < n_header_rows AND table_id IN (SELECT unnest(?::VARCHAR[]))
 """
 _CONTENTS = f"""
     WITH said AS (
         SELECT table_id, col_no, number, row_span, regexp_matches(text, '{typed.MARK}') AS marks,
                CASE WHEN number IS NULL THEN try_strptime(text, {list(typed.DATES)}) END AS date
-        FROM cells JOIN tables USING (table_id)
+        FROM shown_cells JOIN shown_tables USING (table_id)
         WHERE row_no >= n_header_rows AND col_span = 1 AND table_id IN (SELECT unnest(?::VARCHAR[]))
           AND (number IS NOT NULL OR NOT regexp_matches(text, '{typed.BLANK}'))
     )

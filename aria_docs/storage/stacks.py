@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from aria_docs.storage.columns import INTERNAL, Contents
 from aria_docs.storage.connection import Connections
 from aria_docs.storage.internal import lay_comments
 from aria_docs.storage.meaning import Cell, Likeness, Meaning
+from aria_docs.storage.rows import insert_ours
 from aria_docs.storage.shapes import TableShape, shapes_of
 
 MAX_STACKS = 250  # with two views each; opening a file parses every view in it: 500 take 0.1 s, 20,000 took 1.8 s
@@ -34,12 +35,12 @@ _OF_EACH = 8  # tables of a stack that are compared: lines come and go over the 
 _COMPARED = 200  # tables that share a key with one and are compared with it
 
 _NEW = f"""
-    SELECT t.table_id, r.read_at, t.continues FROM tables t JOIN readings r USING (reading_id)
+    SELECT t.table_id, r.read_at, t.continues FROM shown_tables t JOIN readings r USING (reading_id)
     LEFT JOIN {INTERNAL}.table_meanings m ON m.table_id = t.table_id
     WHERE m.table_id IS NULL OR m.read_at IS DISTINCT FROM r.read_at OR m.continues IS DISTINCT FROM t.continues
     ORDER BY t.table_id
 """
-_GONE = f"SELECT table_id FROM {INTERNAL}.table_meanings WHERE table_id NOT IN (SELECT table_id FROM tables)"
+_GONE = f"SELECT table_id FROM {INTERNAL}.table_meanings WHERE table_id NOT IN (SELECT table_id FROM shown_tables)"
 
 
 def stack(database: Connections) -> None:
@@ -77,8 +78,8 @@ def _work_out(db: duckdb.DuckDBPyConnection, new: Sequence[tuple[str, Any, str |
         row.pop("label")
         row["title"] = meaning.title_of(table)
         found[table_id] = (table, row)
-    _insert(db, "table_columns", columns)
-    _insert(db, "table_lines", lines)
+    insert_ours(db, "table_columns", columns)
+    insert_ours(db, "table_lines", lines)
     _join_stacks(
         db, {id_: (meaning.likeness(table), row, shapes[id_].has_header) for id_, (table, row) in found.items()}
     )
@@ -86,10 +87,11 @@ def _work_out(db: duckdb.DuckDBPyConnection, new: Sequence[tuple[str, Any, str |
 
 def _cells(db: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> Iterator[tuple[str, str | None, int, list[Cell]]]:
     """(table_id, caption, n_rows, cells below the header)."""
-    query = "SELECT table_id, caption, n_rows FROM tables WHERE table_id IN (SELECT unnest(?::VARCHAR[]))"
+    query = "SELECT table_id, caption, n_rows FROM shown_tables WHERE table_id IN (SELECT unnest(?::VARCHAR[]))"
     below: dict[str, list[Cell]] = {}
     of_cells = (
-        "SELECT table_id, row_no, col_no, row_span, col_span, text, number FROM cells JOIN tables USING (table_id) "
+        "SELECT table_id, row_no, col_no, row_span, col_span, text, number "
+        "FROM shown_cells JOIN shown_tables USING (table_id) "
         "WHERE row_no >= n_header_rows AND table_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY table_id, row_no, col_no"
     )
     for table_id, *cell in db.execute(of_cells, [list(ids)]).fetchall():
@@ -158,8 +160,8 @@ def _join_stacks(db: duckdb.DuckDBPyConnection, new: dict[str, tuple[Likeness, d
         }  # fmt: skip
     for _, row, _ in new.values():
         row["stack"] = merged.now(row["stack"])
-    _insert(db, "table_meanings", [row for _, row, _ in new.values()])
-    _insert(db, "table_keys", [{"key": key, "table_id": id_} for id_, of_table in keys.items() for key in of_table])
+    insert_ours(db, "table_meanings", [row for _, row, _ in new.values()])
+    insert_ours(db, "table_keys", [{"key": key, "table_id": id_} for id_, of_table in keys.items() for key in of_table])
     if moved := merged.moved():
         db.execute(
             f"UPDATE {INTERNAL}.table_meanings SET stack = m.new FROM "
@@ -255,7 +257,7 @@ def _lay_stacks(db: duckdb.DuckDBPyConnection) -> None:
     changed = [stack for stack in stacks if laid.get(stack) != stacks[stack] or stack not in views]
     gone = sorted({*laid} - {*stacks} | {*changed})
     db.execute(f"DELETE FROM {INTERNAL}.stacked_tables WHERE stack IN (SELECT unnest(?::VARCHAR[]))", [gone])
-    _insert(db, "stacked_tables", [{"stack": stack, "table_id": id_} for stack in changed for id_ in stacks[stack]])
+    insert_ours(db, "stacked_tables", [{"stack": stack, "table_id": id_} for stack in changed for id_ in stacks[stack]])
     for stack in changed:
         columns = _columns_of(db, stack)
         db.execute(f'CREATE OR REPLACE VIEW "{stack}" AS {typed.stack_query(stack, columns)}')
@@ -278,20 +280,3 @@ def _columns_of(db: duckdb.DuckDBPyConnection, stack: str) -> tuple[typed.Column
     ).fetchall()
     names, labels = [row[0] for row in rows], [row[1] for row in rows]
     return typed.columns_of(names, labels, [Contents(*map(int, row[2:])) for row in rows])
-
-
-def _insert(db: duckdb.DuckDBPyConnection, table: str, rows: Iterable[dict[str, Any]]) -> None:
-    """Rows of one of our own tables, through JSON."""
-    listed = list(rows)
-    if not listed:
-        return
-    columns = db.execute(
-        "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = ? AND table_name = ? "
-        "ORDER BY column_index",
-        [INTERNAL, table],
-    ).fetchall()
-    values = ", ".join(f"r.{name}" for name, _ in columns)
-    db.execute(
-        f"INSERT INTO {INTERNAL}.{table} SELECT {values} FROM (SELECT unnest(from_json(?, ?)) AS r)",
-        [json.dumps(listed), json.dumps([dict(columns)])],
-    )

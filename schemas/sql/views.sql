@@ -5,18 +5,41 @@ CREATE OR REPLACE VIEW latest_readings AS
 SELECT r.* FROM readings r JOIN aria_docs_internal.newest USING (source_id, reading_id)
 WHERE r.source_id IN (SELECT source_id FROM files WHERE present);
 
+-- Tables, cells and scenes of all readings as they are shown: with corrections in place of what was read.
+CREATE OR REPLACE VIEW aria_docs_internal.shown_tables AS
+SELECT t.* REPLACE (CASE WHEN o.corrected THEN o.n_rows ELSE t.n_rows END AS n_rows,
+                    CASE WHEN o.corrected THEN o.n_cols ELSE t.n_cols END AS n_cols,
+                    CASE WHEN o.corrected THEN o.n_header_rows ELSE t.n_header_rows END AS n_header_rows,
+                    CASE WHEN o.corrected THEN o.caption ELSE t.caption END AS caption),
+       coalesce(o.corrected, false) AS corrected
+FROM tables t LEFT JOIN aria_docs_internal.corrected_tables o USING (table_id)
+WHERE o.dropped IS NOT TRUE;
+
+CREATE OR REPLACE VIEW aria_docs_internal.shown_cells AS
+SELECT c.*, false AS corrected FROM cells c
+WHERE table_id NOT IN (SELECT table_id FROM aria_docs_internal.corrected_tables)
+UNION ALL BY NAME SELECT * FROM aria_docs_internal.corrected_cells;
+
+CREATE OR REPLACE VIEW aria_docs_internal.shown_scenes AS
+SELECT s.* REPLACE (CASE WHEN o.corrected THEN o.start_s ELSE s.start_s END AS start_s,
+                    CASE WHEN o.corrected THEN o.end_s ELSE s.end_s END AS end_s,
+                    CASE WHEN o.corrected THEN o.title ELSE s.title END AS title,
+                    CASE WHEN o.corrected THEN o.description ELSE s.description END AS description),
+       coalesce(o.corrected, false) AS corrected
+FROM scenes s LEFT JOIN aria_docs_internal.corrected_scenes o USING (reading_id, scene_no);
+
 -- One row per table and present file.
 CREATE OR REPLACE VIEW document_tables AS
 SELECT f.path, t.page, t.table_no, t.caption, t.n_rows, t.n_cols, t.n_header_rows, t.table_id, t.continues, t.grounded,
-       t.source_id, t.reading_id, t.x0, t.y0, t.x1, t.y1
-FROM tables t
+       t.source_id, t.reading_id, t.x0, t.y0, t.x1, t.y1, t.corrected
+FROM aria_docs_internal.shown_tables t
 JOIN aria_docs_internal.newest USING (source_id, reading_id)
 JOIN files f ON f.source_id = t.source_id AND f.present;
 
 -- One row per table, however many files have that content: for sums over files.
 CREATE OR REPLACE VIEW tables_once AS
 SELECT f.path, t.*
-FROM tables t
+FROM aria_docs_internal.shown_tables t
 JOIN aria_docs_internal.newest USING (source_id, reading_id)
 JOIN (SELECT source_id, min(path) AS path FROM files WHERE present GROUP BY source_id) f ON f.source_id = t.source_id;
 
@@ -33,8 +56,33 @@ GROUP BY s.stack;
 -- One row per cell of the tables of each present file.
 CREATE OR REPLACE VIEW document_cells AS
 SELECT t.path, t.page, t.table_no, t.caption, c.row_no, c.col_no, c.row_span, c.col_span, c.is_header, c.text, c.number,
-       c.grounded, c.table_id, t.source_id
-FROM cells c JOIN document_tables t USING (table_id);
+       c.grounded, c.table_id, t.source_id, c.corrected, c.x0, c.y0, c.x1, c.y1
+FROM aria_docs_internal.shown_cells c JOIN document_tables t USING (table_id);
+
+-- What to look at first, the likeliest to be wrong on top: cells that a failed check names, and cells whose text was not
+-- found on the page; none that a person has corrected or confirmed. expected_error: of one check and n suspects, 1 in n.
+CREATE OR REPLACE VIEW review AS
+WITH named AS (
+    SELECT table_id, s.row_no, s.col_no, 1.0 / n AS expected_error,
+           concat(coalesce(note, kind), CASE WHEN mend IS NOT NULL THEN concat('; ', mend, ' would mend it') END) AS why
+    FROM (SELECT *, unnest(suspects) AS s, len(suspects) AS n FROM checks WHERE NOT holds)
+    UNION ALL
+    SELECT table_id, row_no, col_no, 0.2, 'not found on the page'
+    FROM aria_docs_internal.shown_cells WHERE NOT grounded AND text <> ''
+), doubted AS (
+    SELECT table_id, row_no, col_no, max(expected_error) AS expected_error, string_agg(DISTINCT why, '; ') AS why
+    FROM named GROUP BY ALL
+), looked_at AS (
+    SELECT DISTINCT source_id, page, CAST(anchor ->> '$.row' AS INTEGER) AS row_no,
+           CAST(anchor ->> '$.col' AS INTEGER) AS col_no, after ->> '$' AS text
+    FROM corrections WHERE target = 'cell' AND state = 'applied'
+)
+SELECT c.path, c.page, c.table_no, c.caption, c.row_no, c.col_no, c.text, d.why, d.expected_error, c.table_id,
+       c.source_id, c.x0, c.y0, c.x1, c.y1
+FROM doubted d JOIN document_cells c USING (table_id, row_no, col_no)
+ANTI JOIN looked_at l ON l.source_id = c.source_id AND l.page = c.page AND l.row_no = c.row_no AND l.col_no = c.col_no
+    AND l.text = c.text
+ORDER BY expected_error DESC, c.path, c.page, c.table_no, c.row_no, c.col_no;
 
 -- One row per number of each table, with what it is about. row_label: the sections it stands in and the labels of its
 -- line; col_label: all header rows, joined; period: from the column, the line or the caption; value_in_units: the value
@@ -51,7 +99,7 @@ SELECT t.path, t.source_id, t.table_id, t.page, t.caption, c.row_no, c.col_no, r
        c.number AS value,
        c.number * CASE WHEN sign.unit = '%' OR k.unit = '' THEN 1.0 ELSE coalesce(r.scale, k.scale, m.scale, 1.0) END AS value_in_units,
        c.text
-FROM cells c
+FROM aria_docs_internal.shown_cells c
 JOIN document_tables t USING (table_id)
 JOIN aria_docs_internal.table_meanings m USING (table_id)
 JOIN aria_docs_internal.table_columns k ON k.table_id = c.table_id AND k.col_no = c.col_no AND NOT k.is_label
@@ -65,8 +113,8 @@ CREATE OR REPLACE VIEW video_scenes AS
 SELECT f.path, s.scene_no, s.start_s, s.end_s,
        strftime(make_timestamp(CAST(s.start_s * 1e6 AS BIGINT)), '%H:%M:%S.%g') AS start_clock,
        strftime(make_timestamp(CAST(s.end_s * 1e6 AS BIGINT)), '%H:%M:%S.%g') AS end_clock,
-       s.transition, s.title, s.description, s.thumbnail, s.source_id, s.reading_id
-FROM scenes s
+       s.transition, s.title, s.description, s.thumbnail, s.source_id, s.reading_id, s.corrected
+FROM aria_docs_internal.shown_scenes s
 JOIN aria_docs_internal.newest USING (source_id, reading_id)
 JOIN files f ON f.source_id = s.source_id AND f.present;
 
@@ -189,4 +237,4 @@ SELECT row_no,
        max(text) FILTER (col_no = 61) AS c61,
        max(text) FILTER (col_no = 62) AS c62,
        max(text) FILTER (col_no = 63) AS c63
-FROM cells WHERE table_id = id GROUP BY row_no ORDER BY row_no;
+FROM aria_docs_internal.shown_cells WHERE table_id = id GROUP BY row_no ORDER BY row_no;

@@ -74,8 +74,8 @@ def answer(line: layout.Line) -> Any:
     return json.loads(line.messages[-1].content[0].text)
 
 
-def test_without_the_table_of_corrections_it_says_the_way_out(db: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no table of corrections: `aria-docs correct` makes it .*--all"):
+def test_without_corrections_it_says_the_way_out(db: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"holds nothing to learn from: `aria-docs correct` says .*--all"):
         export.export(Store(db), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

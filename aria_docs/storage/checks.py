@@ -1,0 +1,66 @@
+"""The checks of tables, kept for each table that is new, read again or corrected. `model.checks` makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+
+from aria_docs.model.checks import Entry, checks_of
+from aria_docs.schemas.corrections import CheckRow, Suspect
+from aria_docs.storage.columns import INTERNAL
+from aria_docs.storage.connection import Connections
+from aria_docs.storage.rows import insert
+
+_AT_ONCE = 200  # tables in one transaction, as of the stacks
+
+_NEW = f"""
+    SELECT t.table_id, r.read_at FROM shown_tables t JOIN readings r USING (reading_id)
+    LEFT JOIN {INTERNAL}.checked_tables c ON c.table_id = t.table_id
+    WHERE c.read_at IS DISTINCT FROM r.read_at ORDER BY t.table_id
+"""
+_CELLS = """
+    SELECT table_id, n_header_rows, row_no, col_no, text, number, col_span > 1 OR row_span > 1, is_header
+    FROM shown_cells JOIN shown_tables USING (table_id) WHERE table_id IN (SELECT unnest(?::VARCHAR[]))
+    ORDER BY table_id, row_no, col_no
+"""
+
+
+def check(database: Connections) -> None:
+    """Checks the tables that have not been, and drops what is said of tables that have gone."""
+    with database.reading(patience_s=float("inf")) as db:
+        new = db.execute(_NEW).fetchall()
+    for at in range(0, len(new), _AT_ONCE):
+        with database.writing() as db:
+            _check(db, new[at : at + _AT_ONCE])
+    with database.writing() as db:
+        for table in ("checks", f"{INTERNAL}.checked_tables"):
+            db.execute(f"DELETE FROM {table} WHERE table_id NOT IN (SELECT table_id FROM shown_tables)")
+
+
+def _check(db: duckdb.DuckDBPyConnection, new: Sequence[tuple[str, Any]]) -> None:
+    ids = [table_id for table_id, _ in new]
+    entries: dict[str, list[Entry]] = {}
+    headers: dict[str, int] = {}
+    for table_id, n_header, *cell in db.execute(_CELLS, [ids]).fetchall():
+        headers[table_id] = n_header
+        entries.setdefault(table_id, []).append(Entry(*cell))
+    rows = []
+    for table_id, cells in entries.items():
+        for number, found in enumerate(checks_of(cells, n_header_rows=headers[table_id])):
+            suspects = [Suspect(row_no=row, col_no=col) for row, col in found.suspects]
+            rows.append(
+                CheckRow(
+                    table_id=table_id, check_no=number, kind=found.kind, holds=found.holds, row_no=found.row,
+                    col_no=found.col, suspects=suspects, mend=found.mend, expected=found.expected, found=found.found,
+                    note=found.note,
+                )
+            )  # fmt: skip
+    for table in ("checks", f"{INTERNAL}.checked_tables"):
+        db.execute(f"DELETE FROM {table} WHERE table_id IN (SELECT unnest(?::VARCHAR[]))", [ids])
+    insert(db, rows)
+    read = [read_at for _, read_at in new]
+    db.execute(
+        f"INSERT INTO {INTERNAL}.checked_tables SELECT unnest(?::VARCHAR[]), unnest(?::TIMESTAMP[])", [ids, read]
+    )
