@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import io
 import json
 import os
@@ -9,20 +11,18 @@ import shlex
 import signal
 import sys
 import traceback
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from aria_docs import cli_adapt
+from aria_docs import cli_adapt, config
 from aria_docs.credentials import without_credentials
 from aria_docs.errors import AriaDocsError, EngineError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from aria_docs.ingest.scans.reader import OcrName
     from aria_docs.model.choice import Choice
     from aria_docs.run.outcome import Outcome
     from aria_docs.run.pending import Plan
@@ -217,6 +217,11 @@ _EXAMPLES = {
     "budget": (
         "budget ~/reports",
         "budget ~/films --frames 64 --json",
+        "budget ~/reports --total --profile qwen2.5-vl --tasks tables --price-in 0.2 --price-out 0.6",
+    ),
+    "prune": (
+        "prune --db results.duckdb --dry-run",
+        "prune --db results.duckdb",
     ),
     "report": (
         "report --db results.duckdb -o pages",
@@ -238,18 +243,130 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How is read."""
+
+    choice: Choice
+    options: Options
+    password_file: Path | None
+
+
+def _options(
+    *,
+    engine: Engine = "auto",
+    model: Model = None,
+    revision: Revision = None,
+    device: Device = None,
+    adapter: Adapter = None,
+    server: Server = None,
+    profile: Profile = None,
+    resolution: Resolution = None,
+    frames: Frames = None,
+    sampling: Sampling = "uniform",
+    schema: Schema = None,
+    per: Per = "document",
+    quantize: Quantize = None,
+    kv_cache: KvCache = None,
+    request_timeout: RequestTimeout = 600.0,
+    tasks: Tasks = "tables,scenes,summary",
+    group: Group = False,
+    speech_model: SpeechModel = None,
+    ocr: Ocr = None,
+    pages: Pages = None,
+    workers: Workers = None,
+    password_file: PasswordFile = None,
+    timeout: Timeout = 60.0,
+    debug: Debug = False,
+) -> _Reading:
+    """The options that say how is read, of every command that reads into a database."""
+    from aria_docs.ingest.scans.choice import choose as choose_reader
+    from aria_docs.model.choice import choose
+    from aria_docs.model.custom import load as load_schema
+    from aria_docs.run.recipes import Options, parse_pages, parse_tasks, read_passwords
+
+    own_task = None if schema is None else load_schema(schema, per=per).name
+    choice = choose(
+        engine,
+        model=model,
+        revision=revision,
+        device=device,
+        servers=server or (),
+        profile=profile,
+        adapter=adapter,
+    )
+    options = Options(
+        engine=choice.engine,
+        model=choice.model,
+        revision=choice.revision,
+        device=device,
+        profile=choice.profile,
+        context=choice.context,
+        adapter=choice.adapter,
+        servers=tuple(server or ()),
+        request_timeout_s=request_timeout,
+        resolution=resolution,
+        frames=frames,
+        sampling=sampling,
+        schema=schema,
+        per=per,
+        quantize=quantize,
+        kv_cache=kv_cache,
+        tasks=parse_tasks(tasks, also=own_task),
+        group=group,
+        speech=speech_model,
+        ocr=choose_reader(ocr),
+        pages=None if pages is None else parse_pages(pages),
+        workers=workers or os.cpu_count() or 1,
+        passwords=read_passwords(password_file) if password_file else (),
+        timeout_s=timeout,
+        debug=debug,
+    )
+    return _Reading(choice, options, password_file)
+
+
+Asked = Callable[[], _Reading]
+
+
+def _with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options of `_options` in place of its parameter `asked`, by which it has them read."""
+    shared = inspect.signature(_options, eval_str=True).parameters
+    own = inspect.signature(command, eval_str=True).parameters
+
+    @functools.wraps(command)
+    def with_options(**given: Any) -> None:
+        named = {name: given.pop(name) for name in shared}
+        command(**given, asked=functools.partial(_options, **named))
+
+    together = [*own.values(), *shared.values()]
+    taken = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in together if parameter.name != "asked"]
+    with_options.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in taken}
+    return with_options
+
+
 @app.callback()
 def everything(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
+    config_file: Annotated[
+        Path | None,
+        typer.Option(
+            config.OPTION,
+            metavar="FILE",
+            help=f"Options of all commands in TOML; the command line wins. (default: {config.FILE}, if it is there)",
+        ),
+    ] = None,
 ) -> None:
     """Folders of PDFs and long videos in, one DuckDB file of tables, scenes and summaries out, queried with SQL."""
 
 
 @app.command(epilog=_examples("run"))
+@_with_options
 def run(
     paths: Paths,
+    asked: Asked,
     db: Annotated[
         Path | None,
         typer.Option(
@@ -275,29 +392,6 @@ def run(
             help="Leave what is read there, for aria-docs load; in place of --db.",
         ),
     ] = None,
-    engine: Engine = "auto",
-    model: Model = None,
-    revision: Revision = None,
-    device: Device = None,
-    adapter: Adapter = None,
-    server: Server = None,
-    profile: Profile = None,
-    resolution: Resolution = None,
-    frames: Frames = None,
-    sampling: Sampling = "uniform",
-    schema: Schema = None,
-    per: Per = "document",
-    quantize: Quantize = None,
-    kv_cache: KvCache = None,
-    request_timeout: RequestTimeout = 600.0,
-    tasks: Tasks = "tables,scenes,summary",
-    group: Group = False,
-    speech_model: SpeechModel = None,
-    ocr: Ocr = None,
-    pages: Pages = None,
-    workers: Workers = None,
-    password_file: PasswordFile = None,
-    timeout: Timeout = 60.0,
     force: Annotated[bool, typer.Option("--force", rich_help_panel=_READ, help="Read everything again.")] = False,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", rich_help_panel=_READ, help="Try everything again that has failed.")
@@ -306,7 +400,17 @@ def run(
         bool, typer.Option("--dry-run", rich_help_panel=_OUTPUT, help="Say what would be read, and read nothing.")
     ] = False,
     as_json: Json = False,
-    debug: Debug = False,
+    verbose: Annotated[
+        bool,
+        typer.Option("-v", "--verbose", rich_help_panel=_OUTPUT, help="Name each file, slow pages and retries too."),
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", rich_help_panel=_OUTPUT, help="Say nothing but what could not be read.")
+    ] = False,
+    log_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", rich_help_panel=_OUTPUT, help="Add all that -v says to this file, with times."),
+    ] = None,
     prefect: Annotated[
         bool, typer.Option("--prefect", help="The same as a Prefect flow run: retries, artifacts, the Prefect UI.")
     ] = False,
@@ -317,15 +421,15 @@ def run(
     from aria_docs.run.pending import holds_any, plan
     from aria_docs.run.run import Run
 
-    shown: progress.Bars | progress.Lines = progress.Bars() if sys.stderr.isatty() else progress.Lines()
+    if verbose and quiet:
+        raise UsageError("-v and -q: one says more and the other less, so leave one out")
+    if prefect and (verbose or quiet or log_file):
+        raise UsageError("-v, -q and --log-file: with --prefect the flow run has the log, so leave them out")
+    log = progress.LogFile(log_file) if log_file and not dry_run else None
+    shown = progress.for_run(verbose=verbose, quiet=quiet, log=log)
     keeper = _keeper(db, spool, shard=shard, say=shown.say)
-    choice, options = _options(
-        engine=engine, model=model, revision=revision, device=device, adapter=adapter, servers=server,
-        profile=profile, resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per,
-        quantize=quantize, kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group,
-        speech=speech_model, ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout,
-        force=force, retry_failed=retry_failed, debug=debug,
-    )  # fmt: skip
+    reading = asked()
+    options = replace(reading.options, force=force, retry_failed=retry_failed)
     if shard:
         options = replace(options, shard=parse_shard(shard))
     if not keeper.path.exists() and not holds_any(paths):  # before anything is made
@@ -335,14 +439,19 @@ def run(
     if prefect:
         from aria_docs.flows.files import run_as_flow
 
-        _end(run_as_flow(paths, keeper, options, password_file=password_file, command=_command()), db, spool, as_json)
+        flow = run_as_flow(paths, keeper, options, password_file=reading.password_file, command=_command())
+        _end(flow, db, spool, as_json=as_json)
     with shown:
-        shown.say(str(choice))
+        if log:
+            log.say(_command())
+        shown.say(str(reading.choice))
         with Run(keeper, options, command=_command(), progress=shown) as current:
             files = current.find(paths)
-            shown.files(len(files))
+            shown.files(len(files), files)
             current.outcome.add(current.read(files))
-    _end(current.outcome, db, spool, as_json)
+        if log:
+            log.say(current.outcome.as_line())
+    _end(current.outcome, db, spool, as_json=as_json, quiet=quiet)
 
 
 @app.command(epilog=_examples("load"))
@@ -366,52 +475,26 @@ def load(
 
 
 @app.command(epilog=_examples("schedule"))
+@_with_options
 def schedule(
     paths: Paths,
     db: NewDb,
+    asked: Asked,
     cron: Annotated[str, typer.Option(metavar="CRON", help="When, as in '0 2 * * *' for every night at two.")],
     timezone: Annotated[
         str | None, typer.Option(metavar="TZ", help="Of CRON, as in Europe/Oslo. (default: the machine's)")
     ] = None,
     documents: Annotated[bool, typer.Option("--documents", help="PDFs only.")] = False,
     videos: Annotated[bool, typer.Option("--videos", help="Videos only.")] = False,
-    engine: Engine = "auto",
-    model: Model = None,
-    revision: Revision = None,
-    device: Device = None,
-    adapter: Adapter = None,
-    server: Server = None,
-    profile: Profile = None,
-    resolution: Resolution = None,
-    frames: Frames = None,
-    sampling: Sampling = "uniform",
-    schema: Schema = None,
-    per: Per = "document",
-    quantize: Quantize = None,
-    kv_cache: KvCache = None,
-    request_timeout: RequestTimeout = 600.0,
-    tasks: Tasks = "tables,scenes,summary",
-    group: Group = False,
-    speech_model: SpeechModel = None,
-    ocr: Ocr = None,
-    pages: Pages = None,
-    workers: Workers = None,
-    password_file: PasswordFile = None,
-    timeout: Timeout = 60.0,
-    debug: Debug = False,
 ) -> None:
     """Serve the flows on a schedule, until interrupted; each run reads what is new or changed."""
-    _, options = _options(
-        engine=engine, model=model, revision=revision, device=device, adapter=adapter, servers=server,
-        profile=profile, resolution=resolution, frames=frames, sampling=sampling, schema=schema, per=per,
-        quantize=quantize, kv_cache=kv_cache, request_timeout=request_timeout, tasks=tasks, group=group,
-        speech=speech_model, ocr=ocr, pages=pages, workers=workers, password_file=password_file, timeout=timeout,
-        force=False, retry_failed=False, debug=debug,
-    )  # fmt: skip
+    reading = asked()
     from aria_docs.flows.schedule import serve
 
     kinds = [kind for kind, asked in (("pdf", documents), ("video", videos)) if asked] or ["pdf", "video"]
-    serve(paths, db, options, kinds=kinds, cron=cron, timezone=timezone, password_file=password_file)
+    serve(
+        paths, db, reading.options, kinds=kinds, cron=cron, timezone=timezone, password_file=reading.password_file
+    )  # fmt: skip
 
 
 @app.command(epilog=_examples("sql"))
@@ -576,6 +659,25 @@ def status(db: Db, as_json: Json = False, debug: Debug = False) -> None:  # noqa
         typer.echo("\n".join(map(printable, current.as_lines())))
 
 
+@app.command(epilog=_examples("prune"))
+def prune(
+    db: Db,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and change nothing.")] = False,
+    debug: Debug = False,  # noqa: ARG001 - read by main
+) -> None:
+    """Drop what belongs to vanished files and superseded recipes, after saying what."""
+    from aria_docs.storage.database import Store
+    from aria_docs.storage.prune import prunable
+    from aria_docs.text_table import printable
+
+    store = Store(db)
+    found = prunable(store)
+    typer.echo("\n".join(map(printable, found.as_lines())))
+    if found and not dry_run:
+        store.prune()
+        typer.echo(f"dropped from {db}", err=True)
+
+
 @app.command(epilog=_examples("correct"))
 def correct(
     db: Db,
@@ -623,25 +725,60 @@ def budget(
     frames: Annotated[
         int | None, typer.Option(min=1, max=256, help="Frames of each video. (default: as many as fit, at most 256)")
     ] = None,
+    with_total: Annotated[
+        bool, typer.Option("--total", help="Add up what a run would take: tokens in and out, windows, hours, price.")
+    ] = False,
+    profile: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of --total: which kind of model is shown the pages. (default: aria)"),
+    ] = None,
+    tasks: Annotated[
+        str | None, typer.Option(metavar="LIST", help="Of --total: what is read.  [default: tables,scenes,summary]")
+    ] = None,
+    schema: Annotated[
+        str | None, typer.Option(metavar="FILE.py:MODEL", help="Of --total: a pydantic model that is read too.")
+    ] = None,
+    price_in: Annotated[
+        float | None, typer.Option(min=0, metavar="X", help="Of --total: price of a million tokens that are sent.")
+    ] = None,
+    price_out: Annotated[
+        float | None, typer.Option(min=0, metavar="Y", help="Of --total: price of a million tokens that are answered.")
+    ] = None,
     as_json: Json = False,
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
     """What reading with Aria would take: tiles, tokens, windows, GPU memory. Reads no model."""
-    from aria_docs.forecast import Forecast, in_all
-    from aria_docs.survey import survey
+    from aria_docs.forecast import Forecast, in_all, total
+    from aria_docs.survey import look_of, survey
     from aria_docs.text_table import printable
     from aria_docs.tiling.resolution import named
 
-    forecasts = list(survey(paths, mode=named(resolution) if resolution else None, frames=frames))
+    of_total = {
+        "--profile": profile, "--tasks": tasks, "--schema": schema, "--price-in": price_in, "--price-out": price_out,
+    }  # fmt: skip
+    if not with_total and (named_too := [option for option, value in of_total.items() if value is not None]):
+        raise UsageError(f"{named_too[0]} is for the sum over all files: add --total")
+    asked = tasks or "tables,scenes,summary"
+    look = (
+        look_of(tasks=asked, schema=schema, profile=profile, resolution=resolution, frames=frames)
+        if with_total
+        else None
+    )
+    forecasts = list(survey(paths, mode=named(resolution) if resolution else None, frames=frames, look=look))
     good = [item for item in forecasts if isinstance(item, Forecast)]
-    if as_json:
+    in_sum = total(good, price_in=price_in, price_out=price_out)
+    if as_json and with_total:
+        typer.echo(json.dumps({"files": [item.as_json() for item in good], "total": in_sum.as_json()}, indent=2))
+    elif as_json:
         typer.echo(json.dumps([item.as_json() for item in good], indent=2))
     for item in forecasts:
         if not isinstance(item, Forecast):
             typer.echo(f"failed: {printable(str(item))}", err=True)
         elif not as_json:
             typer.echo("\n".join(printable(line) for line in item.as_text().splitlines()))
-    if len(good) > 1 and not as_json:
+    if with_total and good and not as_json:
+        typer.echo(in_sum.as_text())
+    elif len(good) > 1 and not as_json:
         typer.echo(in_all(good))
     if not forecasts:
         raise UsageError(_NOTHING)
@@ -667,81 +804,6 @@ def report(
         made = write_report(store, output, pictures=not no_pictures, on_progress=progress.at)
     for line in as_sentences(made):
         typer.echo(line, err=True)
-
-
-def _options(
-    *,
-    engine: Literal["auto", "embedded", "aria", "remote"],
-    model: str | None,
-    revision: str | None,
-    device: str | None,
-    adapter: str | None,
-    servers: list[str] | None,
-    profile: str | None,
-    resolution: Literal["medium", "high", "ultra"] | None,
-    frames: int | None,
-    sampling: Literal["uniform", "shots"],
-    schema: str | None,
-    per: Literal["page", "document"],
-    quantize: Literal["int8", "int4"] | None,
-    kv_cache: Literal["fp8", "int8"] | None,
-    request_timeout: float,
-    tasks: str,
-    group: bool,
-    speech: Path | None,
-    ocr: OcrName | None,
-    pages: str | None,
-    workers: int | None,
-    password_file: Path | None,
-    timeout: float,
-    force: bool,
-    retry_failed: bool,
-    debug: bool,
-) -> tuple[Choice, Options]:
-    from aria_docs.ingest.scans.choice import choose as choose_reader
-    from aria_docs.model.choice import choose
-    from aria_docs.model.custom import load as load_schema
-    from aria_docs.run.recipes import Options, parse_pages, parse_tasks, read_passwords
-
-    own_task = None if schema is None else load_schema(schema, per=per).name
-    choice = choose(
-        engine,
-        model=model,
-        revision=revision,
-        device=device,
-        servers=servers or (),
-        profile=profile,
-        adapter=adapter,
-    )
-    return choice, Options(
-        engine=choice.engine,
-        model=choice.model,
-        revision=choice.revision,
-        device=device,
-        profile=choice.profile,
-        context=choice.context,
-        adapter=choice.adapter,
-        servers=tuple(servers or ()),
-        request_timeout_s=request_timeout,
-        resolution=resolution,
-        frames=frames,
-        sampling=sampling,
-        schema=schema,
-        per=per,
-        quantize=quantize,
-        kv_cache=kv_cache,
-        tasks=parse_tasks(tasks, also=own_task),
-        group=group,
-        speech=speech,
-        ocr=choose_reader(ocr),
-        pages=None if pages is None else parse_pages(pages),
-        workers=workers or os.cpu_count() or 1,
-        passwords=read_passwords(password_file) if password_file else (),
-        timeout_s=timeout,
-        force=force,
-        retry_failed=retry_failed,
-        debug=debug,
-    )
 
 
 def _keeper(db: Path | None, spool: Path | None, *, shard: str | None, say: Callable[[str], None]) -> Keeper:
@@ -793,7 +855,7 @@ def _end_of_plan(plan: Plan, *, as_json: bool) -> None:
     raise typer.Exit(1 if plan.failures else 0)
 
 
-def _end(outcome: Outcome, db: Path | None, spool: Path | None, as_json: bool) -> None:
+def _end(outcome: Outcome, db: Path | None, spool: Path | None, *, as_json: bool, quiet: bool = False) -> None:
     """Says how the run ended, and exits with the status of that."""
     from aria_docs.text_table import printable
 
@@ -801,17 +863,13 @@ def _end(outcome: Outcome, db: Path | None, spool: Path | None, as_json: bool) -
         where = {"db": str(db)} if db else {"spool": str(spool)}
         typer.echo(json.dumps(asdict(outcome) | where, indent=2))
     else:
-        counts = f"{outcome.n_read} files read, {outcome.n_skipped} done before, {outcome.n_failed} failed"
-        counts += f", {outcome.n_partial} read in part" if outcome.n_partial else ""
-        ignored = f", {outcome.n_ignored} of other kinds ignored" if outcome.n_ignored else ""
-        elsewhere = f", {outcome.n_elsewhere} of other shards" if outcome.n_elsewhere else ""
         for line in outcome.partial_lines():
             typer.echo(printable(line), err=True)
-        parts = f"{outcome.n_parts} parts in {outcome.seconds:.1f} s"
-        typer.echo(f"{counts}{elsewhere}{ignored}; {parts} → {db or spool}", err=True)
-        if spool:
+        if not quiet:
+            typer.echo(printable(f"{outcome.as_line()} → {db or spool}"), err=True)
+        if spool and not quiet:
             typer.echo(f"into a database: aria-docs load {shlex.quote(str(spool))} --db FILE", err=True)
-        elif outcome.n_failed:
+        elif outcome.n_failed and not quiet:
             typer.echo(f"why: aria-docs status --db {shlex.quote(str(db))}", err=True)
     if outcome.interrupted:
         typer.echo("interrupted: what was finished is kept, and the same command reads the rest", err=True)
@@ -823,6 +881,26 @@ def _end(outcome: Outcome, db: Path | None, spool: Path | None, as_json: bool) -
 
 def _command() -> str:
     return without_credentials(shlex.join(["aria-docs", *sys.argv[1:]]))
+
+
+def _configured(command: Any, arguments: list[str]) -> tuple[list[str], dict[str, dict[str, Any]]]:
+    """Arguments without --config, and what its file says. `adapt` has a --config of its own."""
+    if "adapt" in arguments[:1] or {"-h", "--help", "--version"} & set(arguments):
+        return arguments, {}
+    left, file = config.split(arguments)
+    if file is None:
+        return left, {}
+    known = {
+        name: {
+            option.removeprefix("--"): (parameter.name, parameter.multiple)
+            for parameter in one.params
+            for option in parameter.opts
+            if option.startswith("--")
+        }
+        for name, one in command.commands.items()
+        if name != "adapt"
+    }
+    return left, config.defaults(file, known, left)
 
 
 class _Interrupts:
@@ -860,7 +938,9 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")  # a file name must not end the command
     try:
         # Not app(): Typer puts its own hook in place of ours, and that prints a traceback.
-        sys.exit(typer.main.get_command(app)(standalone_mode=False))
+        command = typer.main.get_command(app)
+        arguments, defaults = _configured(command, sys.argv[1:])
+        sys.exit(command(arguments, standalone_mode=False, default_map=defaults))
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("aria-docs: interrupted", err=True)
         sys.exit(_interrupts.status)

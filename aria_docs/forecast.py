@@ -60,9 +60,89 @@ class PartForecast:
 
 
 @dataclass(frozen=True, slots=True)
+class Workload:
+    """What a run sends a model for one file and what it writes; reading/workload.py works it out.
+
+    windows:      contexts; answers: questions asked of them, one answer each.
+    tokens_read:  each context once, as Aria on this machine reads it.
+    tokens_in:    each context with each of its questions, as a server counts requests.
+    """
+
+    kind: str
+    windows: int = 0
+    answers: int = 0
+    tokens_read: int = 0
+    tokens_in: int = 0
+
+    @property
+    def tokens_out(self) -> int:
+        """Answers of ANSWER tokens."""
+        return self.answers * ANSWER
+
+    @property
+    def hours(self) -> float:
+        """On one H100 80 GB in bf16."""
+        read_per_s = READ_PER_S["video" if self.kind == "video" else "pdf"]
+        return (self.tokens_read / read_per_s + self.tokens_out / WRITTEN_PER_S) / 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What reading all files takes.
+
+    price_in, price_out:  of a million tokens, in whatever money; None where nobody said.
+    """
+
+    files: int
+    pages: int
+    film_s: float
+    windows: int
+    tokens_in: int
+    tokens_out: int
+    hours: float
+    price_in: float | None = None
+    price_out: float | None = None
+
+    @property
+    def price(self) -> float | None:
+        """Of all tokens; what has no price costs nothing."""
+        if self.price_in is None and self.price_out is None:
+            return None
+        return (self.tokens_in * (self.price_in or 0) + self.tokens_out * (self.price_out or 0)) / 1e6
+
+    def as_json(self) -> dict[str, Any]:
+        """The `total` of `aria-docs budget --json --total`."""
+        return {
+            "files": self.files,
+            "pages": self.pages,
+            "film_s": round(self.film_s, 1),
+            "windows": self.windows,
+            "tokens_in": self.tokens_in,
+            "tokens_out": self.tokens_out,
+            "hours": round(self.hours, 4),
+            "price": None if self.price is None else round(self.price, 6),
+        }
+
+    def as_text(self) -> str:
+        """Lines for a terminal."""
+        extent = [_plural(self.pages, "page")] if self.pages else []
+        extent += [f"{self.film_s:,.0f} s of film"] if self.film_s else []
+        lines = [
+            f"total: {', '.join([_plural(self.files, 'file'), *extent])}",
+            f"  {_plural(self.windows, 'window')}, {self.tokens_in:,} tokens in, {self.tokens_out:,} tokens out",
+            f"  {_time(self.hours)} with Aria on one H100 80 GB in bf16, answers of {ANSWER} tokens",
+        ]
+        if self.price is not None:
+            money = f"{self.price:,.2f}" if self.price >= 1 else f"{self.price:.4f}"
+            lines.append(f"  price {money}, at {self.price_in or 0:g} in and {self.price_out or 0:g} out a million")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
 class Forecast:
     """One file.
 
+    work:     what a run of the tasks asked about sends and is answered; None where nobody asked.
     frames:   how many of a video are shown.
     windows:  the contexts that hold it; each counts labels, markers, question and answer too.
     whole:    the sharpest mode in which one window holds it all, None if absent.
@@ -77,6 +157,7 @@ class Forecast:
     whole: Mode | None
     duration_s: float = 0.0
     frames: int = 0
+    work: Workload | None = None
 
     @property
     def tokens(self) -> int:
@@ -206,9 +287,28 @@ def _whole(budget: Budget, parts: Sequence[Part]) -> Mode | None:
 def in_all(forecasts: Sequence[Forecast]) -> str:
     """One line on all files: tokens, and hours at the rates measured."""
     tokens, hours = sum(one.tokens for one in forecasts), sum(one.hours for one in forecasts)
-    took = f"{hours:,.1f} hours" if hours >= 1 else f"{60 * hours:,.1f} minutes"
     files = _plural(len(forecasts), "file")
-    return f"{files}: {tokens:,} tokens, {took} on one H100 80 GB in bf16 with answers of {ANSWER} tokens"
+    return f"{files}: {tokens:,} tokens, {_time(hours)} on one H100 80 GB in bf16 with answers of {ANSWER} tokens"
+
+
+def total(forecasts: Sequence[Forecast], *, price_in: float | None = None, price_out: float | None = None) -> Total:
+    """The sum over files whose `work` is known."""
+    work = [one.work for one in forecasts if one.work]
+    return Total(
+        files=len(forecasts),
+        pages=sum(len(one.parts) for one in forecasts if one.kind == "pdf"),
+        film_s=sum(one.duration_s for one in forecasts),
+        windows=sum(one.windows for one in work),
+        tokens_in=sum(one.tokens_in for one in work),
+        tokens_out=sum(one.tokens_out for one in work),
+        hours=sum(one.hours for one in work),
+        price_in=price_in,
+        price_out=price_out,
+    )
+
+
+def _time(hours: float) -> str:
+    return f"{hours:,.1f} hours" if hours >= 1 else f"{60 * hours:,.1f} minutes"
 
 
 def _plural(n: int, noun: str) -> str:

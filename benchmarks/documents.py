@@ -1,10 +1,12 @@
-"""Tables of digital PDFs: ours against what else people use, on accuracy and CPU seconds per page, in one run.
+"""Digital PDFs: ours against what else people use, on accuracy and CPU seconds per page, in one run.
 
-    python benchmarks/documents.py PDF_FOLDER --truth GT_FOLDER --scorer score_tables.py [--tools NAME,…] [--numbers]
+    python benchmarks/documents.py PDF_FOLDER --truth GT_FOLDER --scorer SCORER.py [--tools NAME,…] [--numbers]
 
-SCORER is a script that takes GT_FOLDER, a folder of predictions and --json FILE. pdfplumber and camelot (`pip install
-pdfplumber camelot-py`) are left out, and named, where they are not installed. Every tool runs in a process of its own
-with one thread; the seconds are CPU seconds without imports.
+What is compared follows from the files in GT_FOLDER: JSON of tables (score_tables.py), Markdown of pages
+(score_markdown.py), or HTML of an article's tables (score_markup_tables.py). For the last two each tool writes its own
+Markdown, without OCR. A tool that is not installed is left out, and named: `pip install pdfplumber camelot-py
+pymupdf4llm liteparse pdf-inspector opendataloader-pdf`, the last of which needs java. Every tool runs in a process of
+its own with one thread; the seconds are CPU seconds without imports, those of its children included.
 
 --numbers   instead: every cell of the truth that a reader would take for a number, and that ours has found, against
             the `number` of our cell. Prints what is missing or differs from the English reading, to be judged by eye.
@@ -130,6 +132,137 @@ TOOLS: dict[str, tuple[Callable[[Path], Tables], str, str]] = {
 """By name: what finds the tables of a file, the module it needs, and what it is called in print."""
 
 
+Writer = Callable[[list[Path], Path], None]
+"""Writes OUT/NAME.md for each NAME.pdf."""
+
+
+def _each(markdown: Callable[[Path], str]) -> Writer:
+    def write(pdfs: list[Path], out: Path) -> None:
+        for path in pdfs:
+            (out / f"{path.stem}.md").write_text(markdown(path), encoding="utf-8")
+
+    return write
+
+
+def our_markdown(path: Path) -> str:
+    import aria_docs
+
+    sys.modules["rapidocr"] = None  # type: ignore[assignment]  # as if not installed: no tool reads pictures here
+    return aria_docs.read(path).to_markdown()
+
+
+def pymupdf4llm_markdown(path: Path) -> str:
+    import pymupdf4llm
+
+    return str(pymupdf4llm.to_markdown(str(path), use_ocr=False, table_output="html"))
+
+
+def liteparse_markdown(path: Path) -> str:
+    import liteparse
+
+    parser = liteparse.LiteParse(output_format="markdown", ocr_enabled=False, image_mode="off", quiet=True)
+    return str(parser.parse(str(path)).text)
+
+
+def inspector_markdown(path: Path) -> str:
+    import pdf_inspector
+
+    return pdf_inspector.process_pdf(str(path)).markdown or ""
+
+
+def opendataloader(pdfs: list[Path], out: Path) -> None:
+    """One call for all files: Java starts once."""
+    import opendataloader_pdf
+
+    names = [str(path) for path in pdfs]
+    opendataloader_pdf.convert(names, output_dir=str(out), markdown_with_html=True, image_output="off", quiet=True)
+
+
+def camelot_tables(path: Path) -> str:
+    """Its tables alone, as HTML."""
+    return "\n\n".join(as_html(table["rows"]) for table in camelot_hybrid(path))
+
+
+WRITERS: dict[str, tuple[Writer, str, str]] = {
+    "ours": (_each(our_markdown), "aria_docs", "aria-docs"),
+    "pymupdf4llm": (_each(pymupdf4llm_markdown), "pymupdf4llm", "pymupdf4llm"),
+    "liteparse": (_each(liteparse_markdown), "liteparse", "liteparse"),
+    "inspector": (_each(inspector_markdown), "pdf_inspector", "pdf-inspector"),
+    "opendataloader": (opendataloader, "opendataloader_pdf", "opendataloader-pdf"),
+    "hybrid": (_each(camelot_tables), "camelot", "camelot hybrid (tables only)"),
+}
+"""By name: what writes Markdown, the module it needs, and what it is called in print."""
+
+_COLUMNS = {
+    "overall": "overall", "nid": "NID", "teds": "TEDS", "mhs": "MHS", "false_tables": "pages with a false table",
+    "false_headings": "with a false heading",
+}  # fmt: skip
+_MARKUP_COLUMNS = {"teds": "TEDS", "teds_s": "TEDS-S", "grid": "grid", "found": "found", "false": "false"}
+
+
+def as_html(rows: list[list[str]]) -> str:
+    body = ("".join(f"<td>{html.escape(text)}</td>" for text in row) for row in rows)
+    return "<table>" + "".join(f"<tr>{row}</tr>" for row in body) + "</table>"
+
+
+_TABLES = re.compile(r"<table[\s\S]*?</table>|(?:^ *\|.*\| *$\n?)+", re.MULTILINE)
+_RULE = re.compile(r"[\s|:-]+")
+
+
+def tables_as_html(markdown: str) -> str:
+    """The tables of a Markdown text, those in HTML as they are, those drawn with | as HTML, in their order."""
+    return "\n".join(
+        found if found.startswith("<") else as_html(_cells(found.strip().splitlines()))
+        for found in (re.sub(r"(?m)^ *\|", "|", match.group()) for match in _TABLES.finditer(markdown))
+    )
+
+
+def _cells(lines: list[str]) -> list[list[str]]:
+    rows = [re.split(r"(?<!\\)\|", line.strip()[1:-1]) for line in lines if not _RULE.fullmatch(line)]
+    return [[_MARKS.sub(" ", cell).replace("\\|", "|").strip() for cell in row] for row in rows]
+
+
+_MARKS = re.compile(r"<br ?/?>|\*\*")
+
+
+def write_markdown(tool: str, folder: Path, out: Path) -> None:
+    """What a tool makes of every PDF, and the CPU seconds a page. Runs in a process of its own."""
+    write, module, _ = WRITERS[tool]
+    importlib.import_module(module)
+    pdfs = sorted(folder.glob("*.pdf"))
+    write(pdfs[:1], out)  # what a first call loads is no price of a page
+    began = sum(os.times()[:4])
+    write(pdfs, out)
+    seconds = sum(os.times()[:4]) - began
+    (out / "seconds").write_text(str(seconds / sum(map(n_pages, pdfs))))
+
+
+def compare_markdown(folder: Path, truth: Path, scorer: Path, tools: list[str]) -> None:
+    """A row a tool: of pages (truth in Markdown) or of the tables of articles (truth in HTML)."""
+    of_articles = not any(truth.glob("*.md"))
+    columns = _MARKUP_COLUMNS if of_articles else _COLUMNS
+    print(f"| tool | {' | '.join(columns.values())} | CPU-s/page |\n| --- |{' --- |' * (len(columns) + 1)}")
+    left_out = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for tool in tools:
+            _, module, title = WRITERS[tool]
+            if importlib.util.find_spec(module) is None:
+                left_out.append(f"{title}: no module {module}")
+                continue
+            out = Path(scratch, tool)
+            _in_its_own_process(tool, folder, out, "write_markdown")
+            if of_articles:
+                for path in out.glob("*.md"):
+                    path.with_suffix(".html").write_text(tables_as_html(path.read_text(encoding="utf-8")))
+            command = [sys.executable, str(scorer), str(truth), str(out)]
+            printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            score = dict(line.split() for line in printed.splitlines())
+            cells = [f"{float(score[name]):.3f}" if "." in score[name] else score[name] for name in columns]
+            print(f"| {title} | {' | '.join(cells)} | {float((out / 'seconds').read_text()):.3f} |", flush=True)
+    for reason in left_out:
+        print(f"\nleft out, {reason}")
+
+
 def predict(tool: str, folder: Path, out: Path) -> None:
     """One prediction file for each PDF, with its CPU seconds. Runs in a process of its own."""
     find, module, _ = TOOLS[tool]
@@ -151,10 +284,10 @@ def n_pages(path: Path) -> int:
         return int(document.page_count)
 
 
-def _in_its_own_process(tool: str, folder: Path, out: Path) -> None:
+def _in_its_own_process(tool: str, folder: Path, out: Path, does: str = "predict") -> None:
     out.mkdir()
     code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import documents; from pathlib import Path"
-    call = f"documents.predict({tool!r}, Path({str(folder)!r}), Path({str(out)!r}))"
+    call = f"documents.{does}({tool!r}, Path({str(folder)!r}), Path({str(out)!r}))"
     environment = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     subprocess.run([sys.executable, "-c", f"{code}; {call}"], check=True, env=environment)
 
@@ -242,13 +375,15 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--truth", type=Path, required=True)
     parser.add_argument("--scorer", type=Path)
-    parser.add_argument("--tools", default=",".join(TOOLS), help="of: %(default)s")
+    parser.add_argument("--tools", help=f"of: {','.join(TOOLS)}; for Markdown: {','.join(WRITERS)}")
     parser.add_argument("--numbers", action="store_true")
     options = parser.parse_args()
     if options.numbers:
         check_numbers(options.folder, options.truth)
     elif options.scorer:
-        compare(options.folder, options.truth, options.scorer, options.tools.split(","))
+        is_json = any(options.truth.glob("*.json"))
+        tools = options.tools.split(",") if options.tools else list(TOOLS if is_json else WRITERS)
+        (compare if is_json else compare_markdown)(options.folder, options.truth, options.scorer, tools)
     else:
         parser.error("--scorer or --numbers is needed")
 

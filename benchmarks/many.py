@@ -93,7 +93,7 @@ def read(folder: str, db: str, tasks: str, workers: str) -> None:
     class Clock(Lines):
         def file_over(self, path: str) -> None:
             super().file_over(path)
-            if self._n_over % max(1, self._n_files // 4) == 0:
+            if self._meter.n_over % max(1, self._meter.n_files // 4) == 0:
                 marks.append(tree_cpu_s())
 
         def say(self, sentence: str) -> None:

@@ -134,7 +134,7 @@ def read_all(
     with Run(keeper, options, command=without_credentials(command), progress=log) as run:
         reading = Reading(run, [])
         files = run.find([Path(path) for path in paths], kinds=kinds)
-        log.files(len(files))
+        log.files(len(files), files)
         done: list[FoundFile] = []
         is_over = False
         try:

@@ -131,7 +131,7 @@ def read_shard(
         chosen = replace(chosen, passwords=read_passwords(Path(password_file)))
     with Run(Spool(Path(spool), say=log.say), chosen, command=f"task shard {share}", progress=log) as run:
         files = run.find([Path(path) for path in paths])
-        log.files(len(files))
+        log.files(len(files), files)
         run.outcome.add(run.read(files))
     if run.outcome.interrupted:
         raise AriaDocsError(f"shard {share} was interrupted: what it had finished is in {spool}")

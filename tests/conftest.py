@@ -92,9 +92,12 @@ class Told:
         self.said: list[str] = []
         self.parts: dict[str, int] = {}
         self.over: list[str] = []
+        self.details: list[str] = []
+        self.sizes: dict[str, tuple[int, float]] = {}
 
-    def opened(self, path: str, n_parts: int) -> None:
+    def opened(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None:
         self.parts[path] = n_parts
+        self.sizes[path] = (pages, film_s)
 
     def part(self, path: str) -> None:
         self.parts[path] -= 1
@@ -107,6 +110,9 @@ class Told:
 
     def tokens(self, n: int) -> None:
         pass
+
+    def detail(self, sentence: str) -> None:
+        self.details.append(sentence)
 
     def say(self, sentence: str) -> None:
         self.said.append(sentence)

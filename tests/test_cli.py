@@ -96,6 +96,39 @@ def test_a_folder_in_a_database_out(aria_docs, bench, tmp_path: Path) -> None:
     assert (answer.returncode, answer.stdout) == (0, "s\n-6.5\n")
 
 
+def test_how_much_a_run_says(aria_docs, bench, tmp_path: Path) -> None:
+    good, bad = bench.pdf("a.pdf", 2, tables=(1,)), bench.folder / "bad.pdf"
+    bad.write_text("<html>")
+    loud = aria_docs("run", "in", "--db", "r.duckdb", "-v", "--log-file", "run.log")
+    assert loud.returncode == 1
+    assert f"reading {good}: 2 pages\n" in loud.stderr and f"done: {good}, in " in loud.stderr
+    assert re.search("1 file read, 0 done before, 1 failed; 2 pages, 1 table, 1 summary in .* s → ", loud.stderr)
+    log = (tmp_path / "run.log").read_text()
+    for said in ("aria-docs run in --db", "engine: ", f"reading {good}: 2 pages", f"failed: {bad}", "2 pages, 1 table"):
+        assert said in log
+    quiet = aria_docs("run", "in", "--db", "q.duckdb", "-q")
+    assert quiet.returncode == 1
+    [line] = quiet.stderr.splitlines()
+    assert line.startswith(f"failed: {bad}")
+
+
+def test_prune_says_what_goes_and_drops_it(aria_docs, bench, tmp_path: Path) -> None:
+    bench.pdf("a.pdf", 1, tables=(1,))
+    gone = bench.pdf("b.pdf", 1, tables=(1,), word="Other")
+    bench.run()
+    gone.unlink()
+    bench.run()
+    db = tmp_path / "r.duckdb"
+    dry = aria_docs("prune", "--db", db, "--dry-run")
+    assert (dry.returncode, dry.stderr) == (0, "")
+    assert dry.stdout.startswith(f"vanished: {gone}\nno file has them any more: 1 content\n")
+    assert one(db, "SELECT count(*) FROM sources") == 2
+    done = aria_docs("prune", "--db", db)
+    assert (done.returncode, done.stdout) == (0, dry.stdout)
+    assert one(db, "SELECT count(*) FROM sources") == one(db, "SELECT count(*) FROM tables") == 1
+    assert aria_docs("prune", "--db", db).stdout.startswith("nothing to drop")
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
@@ -103,6 +136,8 @@ def test_a_folder_in_a_database_out(aria_docs, bench, tmp_path: Path) -> None:
         (["run", "texts", "--db", "x.duckdb"], 2, "no PDF, image or video"),
         (["run", "texts", "--db", "x.duckdb", "--dry-run"], 2, "no PDF, image or video"),
         (["run", "texts"], 2, "--db"),
+        (["run", "pdfs", "--db", "x.duckdb", "-v", "-q"], 2, "leave one out"),
+        (["run", "pdfs", "--db", "x.duckdb", "--log-file", "no/run.log"], 2, "no/run.log cannot be written"),
         (["run", "texts", "--db", "x.duckdb", "--tasks", "tables,poems"], 2, "'poems' is no task"),
         (["run", "texts", "--db", "x.duckdb", "--pages", "²"], 2, "'²' is no page"),
         (["run", "texts", "--db", "x.duckdb", "--pages", ""], 2, "no page or range"),

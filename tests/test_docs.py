@@ -3,6 +3,7 @@
 `python tests/test_docs.py` writes the answers of today into README.md and docs/cookbook.md.
 """
 
+import inspect
 import os
 import re
 import subprocess
@@ -12,12 +13,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from aria_docs import cli
 from aria_docs.version import __version__
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 COOKBOOK = ROOT / "docs" / "cookbook.md"
-COMMANDS = ("run", "load", "sql", "status", "correct", "report", "export", "budget", "schedule")
+COMMANDS = ("run", "load", "sql", "status", "correct", "report", "export", "budget", "prune", "schedule")
 # A query, and after it what it answers (absent until the first refresh).
 _QUERY = re.compile(r"```sql\n(?P<query>.*?)\n```\n(?:\n```text\n(?P<answer>.*?)\n```\n)?", re.DOTALL)
 
@@ -75,6 +77,7 @@ def test_answers_shown_are_the_answers(page: Path, n_queries: int, db: Path) -> 
 
 def test_readme_options_and_commands_exist() -> None:
     helps = {command: aria_docs(command, "--help").stdout for command in COMMANDS}
+    helps["all"] = aria_docs("--help").stdout
     text = README.read_text(encoding="utf-8")
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)):
         assert any(option in shown for shown in helps.values()), option
@@ -91,6 +94,15 @@ def test_help_has_groups_and_two_examples(command: str) -> None:
     if command in ("run", "schedule"):
         assert all(group in shown for group in ("What to read", "Engine", "Limits", "Output"))
         assert "(default: ultra for pages" in " ".join(shown.split())
+
+
+def test_options_of_reading_are_declared_once() -> None:
+    """`run` and `schedule` take them from one function, and neither can change or forget one."""
+    shared = set(inspect.signature(cli._options).parameters)
+    assert len(shared) > 20
+    for command in (cli.run, cli.schedule):
+        assert shared < set(inspect.signature(command).parameters)
+        assert not shared & set(inspect.signature(inspect.unwrap(command, stop=lambda _: False)).parameters)
 
 
 def test_version_and_completion() -> None:

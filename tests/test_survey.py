@@ -10,7 +10,9 @@ import pytest
 
 from aria_docs.errors import Encrypted, WrongKind
 from aria_docs.forecast import Forecast
-from aria_docs.survey import survey
+from aria_docs.media import VideoInfo
+from aria_docs.reading import workload
+from aria_docs.survey import look_of, survey
 from aria_docs.tiling.resolution import HIGH
 
 
@@ -72,3 +74,55 @@ def test_the_command(folder: Path) -> None:
 def test_the_command_needs_no_torch() -> None:
     program = "import sys, aria_docs.survey; print({'torch', 'transformers', 'duckdb'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_the_total_is_what_a_run_asks(tmp_path: Path) -> None:
+    """Two A4 pages of 7 crops: each is asked for its tables, and both in one window for the summary."""
+    pdf(tmp_path / "a4.pdf", (595, 842), (595, 842))
+    pdf(tmp_path / "none.pdf", (595, 842))
+    command = [sys.executable, "-m", "aria_docs", "budget", str(tmp_path / "a4.pdf"), "--total", "--json"]
+    prices = ["--price-in", "2", "--price-out", "10"]
+
+    def total(*options: str) -> dict[str, float]:
+        done = subprocess.run([*command, *options], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        told = json.loads(done.stdout)
+        assert [Path(item["path"]).name for item in told["files"]] == ["a4.pdf"]
+        return told["total"]  # type: ignore[no-any-return]
+
+    tables, both = total("--tasks", "tables", *prices), total()
+    assert (tables["files"], tables["pages"], tables["windows"], tables["tokens_out"]) == (1, 2, 2, 1000)
+    assert 2 * 1792 < tables["tokens_in"] < 2 * (1792 + 120)
+    assert tables["price"] == round((tables["tokens_in"] * 2 + 1000 * 10) / 1e6, 6)
+    assert tables["hours"] == round((tables["tokens_in"] / 8200 + 1000 / 406) / 3600, 4)
+    assert (both["windows"], both["tokens_out"], both["price"]) == (3, 1500, None)
+    assert 4 * 1792 < both["tokens_in"] < 4 * (1792 + 120)
+    vllm = total("--tasks", "tables", "--profile", "aria-vllm")
+    assert vllm["tokens_in"] - tables["tokens_in"] == 2 * (7 * 258 - 2 - 1792)
+    schema = tmp_path / "own.py"
+    schema.write_text("from pydantic import BaseModel\n\nclass Memo(BaseModel):\n    sender: str | None\n")
+    own = total("--tasks", "tables", "--schema", f"{schema}:Memo")
+    assert (own["windows"], own["tokens_out"]) == (3, 1500)
+
+
+def test_a_film_of_three_hours_takes_three_windows_and_each_task_asks_all_of_them() -> None:
+    film = VideoInfo(10_000.0, 1280, 720, 25.0, 250_000, 0.0, "h264")
+    scenes = workload.of_video(film, look_of(tasks="scenes"))
+    assert (scenes.windows, scenes.answers) == (3, 3)
+    assert 3 * 256 * 128 < scenes.tokens_in == scenes.tokens_read < 3 * 256 * (128 + 8)
+    both = workload.of_video(film, look_of(tasks="scenes,summary"))
+    assert (both.windows, both.answers, both.tokens_in) == (3, 6, 2 * both.tokens_read)
+    assert workload.of_video(film, look_of(tasks="tables")).windows == 0
+    assert workload.of_video(film, look_of(tasks="scenes", frames=64)).windows == 1
+
+
+def test_what_is_for_the_total_needs_it(tmp_path: Path) -> None:
+    pdf(tmp_path / "a.pdf", (595, 842))
+    command = [sys.executable, "-m", "aria_docs", "budget", str(tmp_path)]
+    alone = subprocess.run([*command, "--price-in", "2"], capture_output=True, text=True)
+    assert (alone.returncode, "add --total" in alone.stderr) == (2, True)
+    unknown = subprocess.run([*command, "--total", "--profile", "gpt"], capture_output=True, text=True)
+    assert (unknown.returncode, "no profile 'gpt'" in unknown.stderr) == (2, True)
+    shown = subprocess.run([*command, "--total", "--price-out", "1"], capture_output=True, text=True)
+    assert "total: 1 file, 1 page\n  2 windows, " in shown.stdout
+    assert "price 0.0010, at 0 in and 1 out a million" in shown.stdout

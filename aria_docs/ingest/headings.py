@@ -25,6 +25,8 @@ _NOT_SMALLER = 0.93  # bold or capitals of a smaller size are labels
 _LARGE = 1.3  # so large that neither place nor words speak against it
 _MAX_ROWS, _MAX_ROWS_LARGE = 3, 5
 _MAX_CHARS = 200
+_TITLE = 1.6  # of the body's size: an article's title, which may be long
+_MAX_ROWS_TITLE, _MAX_CHARS_TITLE = 9, 400
 _MAX_SENTENCE_WORDS = 12  # more, and a full stop at the end is a sentence's
 _FULL = 0.85  # of the column's width: a shorter row ends its paragraph
 _MORE_WHITE = 0.25  # of the size, than usual: above a heading
@@ -42,6 +44,15 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 NUMBERED = re.compile(rf"(?:{_NUMBER.pattern})\s+[^\W\d_]", re.IGNORECASE)
+_SUBSECTION = re.compile(
+    r"\d{1,2}(?:\.\d{1,2}){1,3}\.?\s+[^\W\d_].*\w"
+)  # 3.2 Methods: no item of a list is numbered so
+_NAMED = re.compile(
+    r"(?:abstract|summary|introduction|background|(?:materials? and )?methods|results|(?:results and )?discussion"
+    r"|conclusions?|acknowledge?ments?|references|bibliography|appendix|funding|abbreviations"
+    r"|conflicts? of interests?|competing interests|authors?.{0,3} contributions)\W?",
+    re.IGNORECASE,
+)  # what stands alone on a row of a type of its own, whatever its size, is no label then
 _CAPTION = re.compile(
     r"(?:table|tab\.?|fig(?:ure|\.)?|chart|graph|map|plate|photo|image|exhibit|scheme|box|diagram|illustration"
     r"|abb(?:ildung|\.)|tabelle|tableau|schéma|graphique|tabla|figura|cuadro|tabela|tabella|grafico|рис\.?|таблица|图|表)"
@@ -210,10 +221,13 @@ def heading_mark(group: Sequence[Row], body: Body, place: Place) -> str:
     first, last = group[0], group[-1]
     ratio = first.size_pt / body.size_pt
     style = "" if any(line.in_picture for row in group for line in row.lines) else _style(first, body)
-    if not style or not _says_something(text, ratio) or len(text) > _MAX_CHARS:
+    is_title = ratio >= _TITLE
+    if not style or not _says_something(text, ratio) or len(text) > (_MAX_CHARS_TITLE if is_title else _MAX_CHARS):
         return ""
     large = ratio >= _LARGE
-    if len(group) > (_MAX_ROWS_LARGE if large else _MAX_ROWS) or (not large and any(row.is_parted for row in group)):
+    if len(group) > (_MAX_ROWS_TITLE if is_title else _MAX_ROWS_LARGE if large else _MAX_ROWS) or (
+        not large and any(row.is_parted for row in group)
+    ):
         return ""
     n_words = len(text.split())
     if text[-1] in ",;" or (text[-1] == "." and n_words > _MAX_SENTENCE_WORDS) or (text[0].islower() and ratio < 1.6):
@@ -234,9 +248,12 @@ def _stands_alone(group: Sequence[Row], style: str, place: Place, body: Body) ->
         return True
     if not place.begins(group[0]):
         return False
-    if style in ("size", "bold"):
+    if style in ("size", "bold", "name"):
         return True
     last = group[-1]
+    if style == "number":
+        is_short = last.box[2] - last.box[0] < _FULL * place.width
+        return len(group) == 1 and is_short and place.is_clear(last) and place.heads(last, body)
     short = last.box[2] - last.box[0] < _FULL * place.width or place.is_clear(group[0]) or place.below_heading
     return short and len(group) <= 2 and place.heads(last, body)
 
@@ -246,8 +263,10 @@ def same_heading(row: Row, below: Row, body: Body) -> bool:
     white = below.box[1] - row.box[3]
     larger = min(row.size_pt, below.size_pt) >= _LARGER * body.size_pt
     alike = abs(row.size_pt - below.size_pt) < 0.5 and row.bold == below.bold and (larger or row.face == below.face)
-    parted = _NUMBER.fullmatch(row.text.strip()) or NUMBERED.match(below.text)
-    return alike and white < _LEADING * row.size_pt and not parted
+    numbered = _NUMBER.fullmatch(row.text.strip()) or NUMBERED.match(below.text)
+    # METHODS over Participants: a heading of another level, but not a line of capitals that a name begins or ends.
+    in_capitals = row.text.isupper() and below.text[:1].isupper() and not below.text.isupper()
+    return alike and white < _LEADING * row.size_pt and not numbered and not in_capitals
 
 
 def is_set_apart(row: Row, body: Body) -> bool:
@@ -292,6 +311,8 @@ def _style(row: Row, body: Body) -> str:
     ratio = row.size_pt / body.size_pt
     if ratio >= _LARGER or (ratio >= _LARGER_BOLD and row.bold):
         return "size"
+    if _NAMED.fullmatch(row.text.strip()) and row.lines[-1].font != body.face[0]:
+        return "name"
     if ratio < _NOT_SMALLER:
         return ""
     if row.bold and not body.bold:
@@ -301,7 +322,7 @@ def _style(row: Row, body: Body) -> str:
     other_font = row.lines[-1].font != body.face[0] and all(line.uniform for line in row.lines)
     if other_font and "=" not in row.text and _WORD_OF_THREE.search(row.text):
         return "font"
-    return ""
+    return "number" if row.face == body.face and _SUBSECTION.fullmatch(row.text.strip()) else ""
 
 
 def _says_something(text: str, ratio: float) -> bool:

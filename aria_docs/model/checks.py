@@ -289,8 +289,8 @@ def _judge(grid: _Grid, relation: _Sum, good: list[tuple[Check, frozenset[Place]
         whole = grid.values[grid.place(relation.target, sample)]
         assert off is not None
         expected = round(whole.number - off.units / 10**off.decimals, off.decimals)
-        where = {"col": sample} if grid.down else {"row": sample}
-        check = Check(kind, off.holds, expected=expected, found=whole.number, **where)
+        row, col = (None, sample) if grid.down else (sample, None)
+        check = Check(kind, off.holds, row=row, col=col, expected=expected, found=whole.number)
         signs = {grid.place(line, sample): sign for line, sign in relation.terms}
         cells = frozenset((*signs, whole.place))
         if off.holds:

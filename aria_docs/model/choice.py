@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -116,15 +116,20 @@ def open_model(
     request_timeout_s: float = 600.0,
     quantize: Literal["int8", "int4"] | None = None,
     kv_cache: Literal["fp8", "int8"] | None = None,
+    on_failed: Callable[[str], None] = lambda _: None,
 ) -> ChatModel:
-    """The model of a choice, ready to be asked. Aria's weights are loaded: minutes. Raises EngineError."""
+    """The model of a choice, ready to be asked. Aria's weights are loaded: minutes. Raises EngineError.
+
+    on_failed:  called, from any thread, with why a request to a server failed that is tried again.
+    """
     assert choice.engine != "embedded" and choice.model, choice
     if choice.engine == "remote":
         from aria_docs.model.remote import RemoteModel
 
         return RemoteModel.connect(
-            servers, model=choice.model, profile=choice.profile, timeout_s=request_timeout_s, key=api_key()
-        )
+            servers, model=choice.model, profile=choice.profile, timeout_s=request_timeout_s, key=api_key(),
+            on_failed=on_failed,
+        )  # fmt: skip
     from aria_docs.model.aria.model import AriaModel
 
     # The very state that was chosen, should the hub's branch have moved on; a folder has no other.

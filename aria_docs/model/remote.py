@@ -108,6 +108,7 @@ class RemoteModel:
         in_flight: int = IN_FLIGHT,
         unreachable: Sequence[str] = (),
         sleep: Sleep = asyncio.sleep,
+        on_failed: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Servers that are known to serve that model.
 
@@ -117,9 +118,12 @@ class RemoteModel:
         in_flight:    requests under way at once to each server.
         unreachable:  why other servers are not among them.
         sleep:        how the background thread waits before it tries again.
+        on_failed:    called, in that thread, with why an attempt failed.
         """
         self.model, self.profile, self.unreachable = model, profile, tuple(unreachable)
-        self._servers = Servers(servers, key=key, timeout_s=timeout_s, in_flight=in_flight, sleep=sleep)
+        self._servers = Servers(
+            servers, key=key, timeout_s=timeout_s, in_flight=in_flight, sleep=sleep, on_failed=on_failed
+        )
         self.lanes = in_flight * len(self._servers.urls)
 
     @classmethod
@@ -133,6 +137,7 @@ class RemoteModel:
         timeout_s: float = TIMEOUT_S,
         in_flight: int = IN_FLIGHT,
         sleep: Sleep = asyncio.sleep,
+        on_failed: Callable[[str], None] = lambda _: None,
     ) -> RemoteModel:
         """Asks all servers what they serve and takes those that answer; `unreachable` says why the others don't.
 
@@ -171,6 +176,7 @@ class RemoteModel:
             in_flight=in_flight,
             unreachable=unreachable,
             sleep=sleep,
+            on_failed=on_failed,
         )
 
     def count(self, text: str) -> int:

@@ -115,6 +115,7 @@ class Servers:
         timeout_s: float = 600.0,
         in_flight: int = 32,
         sleep: Sleep = asyncio.sleep,
+        on_failed: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Sends nothing yet.
 
@@ -122,11 +123,13 @@ class Servers:
         timeout_s:  of one request, from its first byte to the answer's last.
         in_flight:  requests under way at once to each server.
         sleep:      how the background thread waits before it tries again.
+        on_failed:  called, in that thread, with why an attempt failed.
 
         Raises EngineError for a URL or a key that cannot be sent.
         """
         self._servers = [_server(url) for url in dict.fromkeys(url.rstrip("/") for url in urls)]
         self._key, self._timeout_s, self._in_flight, self._sleep = _sendable(key), timeout_s, in_flight, sleep
+        self._on_failed = on_failed
         self._lock, self._closed = threading.Lock(), False
         started: Future[asyncio.AbstractEventLoop] = Future()
         self._thread = threading.Thread(
@@ -219,6 +222,7 @@ class Servers:
                     return await self._attempt(server, method, path, body, parse)
                 except _Failed as failure:
                     failed[server] = last = failure
+                    self._on_failed(f"attempt {attempts} failed: {failure}")
                 finally:
                     server.outstanding -= 1
                     self._freed.set()

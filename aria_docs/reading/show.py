@@ -60,7 +60,7 @@ def show_document(job: Job, requests: Iterable[ReadPages | ShowPages]) -> Iterat
 
     look = job.look
     assert look is not None
-    profile = _profile(look)
+    profile = profile_of(look)
     page_mode = profile.mode(look.resolution) if look.resolution else profile.modes[0]
     yield Begun("", "", "open")
     sandbox.allow_cpu(job.timeout_s)
@@ -105,7 +105,7 @@ def _whole(
     mode = profile.mode(look.resolution) if look.resolution else profile.modes[0]
     parts = [page_part(number, *document.size(number), mode) for number in numbers]
     if look.resolution is None:
-        mode = _sharpest(parts, profile, profile.budget(look.question, answer=look.answer))
+        mode = sharpest(parts, profile, profile.budget(look.question, answer=look.answer))
         parts = [part.at(mode) for part in parts]
     shown = tuple(_page(document, number, part, job, profile) for number, part in zip(numbers, parts, strict=True))
     cut = f"only the first {MAX_WHOLE_PAGES:,} of {len(request.numbers):,} pages were shown" if left else None
@@ -113,7 +113,7 @@ def _whole(
     return SeenDocument(document.info.title, numbers, shown, tasks, note)
 
 
-def _sharpest(parts: Sequence[Part], profile: Profile, budget: Budget) -> Mode:
+def sharpest(parts: Sequence[Part], profile: Profile, budget: Budget) -> Mode:
     """The sharpest mode in which one window holds them all, or the least sharp one, in several."""
     try:
         return budget.best_mode(parts)
@@ -139,7 +139,7 @@ def show_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
 
     look, path = job.look, Path(job.path)
     assert look is not None
-    profile = _profile(look)
+    profile = profile_of(look)
     tasks = tuple(task for task in look.video if task in job.recipes)
     yield Begun("", "", "open")
     sandbox.allow_cpu(job.timeout_s)
@@ -226,6 +226,7 @@ def _with_words(times_s: Sequence[float], cues: Sequence[Cue]) -> list[str]:
     return labels
 
 
-def _profile(look: Look) -> Profile:
+def profile_of(look: Look) -> Profile:
+    """The model's profile with the window it has here."""
     profile = ARIA if look.profile == ARIA.name else named(look.profile)
     return replace(profile, context=look.context)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from aria_docs.errors import AriaDocsError
 from aria_docs.reading.messages import Begun
-from aria_docs.schemas.readings import FailureRow
+from aria_docs.schemas.readings import FailureRow, Finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Partial:
 class Progress(Protocol):
     """Shows how a run goes."""
 
-    def opened(self, path: str, n_parts: int) -> None:
-        """A file is read now, in so many parts."""
+    def opened(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None:
+        """A file is read now, in so many parts: first so many pages, or a film of so many seconds."""
 
     def part(self, path: str) -> None:
         """A part of it is finished, or has failed."""
@@ -52,8 +52,17 @@ class Progress(Protocol):
     def tokens(self, n: int) -> None:
         """A model has said so many more tokens; called from any thread."""
 
+    def detail(self, sentence: str) -> None:
+        """What only a log wants: a part that took long, a request tried again; called from any thread."""
+
     def say(self, sentence: str) -> None:
         """Anything else that a person should know."""
+
+
+_COUNTS = (
+    "n_files", "n_read", "n_failed", "n_skipped", "n_ignored", "n_parts", "n_partial", "n_pages", "n_tables",
+    "n_scenes", "n_summaries",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -62,6 +71,8 @@ class Outcome:
 
     failures:  the standing ones of earlier runs too.
     partial:   parts that were read now, but not whole; n_partial: the files of these.
+    n_pages, n_tables, n_scenes, n_summaries:  what was read now.
+    slowest:   the file that was longest in work, slowest_s seconds.
     """
 
     run_id: str
@@ -75,6 +86,12 @@ class Outcome:
     seconds: float = 0.0
     interrupted: bool = False
     n_partial: int = 0
+    n_pages: int = 0
+    n_tables: int = 0
+    n_scenes: int = 0
+    n_summaries: int = 0
+    slowest: str = ""
+    slowest_s: float = 0.0
     failures: list[Failure] = field(default_factory=list)
     partial: list[Partial] = field(default_factory=list)
 
@@ -88,13 +105,38 @@ class Outcome:
         self.n_skipped += not read and not failures
         self.failures += failures
 
+    def count(self, part: Finished) -> None:
+        """Counts what a part holds."""
+        self.n_pages += len(part.pages)
+        self.n_tables += len(part.tables)
+        self.n_scenes += len(part.scenes)
+        self.n_summaries += len(part.summaries)
+
+    def took(self, path: str, seconds: float) -> None:
+        """A file was in work for so long."""
+        if seconds > self.slowest_s:
+            self.slowest, self.slowest_s = path, seconds
+
     def add(self, other: Outcome) -> None:
         """Counts in what another call of `read` did."""
-        for name in ("n_files", "n_read", "n_failed", "n_skipped", "n_ignored", "n_parts", "n_partial"):
+        for name in _COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.took(other.slowest, other.slowest_s)
         self.interrupted |= other.interrupted
         self.failures += other.failures
         self.partial += other.partial
+
+    def as_line(self) -> str:
+        """How it went, in what people count."""
+        counts = [f"{_plural(self.n_read, 'file')} read", f"{self.n_skipped} done before", f"{self.n_failed} failed"]
+        counts += [f"{self.n_partial} read in part"] if self.n_partial else []
+        counts += [f"{self.n_elsewhere} of other shards"] if self.n_elsewhere else []
+        counts += [f"{_plural(self.n_ignored, 'other file')} ignored"] if self.n_ignored else []
+        named = (("page", self.n_pages), ("table", self.n_tables), ("scene", self.n_scenes))
+        found = [_plural(n, noun) for noun, n in named if n]
+        found += [f"{self.n_summaries:,} summar{'y' if self.n_summaries == 1 else 'ies'}"] if self.n_summaries else []
+        slowest = f", slowest: {self.slowest} ({self.slowest_s:.1f} s)" if self.slowest and self.n_read > 1 else ""
+        return f"{', '.join(counts)}; {', '.join(found or ['nothing new'])} in {self.seconds:.1f} s{slowest}"
 
     def partial_lines(self, most: int = 10) -> list[str]:
         """What was read in part and why, for people: notes that are alike but for numbers as one line."""
@@ -110,6 +152,10 @@ class Outcome:
             where = first if len(items) == 1 else f"{len(items):,} parts of {of_files}, the first {first}"
             lines.append(f"partly read: {where}: {items[0].note}")
         return lines + ([f"{len(often) - most} other reasons: aria-docs status has them"] if len(often) > most else [])
+
+
+def _plural(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'s' * (n != 1)}"
 
 
 def as_text(path: str) -> str:

@@ -178,6 +178,7 @@ class Run:
             request_timeout_s=options.request_timeout_s,
             quantize=options.quantize,
             kv_cache=options.kv_cache,
+            on_failed=self.progress.detail,
         )
         self.progress.say(f"model: {model!r}")
         for reason in model.unreachable:

@@ -44,6 +44,9 @@ BATCH_S = 2.0
 BATCH_PARTS = 256
 """A batch is written when this much time has passed since the last one, or this many parts have gathered."""
 
+SLOW_PAGE_S, SLOW_WHOLE_S = 10.0, 60.0
+"""What takes as long is named in a log: thirty times a usual page, a usual minute of film."""
+
 HOPELESS_PARTS = 20
 """A run ends when the first parts that a model was asked about, this many, all fail for one reason."""
 
@@ -302,6 +305,7 @@ class Scheduler:
             warm = "warm_documents" if source.is_document else "warm_videos"
             child = self._sandbox().start(worker, job, warm=f"aria_docs.reading.read:{warm}", lasting=True)
         source.n_children += 1
+        source.began_s = source.began_s or time.monotonic()
         self._sessions[child.connection] = _Session(child, source)
 
     def _worker(self, source: Source) -> str:
@@ -359,7 +363,8 @@ class Scheduler:
         self._batch.opened.append(source.id)
         for file in source.files:
             self._record(source, file)
-        self._progress.opened(source.files[0].path, n_parts)
+        film_s = info.duration_s if isinstance(info, VideoInfo) else 0.0
+        self._progress.opened(source.files[0].path, n_parts, pages=len(source.pages_left), film_s=film_s)
 
     def _feed(self, session: _Session) -> None:
         """Keeps a child in work: pages while there are any; then a document's last child is asked about the whole."""
@@ -425,8 +430,7 @@ class Scheduler:
     def _keep(self, session: _Session, part: Finished) -> None:
         """A part that a child has finished."""
         source = session.source
-        self._batch.finished.append(self._pending.add(part))
-        source.finish(part)
+        self._add(source, part)
         if part.reading:
             session.summarising &= part.reading.part.startswith("page:")
         elif any(task in source.tasks for task in self._options.per_page):
@@ -434,6 +438,15 @@ class Scheduler:
         session.finish_part()
         source.read = True
         self._count_part(source)
+
+    def _add(self, source: Source, part: Finished) -> None:
+        self._batch.finished.append(self._pending.add(part))
+        source.finish(part)
+        self.outcome.count(part)
+        reading = part.reading
+        if reading and reading.seconds >= (SLOW_PAGE_S if reading.part.startswith("page:") else SLOW_WHOLE_S):
+            where = reading.part.replace(":", " ")
+            self._progress.detail(f"slow: {source.files[0].path}, {where}: {reading.task} took {reading.seconds:.1f} s")
 
     def _count_part(self, source: Source) -> None:
         source.n_parts_over += 1
@@ -485,8 +498,7 @@ class Scheduler:
             part = rows.answered(
                 source.job, request.seen, request.part, read, seconds=answered.seconds, custom=self._options.custom
             )
-            self._batch.finished.append(self._pending.add(part))
-            source.finish(part)
+            self._add(source, part)
             source.read = True
 
     def _refuse(self, request: _Request, error: BaseException) -> None:
@@ -615,6 +627,8 @@ class Scheduler:
         if not source.failures:
             self._pending.end(source.id)
         source.end()
+        if source.began_s:
+            self.outcome.took(as_text(source.files[0].path), time.monotonic() - source.began_s)
         for file in source.files:
             self._end_file(file, source.failures, read=source.read, notes=source.partial)
 

@@ -60,6 +60,7 @@ class Source:
     n_children: int = 0
     n_parts_over: int = 0
     n_timed_out: int = 0
+    began_s: float = 0.0  # on the clock, when a child first took it up
     read: bool = False
     over: bool = False
     partial: list[tuple[str, str]] = field(default_factory=list)  # part, note

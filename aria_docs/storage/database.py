@@ -20,6 +20,7 @@ from aria_docs.schemas.readings import FailureRow, ReadingRow, RecipeRow, RunRow
 from aria_docs.schemas.records import SchemaRow
 from aria_docs.schemas.sources import SourceRow
 from aria_docs.storage import checks, corrections, custom_tables, internal, search, stacks
+from aria_docs.storage import prune as prunable
 from aria_docs.storage.columns import INTERNAL
 from aria_docs.storage.corrections import Corrected
 from aria_docs.storage.keeper import Batch, FileStamp, Keeper, Known, Wanted, is_under
@@ -262,6 +263,15 @@ class Store(Questions):
         with self.writing() as db:
             db.execute("UPDATE files SET present = false WHERE list_contains(?, path)", [list(paths)])
             db.execute("DELETE FROM failures WHERE list_contains(?, path)", [list(paths)])
+
+    def prune(self) -> prunable.Prunable:
+        """Drops what belongs to vanished files and superseded recipes, and brings the stacks and the full-text index up
+        to date. Raises StoreError."""
+        found = prunable.prune(self)
+        if found:
+            self.stack()
+            self.rank()
+        return found
 
     def loaded_files(self) -> set[str]:
         """The names of the spool's files that are in this database."""

@@ -13,6 +13,7 @@ import pytest
 
 from aria_docs.errors import UsageError
 from aria_docs.export import clips, export
+from aria_docs.ingest import sandbox
 from aria_docs.ingest.video.opening import open_clip
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
@@ -121,8 +122,8 @@ def test_an_ffmpeg_that_hangs_is_killed_and_costs_one_clip(films, out, film, tmp
     films.add(film("a.mp4"), [0.0, 0.4, 1.2, 2.0])
     pid = tmp_path / "pid"
     fake_ffmpeg(tmp_path, monkeypatch, on="a-002.mp4", does=f"echo $$ > {pid}; exec sleep 600")
-    patient = clips.wait
-    monkeypatch.setattr(clips, "wait", lambda who, within_s: patient(who, within_s and within_s / 30))
+    patient = sandbox._Connection.poll
+    monkeypatch.setattr(sandbox._Connection, "poll", lambda who, within_s=0.0: patient(who, within_s and within_s / 30))
     made = export(films.store, out, form="clips")
     assert [number for written in made.written for number in numbers(written.file)] == [*range(10), *range(30, 50)]
     [left] = made.left

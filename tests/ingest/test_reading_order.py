@@ -138,3 +138,37 @@ def test_each_line_of_the_text_has_its_box() -> None:
     found = page_text(lines, HEIGHT)
     assert found.text == "a hyphenated word\n\nnext"
     assert [round(box[3]) for box in found.boxes] == [114, 162]
+
+
+def test_a_title_may_have_many_rows() -> None:
+    rows = [
+        line(f"Leaves of {name} in the shade of old trees", 60, 60 + 24 * n, size=20)
+        for n, name in enumerate("abcdefg")
+    ]
+    (title,) = headings([*rows, *prose("one", 60, 260, 30, width=440)])
+    assert len(title) > 200
+    assert title.endswith(rows[-1].text)
+
+
+def test_capitals_over_small_letters_are_a_heading_over_another() -> None:
+    bold = {"bold": True, "starts_bold": True}
+    above, below = line("PLANTS AND SOILS", 60, 212, **bold), line("Leaf area", 60, 224, **bold)
+    assert headings([*prose("one", 60, 90, 9, width=440), above, below, *prose("two", 60, 238, 9, width=440)]) == [
+        above.text,
+        below.text,
+    ]
+
+
+@pytest.mark.parametrize(("text", "y", "found"), [
+    ("2.3 Leaf area", 218, True),
+    ("2.3 Leaf area", 208, False),  # no white above it
+    ("2.3 Leaf area of the plants that stood in the shade of old trees for a year, dried", 218, False),  # a full row
+    ("23 leaves", 218, False),
+])  # fmt: skip
+def test_a_numbered_row_of_the_bodys_type_is_a_heading_by_its_white(text: str, y: float, found: bool) -> None:
+    assert headings(page(line(text, 60, y))) == [text] * found
+
+
+@pytest.mark.parametrize(("text", "found"), [("References", True), ("Leaf area", False)])
+def test_what_only_headings_are_called_may_be_small(text: str, found: bool) -> None:
+    assert headings(page(line(text, 60, 218, size=9, bold=True, starts_bold=True, font="F7"))) == [text] * found

@@ -194,12 +194,14 @@ def test_a_context_goes_back_to_the_server_that_has_read_it(opened):
 
 @pytest.mark.parametrize("fault", ["429", "500", "502", "503", "half", "nothing", "no json", "wrong json"])
 def test_what_may_pass_is_tried_again_until_it_does(opened, fault):
-    waits = Waits()
+    waits, failed = Waits(), []
     with FakeServer(faults=repeat(fault, 7)) as server:
-        model = opened(server.url, sleep=waits)
+        model = opened(server.url, sleep=waits, on_failed=failed.append)
         [reply] = model.ask([(model.open([page(1)]), question())])
     assert reply.text == '{"a": 3}'
     assert len(server.asked) == 8
+    assert [line.partition(" failed: ")[0] for line in failed] == [f"attempt {number}" for number in range(1, 8)]
+    assert all(server.url.removesuffix("/v1") in line for line in failed)
     assert len(waits) == 7
     assert all(2**i / 2 <= waited <= 2**i for i, waited in enumerate(waits[:6]))
 

@@ -179,7 +179,7 @@ def test_a_run_that_is_stopped_keeps_what_the_model_has_answered(bench, with_mod
     bench.pdf("a.pdf", 8)
     go_on = threading.Event()
     model = with_model(hold=go_on)
-    with Run(bench.store, replace(bench.options, tasks=("tables",)), command="test", progress=bench.on_tokens) as run:
+    with Run(bench.store, replace(bench.options, tasks=("tables",)), command="test", progress=bench.told) as run:
         threading.Timer(2.0, run.stop).start()
         outcome = run.read(run.find([bench.folder]))
     assert outcome.interrupted

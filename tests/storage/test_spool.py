@@ -614,7 +614,7 @@ def test_shards_and_a_loader_from_the_command_line(aria_docs: Any, tmp_path: Pat
     other = aria_docs("run", "in", "--shard", f"{3 - own}/2", *options, "--json")
     assert (other.returncode, json.loads(other.stdout)["n_elsewhere"], json.loads(other.stdout)["spool"]) == (0, 1, "s")
     first = aria_docs("run", "in", "--shard", f"{own}/2", *options)
-    assert first.returncode == 0 and "1 files read, 0 done before, 0 failed" in first.stderr
+    assert first.returncode == 0 and "1 file read, 0 done before, 0 failed" in first.stderr
     assert "aria-docs load s --db FILE" in first.stderr
     loaded = aria_docs("load", "s", "--db", "r.duckdb", "--json")
     assert (loaded.returncode, json.loads(loaded.stdout)["n_parts"]) == (0, 2)

@@ -20,7 +20,9 @@ _FAR_APART = 1.6  # of the text's height: what the gate takes for a gap between 
 
 _ONE_LINE = 0.4  # of the text's height: middles no further apart are of one line; of half a line's step they are
 
-_RAISED = re.compile("(?<=[^\\W_])[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹ᵃ-ᵿʰʲʳˢʷˣʸˡⁱⁿ,]+$")  # marks and powers behind a number
+_MARKS = "[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹ᵃ-ᶿʰʲʳˢʷˣʸˡⁱⁿ,]+$"
+_RAISED = re.compile(rf"(?<=[^\W_])\s?{_MARKS}")  # marks and powers behind a number
+_IS_RAISED = re.compile(_MARKS)
 _NUMERIC = re.compile(r"[^\w]*\d[\d\W]*(?:[a-z]|[eE][-+]?\d+)?[^\w]*")
 _EMPTY_VALUE = re.compile(r"[-\u2010-\u2015\u2212.…*†‡§#:]+|n[./]?[ad]\.?|ref\.?|[(\[]?[a-z]{1,2}[)\]]", re.IGNORECASE)
 YEAR = re.compile(r"\D{0,2}(?:19|20)\d\d\D{0,3}\d?")
@@ -56,7 +58,10 @@ def lines_of(words: Sequence[Word]) -> list[Line]:
     if not words:
         return []
     height = height_of(words)
-    big = [word for word in words if word.box[3] - word.box[1] >= 0.75 * height]
+    small = [word.box[3] - word.box[1] < 0.75 * height or bool(_IS_RAISED.match(word.text)) for word in words]
+    if all(small):  # marks alone
+        small = [False] * len(words)
+    big = [word for word, is_small in zip(words, small, strict=True) if not is_small]
     lines: list[Line] = []
     for word in sorted(big, key=lambda word: middle_of(word)[1]):
         middle = middle_of(word)[1]
@@ -64,8 +69,8 @@ def lines_of(words: Sequence[Word]) -> list[Line]:
             lines[-1].words.append(word)
         else:
             lines.append(Line([word], word.box[1], word.box[3]))
-    for word in words:
-        if word.box[3] - word.box[1] >= 0.75 * height:
+    for word, is_small in zip(words, small, strict=True):
+        if not is_small:
             continue
         overlaps = [min(word.box[3], line.bottom) - max(word.box[1], line.top) for line in lines]
         best = max(range(len(lines)), key=overlaps.__getitem__, default=None)

@@ -77,6 +77,8 @@ def _records_of(lattice: Lattice, row: int, words: Sequence[Word]) -> _Records |
     band = _Band(lines, contents, sides)
     is_head = row == 0 and len(lattice.ys) > 2
     found = band.aligned(is_head=is_head)
+    if found is None and not is_head and (starts := band.staggered()):
+        found = (starts, [])
     if found is None:
         has_tall = any(cell[2] > 1 and cell[0] <= row < cell[0] + cell[2] for cell in lattice.cells)
         starts = None if has_tall else band.labelled()
@@ -128,6 +130,16 @@ class _Band:
             return None
         labels = [n for n, own in enumerate(self.own) if self._is_label(n, own, starts)]
         return starts, labels
+
+    def staggered(self) -> list[int] | None:
+        """The first line of each record: one cell stacks values, and the others, of one line each, do not stand on the
+        same of its lines. Values in brackets belong to those above them."""
+        tall = [n for n, own in enumerate(self.own) if len(own) > 1]
+        if len(tall) != 1 or len(self.own[tall[0]]) != len(self.lines) or not self._has_values(tall[0]):
+            return None
+        bracketed = any(self._text(i, tall[0]).startswith(("(", "[")) for i in self.own[tall[0]])
+        beside = {own[0] for own in self.own if len(own) == 1}
+        return None if bracketed or len(beside) < 2 else self.own[tall[0]]
 
     def _is_label(self, n: int, own: list[int], starts: list[int]) -> bool:
         if not own or any(is_value(self._text(i, n)) for i in own):

@@ -9,6 +9,7 @@ asked, if there is one: a network that is shown a hundred frames and costs as mu
 What makes a boundary:
   cut       one step changes most of the picture, far more than the steps around it do and even after each block has
             looked around for its content (motion); and what was there is not back within moments (flash).
+            Beside motion as large as itself, its colours tell (`colours`).
   dissolve  the frames between two are mixtures of them, in proportion to time (Lienhart 1999, "Comparison of automatic
             shot boundary detection algorithms"), and are explained better so than by motion from either end.
   fade      contrast falls to nothing and rises again to another picture.
@@ -22,8 +23,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from aria_docs.ingest.video.colours import changes, distance, histograms
+from aria_docs.ingest.video.colours import changes, distance, histograms, outstanding_steps
 from aria_docs.ingest.video.slides import replacements
+from aria_docs.ingest.video.sweeps import is_swept
 from aria_docs.media import Shot, Transition
 
 if TYPE_CHECKING:
@@ -304,6 +306,7 @@ class Stretch:
         rival = np.clip(rival, 1, self.n - 1)
         found = {i for i in outstanding.tolist() if self._is_cut(i, int(rival[i]), settled)}
         found |= {i for i in self._alone(step, slack) if i not in found and self._is_another(i)}
+        found |= {i for i in outstanding_steps(self.colours, around) if i not in found and self._is_elsewhere(i)}
         soon = self.count(0.15)
         return [Boundary(i, i, i, "cut") for i in sorted(found) if not any(i < later < i + soon for later in found)]
 
@@ -317,14 +320,18 @@ class Stretch:
     def _is_another(self, i: int) -> bool:
         """Whether a step leads to a picture that has nothing in common with the one before, nor with those a little
         earlier, as after a flash."""
-        if i in self.lost or self._is_barred(i):
-            return False
         change = moved(self.planes(i - 1), self.planes(i))
         motion = np.maximum(
             moved(self.planes(max(0, i - 2)), self.planes(i - 1)),
             moved(self.planes(i), self.planes(min(self.n - 1, i + 1))),
         )
-        if (change > 2 * motion + self.slack(i - 1, i)).mean() < 0.6 or self._same(i - 1, i):
+        if (change > 2 * motion + self.slack(i - 1, i)).mean() < 0.6:
+            return False
+        return self._is_elsewhere(i)
+
+    def _is_elsewhere(self, i: int) -> bool:
+        """Whether a step leads to what is neither the same scene nor seen a moment earlier, nor soon left again."""
+        if i in self.lost or self._is_barred(i) or self._same(i - 1, i) or self.relit(i - 1, i):
             return False
         reach = self.count(0.4)
         earlier, later = np.arange(max(0, i - 1 - reach), i - 1), np.arange(i + 1, min(self.n, i + 1 + reach))
@@ -375,7 +382,7 @@ class Stretch:
         return bool(min(stays, squeezed) < 0.3 * whole)
 
     def recoloured(self, sharp: list[Boundary]) -> list[Boundary]:
-        """Gradual changes between shots of other colours, see `colours`."""
+        """Gradual changes between shots of other colours, see `colours`, or of a front that passes, see `sweeps`."""
         found = []
         for change in changes(self.colours, self.period_s):
             if any(change.first <= other.last and other.first <= change.last for other in sharp):
@@ -385,10 +392,10 @@ class Stretch:
                 continue
             if any(change.first < lost <= change.last for lost in self.lost):
                 continue
+            differs = float(moved(self.planes(change.first), self.planes(change.last)).mean())
             # A car that leaves a plain road, and the light that follows, change all colours by a little.
-            if float(moved(self.planes(change.first), self.planes(change.last)).mean()) < (
-                12 if change.is_clear else 15
-            ):
+            by_colours = change.is_likely and differs > (12 if change.is_clear else 15)
+            if not by_colours and not (differs > 7 and is_swept(self.vectors, change.first, change.last)):
                 continue
             _, error, _ = self._mixture(np.array([change.first]), max(2, change.last - change.first))
             kind: Transition = "dissolve" if float(error[0]) < MIXED else "wipe"

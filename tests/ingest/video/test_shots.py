@@ -65,6 +65,12 @@ def cut_in_motion():
     return np.concatenate([scene(1, 50, pan_px=1), scene(2, 50, pan_px=-1.5)]), [("cut", 2.0, 2.0)]
 
 
+def cut_beside_motion_as_large_as_itself():
+    """Before it everything is elsewhere from frame to frame, but in the same colours."""
+    before, after = scene(1, 50, pan_px=7), scene(2, 50, pan_px=7)
+    return np.concatenate([before * (0.55, 0.45, 0.35), after * (0.35, 0.45, 0.55)]), [("cut", 2.0, 2.0)]
+
+
 def two_cuts_half_a_second_apart():
     return np.concatenate([scene(1, 50), scene(2, 12), scene(3, 50)]), [("cut", 2.0, 2.0), ("cut", 2.48, 2.48)]
 
@@ -130,6 +136,7 @@ def black_for_long_is_a_shot():
     [
         hard_cut,
         cut_in_motion,
+        cut_beside_motion_as_large_as_itself,
         two_cuts_half_a_second_apart,
         cut_at_night,
         slow_dissolve,
@@ -430,4 +437,15 @@ def test_wipes_between_pictures_that_move(way):
     share = np.clip((np.arange(95) - 45) / 25, 0, 1)[:, None, None]
     frames = np.where((order < share)[..., None], b, a)
     [(kind, at_s)] = boundaries(frames)
+    assert kind == "wipe" and 1.8 <= at_s <= 2.8
+
+
+@pytest.mark.parametrize("way", ["left", "up", "ring"])
+def test_wipes_between_pictures_of_like_colours(way):
+    y, x = np.mgrid[:HEIGHT_PX, :WIDTH_PX]
+    ring = 1.45 * np.hypot(x / WIDTH_PX - 0.5, y / HEIGHT_PX - 0.5)
+    order = {"left": 1 - x / WIDTH_PX, "up": 1 - y / HEIGHT_PX, "ring": ring}[way]
+    a, b = scene(5, 95, pan_px=0.3), scene(6, 95, zoom=0.003)
+    share = np.clip((np.arange(95) - 45) / 25, 0, 1)[:, None, None]
+    [(kind, at_s)] = boundaries(np.where((order < share)[..., None], b, a))
     assert kind == "wipe" and 1.8 <= at_s <= 2.8
