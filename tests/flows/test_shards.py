@@ -155,7 +155,7 @@ def test_a_share_that_fails_for_good_is_told_of(monkeypatch: pytest.MonkeyPatch)
         asked.append((deployment, list(calls)))
         return [key for key in calls if key == "2/3"]
 
-    monkeypatch.setattr("flows.shards._run_all", run_all)
+    monkeypatch.setattr("aria_docs.flows.shards._run_all", run_all)
     with pytest.raises(AriaDocsError, match=r"not read, after 3 runs: shards 2/3; all else is in r\.duckdb"):
         shards(["in"], "spool", "r.duckdb", n=3)
     assert asked == [
