@@ -590,6 +590,7 @@ def test_one_line_and_an_exit_status(tmp_path, monkeypatch, capsys, arguments, s
     monkeypatch.chdir(tmp_path)
     for folder in ("in", "empty", "texts"):
         (tmp_path / folder).mkdir()
+    (tmp_path / "in" / "a.pdf").write_bytes(b"%PDF-1.7")
     (tmp_path / "texts" / "a.txt").write_text("x")
     (tmp_path / "file").write_text("hello " * 1000)
     monkeypatch.setattr(sys, "argv", ["aria-docs", *arguments])
