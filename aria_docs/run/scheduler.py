@@ -627,7 +627,7 @@ class Scheduler:
         if not source.failures:
             self._pending.end(source.id)
         source.end()
-        if source.began_s:
+        if source.began_s and source.files:  # none is left of sound alone
             self.outcome.took(as_text(source.files[0].path), time.monotonic() - source.began_s)
         for file in source.files:
             self._end_file(file, source.failures, read=source.read, notes=source.partial)
