@@ -560,7 +560,10 @@ def export(
             "srt",
             "vtt",
         ],
-        typer.Option("--format", help="The first three are of tables (csv of scenes too), the others of videos."),
+        typer.Option(
+            "--format",
+            help="csv, parquet and xlsx are of tables (csv of scenes too), markdown of all, the others of videos.",
+        ),
     ] = "csv",
     stacked: Annotated[
         bool, typer.Option("--stacked", help="Tables of one stack as one file or sheet, instead of one each.")
