@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from aria_docs.ingest.scans.reader import OcrName
     from aria_docs.run.outcome import Failure
-    from aria_docs.schemas.scenes import SceneRow
+    from aria_docs.schemas.scenes import CueRow, SceneRow
     from aria_docs.schemas.sources import FormFieldRow, PageRow
     from aria_docs.schemas.summaries import SummaryRow
     from aria_docs.schemas.tables import CellRow, TableRow
@@ -182,7 +182,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Document:
-    """What was read of a file. A PDF or an image has pages and tables, a video has scenes.
+    """What was read of a file. A PDF or an image has pages and tables, a video has scenes and cues.
 
     notes:     what was not read, and where.
     failures:  pages that could not be read at all.
@@ -194,6 +194,7 @@ class Document:
     tables: tuple[Table, ...] = field(default=(), repr=False)
     summary: SummaryRow | None = field(default=None, repr=False)
     scenes: tuple[SceneRow, ...] = field(default=(), repr=False)
+    cues: tuple[CueRow, ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
 
@@ -205,7 +206,7 @@ class Document:
     def to_markdown(self) -> str:
         """The whole of it; pages are parted by comments."""
         if self.kind == "video":
-            return video_markdown(self.path.stem, self.summary, self.scenes)
+            return video_markdown(self.path.stem, self.summary, self.scenes, self.cues)
         return document_markdown([page.parts for page in self.pages])
 
     def as_json(self) -> dict[str, Any]:
@@ -222,6 +223,7 @@ class Document:
             "form_fields": [field.model_dump(exclude={"source_id"}) for field in self.form_fields],
             "summary": self.summary and self.summary.model_dump(exclude={"reading_id", "source_id"}),
             "scenes": [scene.model_dump(exclude={"reading_id", "source_id", "thumbnail"}) for scene in self.scenes],
+            "cues": [cue.model_dump(exclude={"source_id"}) for cue in self.cues],
             "notes": list(self.notes),
             "failures": [{"part": failure.part, "message": failure.message} for failure in self.failures],
         }
@@ -308,6 +310,7 @@ def _document(path: Path, kind: str, memory: Memory, failures: tuple[Failure, ..
         tables=tables,
         summary=summaries[0] if summaries else None,
         scenes=tuple(scenes),
+        cues=next((part.cues for part in memory.parts.values() if part.cues), ()),
         notes=tuple(f"{_named(part)}: {note}" for part, note in sorted(notes.items(), key=_place)),
         failures=failures,
     )

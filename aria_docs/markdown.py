@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from aria_docs.schemas.scenes import SceneRow
+from aria_docs.schemas.scenes import CueRow, SceneRow
 from aria_docs.schemas.sources import PageRow
 from aria_docs.schemas.summaries import SummaryRow
 from aria_docs.schemas.tables import CellRow, TableRow
@@ -90,8 +90,10 @@ def table_html(table: TableRow, cells: Sequence[CellRow]) -> str:
     return "<table>\n" + "".join(f"<tr>{''.join(map(_html_cell, row))}</tr>\n" for row in rows) + "</table>"
 
 
-def video_markdown(title: str, summary: SummaryRow | None, scenes: Sequence[SceneRow]) -> str:
-    """What a video is about, and its scenes."""
+def video_markdown(
+    title: str, summary: SummaryRow | None, scenes: Sequence[SceneRow], cues: Sequence[CueRow] = ()
+) -> str:
+    """What a video is about, its scenes, and its words, a line each."""
     parts = [f"# {(summary and summary.title) or title}"]
     if summary:
         parts += [summary.text, "\n".join(f"- {point.text}" for point in summary.key_points)]
@@ -100,6 +102,8 @@ def video_markdown(title: str, summary: SummaryRow | None, scenes: Sequence[Scen
     for scene in scenes:
         parts.append(f"### {_clock(scene.start_s)} – {_clock(scene.end_s)}  {scene.title or ''}".rstrip())
         parts.append(scene.description or "")
+    if cues:
+        parts += ["## Words", "\n".join(f"- {_clock(cue.start_s)} {' '.join(cue.text.split())}" for cue in cues)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

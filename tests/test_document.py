@@ -107,3 +107,12 @@ def test_a_part_of_a_table_has_the_header_of_the_one_before() -> None:
     second = part("b", [["Ling", "8"], ["Eel", "n/a"]], 0, first)
     assert second.columns == ("fish", "kilos")
     assert second.values() == [["Ling", 8], ["Eel", None]]
+
+
+def test_a_film_has_scenes_and_its_words_at_their_second(video: Path) -> None:
+    film = aria_docs.read(video)
+    assert [round(scene.start_s, 1) for scene in film.scenes] == [0, 1.5]
+    [cue] = film.cues
+    assert (round(cue.start_s, 1), cue.text, cue.origin) == (0.2, "The harbour of Bergen lies in the fog.", "sidecar")
+    assert film.to_markdown().endswith("## Words\n\n- 00:00:00 The harbour of Bergen lies in the fog.\n")
+    assert film.as_json()["cues"][0]["origin"] == "sidecar"

@@ -1,4 +1,4 @@
-"""Markdown: a file for each document, its tables in their places; and for each video, its summary and its scenes."""
+"""Markdown: a file for each document, its tables in their places; and for each video, its summary, scenes and words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aria_docs.errors import UsageError
 from aria_docs.export import EVERYTHING, Chosen, Left, Names, Written
 from aria_docs.markdown import PageParts, document_markdown, video_markdown
-from aria_docs.schemas.scenes import SceneRow
+from aria_docs.schemas.scenes import CueRow, SceneRow
 from aria_docs.schemas.sources import PageRow
 from aria_docs.schemas.summaries import SummaryRow
 from aria_docs.schemas.tables import CellRow, TableRow
@@ -81,4 +81,5 @@ def _video(store: Store, source_id: str, path: Path) -> str | None:
     ]
     if not (summaries or scenes):
         return None
-    return video_markdown(path.stem, summaries[0] if summaries else None, scenes)
+    cues = store.records(f"SELECT * FROM cues WHERE source_id = '{source_id}' ORDER BY start_s, cue_no")
+    return video_markdown(path.stem, summaries[0] if summaries else None, scenes, [CueRow(**row) for row in cues])
