@@ -32,7 +32,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [site] = (folder / "venv").glob("lib/python*/site-packages")
     pip = [sys.executable, "-m", "pip", "--python", str(folder / "venv" / "bin" / "python")]
     install = [*pip, "install", "--quiet", "--no-deps", "--no-index", "--no-compile", str(wheel)]
-    subprocess.run(install, check=True, capture_output=True)
+    # PYTHONPATH may name this checkout, whose egg-info would pass for the installed package.
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run(install, check=True, capture_output=True, env=clean)
     # What it needs is not installed again; it stands ahead of this checkout.
     (site / "others.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
     return folder / "venv"
