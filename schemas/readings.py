@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import ClassVar, Literal
 
 from aria_docs.schemas import Row, derived_id
+from aria_docs.schemas.corrections import CheckRow
 from aria_docs.schemas.records import RecordRow
 from aria_docs.schemas.scenes import CueRow, SceneRow, ShotRow
 from aria_docs.schemas.sources import FormFieldRow, PageLinesRow, PageRow
@@ -110,3 +111,4 @@ class Finished:
     cues: tuple[CueRow, ...] | None = None
     page_lines: tuple[PageLinesRow, ...] = ()
     form_fields: tuple[FormFieldRow, ...] = ()
+    checks: tuple[CheckRow, ...] = ()

@@ -17,7 +17,10 @@ Blob = Annotated[
 
 
 class ShotRow(Row):
-    """A run of frames from one camera, and the transition that leads into it."""
+    """A run of frames from one camera, and the transition that leads into it.
+
+    confidence:  that something changes where it begins.
+    """
 
     table: ClassVar[str] = "shots"
     source_id: str
@@ -27,6 +30,7 @@ class ShotRow(Row):
     transition: Transition
     transition_start_s: float
     transition_end_s: float
+    confidence: float | None = None
 
 
 class CueRow(Row):

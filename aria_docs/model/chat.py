@@ -25,6 +25,7 @@ from aria_docs.media import KeyPoint, Scene, Summary, Table, one_note
 from aria_docs.model import grounding, joining, quoting, recovery, snapping
 from aria_docs.model.cell_grid import grid, tidy
 from aria_docs.model.chat_model import ChatModel, Context, Question, Reply, Shown
+from aria_docs.model.confidence import How, judged
 from aria_docs.model.context_windows import Window, frame_windows, page_windows, plainly, room
 from aria_docs.model.page_words import PageWords
 from aria_docs.model.recovery import Answered, answered, given
@@ -358,7 +359,8 @@ def _tables(data: Mapping[str, Any], seen: SeenPage, edges: tuple[int, int]) -> 
             continue
         hint = grounding.hinted(said["box"], seen.shown.part.layout, edges) if "box" in said else None
         caption = tidy(said.get("caption") or "") or None
-        found.append(grounding.table(cells, words, seen.page, caption=caption, hint=hint, taken=taken))
+        table = grounding.table(cells, words, seen.page, caption=caption, hint=hint, taken=taken)
+        found.append(judged(table, seen.page.words, How("model", from_ocr=seen.page.from_ocr)))
     return tuple(found)
 
 
