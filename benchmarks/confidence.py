@@ -366,7 +366,7 @@ def module(cells: Cells, weights: Floats, of_tables: Floats) -> str:
     lines = [
         '"""Weights of `confidence`: log-odds of an error. Written by `benchmarks/confidence.py --write`.',
         "",
-        f"Fitted on {datetime.now(UTC):%Y-%m-%d} on {len(cells.literal):,} cells, {n_tables} tables, {n_documents} documents:",
+        f"Fitted {datetime.now(UTC):%Y-%m-%d} on {len(cells.literal):,} cells, {n_tables} tables, {n_documents} files:",
         "the dev halves of ICDAR 2013, of scans made of it, of PMC articles and of opendataloader-bench.",
         '"""',
         "",

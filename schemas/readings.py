@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from aria_docs.schemas import Row, derived_id
 from aria_docs.schemas.corrections import CheckRow
-from aria_docs.schemas.records import RecordRow
+from aria_docs.schemas.records import GroundRow, RecordRow
 from aria_docs.schemas.scenes import CueRow, SceneRow, ShotRow
 from aria_docs.schemas.sources import FormFieldRow, PageLinesRow, PageRow
 from aria_docs.schemas.summaries import SummaryRow
@@ -112,3 +112,4 @@ class Finished:
     page_lines: tuple[PageLinesRow, ...] = ()
     form_fields: tuple[FormFieldRow, ...] = ()
     checks: tuple[CheckRow, ...] = ()
+    grounds: tuple[GroundRow, ...] = ()

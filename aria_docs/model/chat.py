@@ -28,6 +28,7 @@ from aria_docs.model.chat_model import ChatModel, Context, Question, Reply, Show
 from aria_docs.model.confidence import How, judged
 from aria_docs.model.context_windows import Window, frame_windows, page_windows, plainly, room
 from aria_docs.model.page_words import PageWords
+from aria_docs.model.record_grounds import SeenWords
 from aria_docs.model.recovery import Answered, answered, given
 from aria_docs.model.seen import Read, Record, SeenDocument, SeenPage, SeenVideo
 from aria_docs.schemas.answers import (
@@ -200,7 +201,8 @@ class ChatEngine:
             tables = _tables(said.answer.data, seen, self._model.profile.box_edges(seen.shown.part.layout))
             return _read(task, [said], note, tables=tables)
         records, fault = self._records("page", [said])
-        return _read(task, [said], one_note(note, fault), records=records)
+        words = SeenWords([(seen.page.number, seen.page.words)])
+        return _read(task, [said], one_note(note, fault), records=_grounded(records, words))
 
     def _document_read(self, task: str, seen: SeenDocument, said: Sequence[_Said], stretches: Sequence[str]) -> Read:
         note = one_note(seen.note, *_faults(said, [f"pages {pages}" for pages in stretches]))
@@ -208,7 +210,8 @@ class ChatEngine:
             found = [_document_summary(one.answer.data, seen.pages) for one in said]
             return _read(task, said, note, summary=joining.summaries([summary for summary in found if summary]))
         records, fault = self._records("document", said)
-        return _read(task, said, one_note(note, fault), records=records)
+        words = SeenWords(list(zip(seen.pages, seen.words, strict=True)) if seen.words else [])
+        return _read(task, said, one_note(note, fault), records=_grounded(records, words))
 
     def _video_read(
         self, task: str, seen: SeenVideo, said: Sequence[_Said], stretches: Sequence[tuple[float, float]]
@@ -227,7 +230,7 @@ class ChatEngine:
             for one, stretch in zip(said, stretches, strict=True)
             for record in self._records("video", [one])[0]
         ]
-        return read(note, records=tuple(records))
+        return read(note, records=_grounded(records, SeenWords([])))
 
     def _records(self, kind: Kind, said: Sequence[_Said]) -> tuple[tuple[Record, ...], str | None]:
         """The records of one or several windows; and why what they say together does not hold, where it does not."""
@@ -412,6 +415,10 @@ def _summary(said: Mapping[str, Any], points: Sequence[KeyPoint]) -> Summary | N
 
 def _prose(text: str) -> str:
     return "\n".join(tidy(line) for line in text.splitlines()).strip()
+
+
+def _grounded(records: Sequence[Record], words: SeenWords) -> tuple[Record, ...]:
+    return tuple(replace(record, grounds=words.grounds(record.values)) for record in records)
 
 
 def _within(record: Record, stretch: tuple[float, float]) -> Record:

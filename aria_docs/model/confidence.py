@@ -141,6 +141,16 @@ def of_table(cells: Sequence[float]) -> float:
     return round(1 / (1 + exp(intercept + weight * log(max(expected, 1e-6)))), 4) if expected else 1.0
 
 
+def of_value(*, is_found: bool = True, is_filled: bool = True, sure: float = 1.0) -> float:
+    """The confidence of a value of a model's answer to a user's own schema, as of a cell of a model's table.
+
+    sure:  of the words it was read from, where they are of OCR.
+    """
+    given = {"model": 1.0, "filled": is_filled, "unheld": 1.0, "unsure": 1 - sure, "ungrounded": not is_found}
+    odds = INTERCEPT + sum(WEIGHTS[name] * value for name, value in given.items())
+    return round(1 - min(max(1 / (1 + exp(-odds)), _LEAST), _MOST), 4)
+
+
 def _kind(cell: TableCell) -> Literal["blank", "number", "text"]:
     digits, letters = (sum(map(test, cell.text)) for test in (str.isdigit, str.isalpha))
     if cell.number is not None or digits > letters:

@@ -115,13 +115,13 @@ def _strays(table: Table, found: WordCells) -> Iterator[Check]:
     for word, homes in zip(found.words, found.homes.tolist(), strict=True):
         if homes == 1 or not any(map(str.isalnum, word.text)) or not boxed:
             continue
-        near = sorted(boxed, key=lambda cell: _distance(word, cell))[: max(1, homes)]
-        by_row[near[0].row].append((word, tuple(near)))
+        nearest = sorted(boxed, key=lambda cell: _distance(word, cell))[: max(1, homes)]
+        by_row[nearest[0].row].append((word, tuple(nearest)))
     for row, strays in sorted(by_row.items())[:_MOST_CHECKS]:
         word, near = strays[0]
         more = f", and {len(strays) - 1} more words" if len(strays) > 1 else ""
         where = "in no cell" if len(near) == 1 else f"in {len(near)} cells"
-        suspects = tuple(dict.fromkeys((cell.row, cell.col) for _, near in strays for cell in near))
+        suspects = tuple(dict.fromkeys((cell.row, cell.col) for _, cells in strays for cell in cells))
         yield Check(
             "words", False, row=row, suspects=suspects, note=f"{word.text!r} stands in the table and {where}{more}"
         )

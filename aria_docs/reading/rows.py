@@ -11,10 +11,11 @@ from aria_docs.model import checks
 from aria_docs.model.confidence import OF_BOUNDARIES
 from aria_docs.model.custom import CustomSchema
 from aria_docs.model.engine import ModelId, Task
-from aria_docs.model.seen import Read, SeenPage, SeenVideo
+from aria_docs.model.seen import Ground, Read, SeenPage, SeenVideo
 from aria_docs.reading.messages import Job, Seen
 from aria_docs.schemas.corrections import CheckRow
 from aria_docs.schemas.readings import Finished, ReadingRow, reading_id
+from aria_docs.schemas.records import GroundRow
 from aria_docs.schemas.scenes import CueRow, SceneRow, ShotRow
 from aria_docs.schemas.sources import FormFieldRow, PageLinesRow, PageRow
 from aria_docs.schemas.summaries import KeyPoint, SummaryRow
@@ -80,6 +81,24 @@ def answered(job: Job, seen: Seen, part: str, read: Read, *, seconds: float, cus
             if custom
         ),
         cues=cue_rows(job.source_id, seen.video.cues) if isinstance(seen, SeenVideo) else None,
+        grounds=tuple(
+            _ground_row(row, place, ground) for place, record in enumerate(read.records) for ground in record.grounds
+        ),
+    )
+
+
+def _ground_row(reading: ReadingRow, record_no: int, ground: Ground) -> GroundRow:
+    return GroundRow(
+        reading_id=reading.reading_id,
+        source_id=reading.source_id,
+        record_no=record_no,
+        field=ground.field,
+        value=ground.value,
+        page=ground.page,
+        **_edges(ground),
+        words=ground.words,
+        reason=ground.reason,
+        confidence=ground.confidence,
     )
 
 
@@ -169,7 +188,7 @@ def check_rows(reading: ReadingRow, page: int, tables: Sequence[Table]) -> tuple
     )
 
 
-def _edges(boxed: Table | TableCell) -> dict[str, Any]:
+def _edges(boxed: Table | TableCell | Ground) -> dict[str, Any]:
     return {} if boxed.box is None else dict(zip(("x0", "y0", "x1", "y1"), boxed.box, strict=True))
 
 

@@ -165,9 +165,12 @@ def _tables(db: duckdb.DuckDBPyConnection, source: str, pages: Collection[int | 
                confidence
         FROM cells WHERE table_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY table_id, row_no, col_no
     """
-    for id_, *facts, x0, y0, x1, y1, grounded, sure in db.execute(of_cells, [list(tables)]).fetchall():
-        box = None if x0 is None else (x0, y0, x1, y1)
-        tables[id_].cells.append(Cell(*facts, box, grounded, sure))
+    for id_, row, col, row_span, col_span, is_header, text, number, *edges, grounded, sure in db.execute(
+        of_cells, [list(tables)]
+    ).fetchall():
+        box = None if edges[0] is None else (edges[0], edges[1], edges[2], edges[3])
+        cell = Cell(row, col, row_span, col_span, is_header, text, number, box, grounded, sure)
+        tables[id_].cells.append(cell)
     return list(tables.values())
 
 

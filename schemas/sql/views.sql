@@ -140,6 +140,15 @@ FROM summaries s
 JOIN aria_docs_internal.newest USING (source_id, reading_id)
 JOIN files f ON f.source_id = s.source_id AND f.present;
 
+-- One row per value of an answer to a schema of a user, with where it stands; ORDER BY confidence has first what to look at.
+CREATE OR REPLACE VIEW field_grounds AS
+SELECT f.path, r.task AS schema_name, g.record_no, g.field, g.value, g.page, g.words, g.reason, g.confidence, g.x0, g.y0, g.x1, g.y1,
+       g.source_id, g.reading_id
+FROM grounds g
+JOIN aria_docs_internal.newest USING (source_id, reading_id)
+JOIN readings r USING (reading_id)
+JOIN files f ON f.source_id = g.source_id AND f.present;
+
 -- What a search looks through: one row per page, caption, summary, scene and cue of each present file.
 CREATE OR REPLACE VIEW search_texts AS
 SELECT 'page' AS kind, f.path, p.page, NULL::DOUBLE AS start_s, p.text, p.source_id
