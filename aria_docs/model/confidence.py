@@ -106,7 +106,7 @@ def features(table: Table, found: WordCells, how: How, checks: Sequence[Check]) 
         "odd": of_each(odd),
         "gap": of_each(found.gap > 1),
         "cut": np.clip(found.cut, 0.0, 1.0),
-        "unsure": 1 - found.sure,
+        "unsure": np.minimum(1.0, 2 * (1 - found.sure)),
         "unheld": of_each(
             cell.number is None or not (cell.row in held_rows or cell.col in held_cols) for cell in cells
         ),
@@ -146,7 +146,7 @@ def of_value(*, is_found: bool = True, is_filled: bool = True, sure: float = 1.0
 
     sure:  of the words it was read from, where they are of OCR.
     """
-    given = {"model": 1.0, "filled": is_filled, "unheld": 1.0, "unsure": 1 - sure, "ungrounded": not is_found}
+    given = {"model": 1.0, "filled": is_filled, "unheld": 1.0, "unsure": min(1.0, 2 * (1 - sure)), "ungrounded": not is_found}
     odds = INTERCEPT + sum(WEIGHTS[name] * value for name, value in given.items())
     return round(1 - min(max(1 / (1 + exp(-odds)), _LEAST), _MOST), 4)
 
