@@ -146,7 +146,8 @@ def of_value(*, is_found: bool = True, is_filled: bool = True, sure: float = 1.0
 
     sure:  of the words it was read from, where they are of OCR.
     """
-    given = {"model": 1.0, "filled": is_filled, "unheld": 1.0, "unsure": min(1.0, 2 * (1 - sure)), "ungrounded": not is_found}
+    unsure = min(1.0, 2 * (1 - sure))
+    given = {"model": 1.0, "filled": is_filled, "unheld": 1.0, "unsure": unsure, "ungrounded": not is_found}
     odds = INTERCEPT + sum(WEIGHTS[name] * value for name, value in given.items())
     return round(1 - min(max(1 / (1 + exp(-odds)), _LEAST), _MOST), 4)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _SAME_LINE = 0.5
 _UNSURE = 0.3  # of a character; less is a guess
-_MOST_CHECKS = 50  # of a kind and table
+_MOST_CHECKS, _MOST_LOOKED_AT = 50, 200  # of a kind and table
 _AT_ONCE = 2_000_000  # pairs of words and cells
 
 
@@ -112,9 +112,12 @@ def _strays(table: Table, found: WordCells) -> Iterator[Check]:
     """Words in the table's box that are in no cell or in several; a check for each row that has some."""
     by_row: defaultdict[int, list[tuple[Word, tuple[TableCell, ...]]]] = defaultdict(list)
     boxed = [cell for cell in table.cells if cell.box]
-    for word, homes in zip(found.words, found.homes.tolist(), strict=True):
-        if homes == 1 or not any(map(str.isalnum, word.text)) or not boxed:
-            continue
+    amiss = (
+        (word, homes)
+        for word, homes in zip(found.words, found.homes.tolist(), strict=True)
+        if homes != 1 and boxed and any(map(str.isalnum, word.text))
+    )
+    for word, homes in islice(amiss, _MOST_LOOKED_AT):
         nearest = sorted(boxed, key=lambda cell: _distance(word, cell))[: max(1, homes)]
         by_row[nearest[0].row].append((word, tuple(nearest)))
     for row, strays in sorted(by_row.items())[:_MOST_CHECKS]:
@@ -145,8 +148,9 @@ def _unsure(table: Table, found: WordCells) -> Iterator[Check]:
 def _otherwise(table: Table, found: WordCells) -> Iterator[Check]:
     """Numbers that a model says and the page does not, where another number stands where row and column cross."""
     rows, cols = _bands(table.cells, vertical=True), _bands(table.cells, vertical=False)
-    for cell in table.cells:
-        if cell.grounded or cell.number is None or cell.row not in rows or cell.col not in cols:
+    doubtful = (cell for cell in table.cells if not cell.grounded and cell.number is not None)
+    for cell in islice(doubtful, _MOST_LOOKED_AT):
+        if cell.row not in rows or cell.col not in cols:
             continue
         (y0, y1), (x0, x1) = rows[cell.row], cols[cell.col]
         crossing = (x0 - 1, y0 - 1, x1 + 1, y1 + 1)
