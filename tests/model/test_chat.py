@@ -119,6 +119,7 @@ def test_tables_of_pages_are_asked_together_and_found_on_their_pages() -> None:
         *(("Year", None, True), ("km", None, True), ("2019", 2019, False), ("1,234", 1234, False))
     ]
     assert found.grounded == 1.0 and found.box == (100, 20, 240, 50)
+    assert found.confidence and all(cell.confidence for cell in found.cells)
     assert reads[1][0].tables == () and reads[1][0].note is None
     assert reads[2][0].tables[0].grounded == 0.75 and reads[2][0].note == "half of it"
     assert json.loads(reads[0][0].answer) == {"tables": [table]}
