@@ -60,7 +60,7 @@ SELECT t.path, t.page, t.table_no, t.caption, c.row_no, c.col_no, c.row_span, c.
        c.grounded, c.table_id, t.source_id, c.corrected, c.x0, c.y0, c.x1, c.y1, c.confidence
 FROM aria_docs_internal.shown_cells c JOIN document_tables t USING (table_id);
 
--- What to look at first, the likeliest to be wrong on top: cells that are likelier wrong than right, that a failed check
+-- What to look at first, the likeliest to be wrong on top: cells of which one in five or more is wrong, that a failed check
 -- names, or whose text was not found on the page; none that a person has corrected or confirmed. expected_error: one less
 -- the confidence; of what an earlier version read, one in as many as the check names.
 CREATE OR REPLACE VIEW review AS
@@ -72,8 +72,8 @@ WITH named AS (
     SELECT table_id, row_no, col_no, 0.2, 'not found on the page'
     FROM aria_docs_internal.shown_cells WHERE NOT grounded AND text <> ''
     UNION ALL
-    SELECT table_id, row_no, col_no, 0.5, concat('right with ', floor(100 * confidence)::INTEGER, ' % by how it was read')
-    FROM aria_docs_internal.shown_cells WHERE confidence < 0.5
+    SELECT table_id, row_no, col_no, 0.2, concat('right with ', floor(100 * confidence)::INTEGER, ' % by how it was read')
+    FROM aria_docs_internal.shown_cells WHERE confidence < 0.8
 ), doubted AS (
     SELECT table_id, row_no, col_no, max(chance) AS chance, string_agg(DISTINCT why, '; ' ORDER BY why) AS why
     FROM named GROUP BY ALL
