@@ -20,7 +20,7 @@ WEIGHTS = {
     "unheld": 0.904,
     # stated
     "model": 0.700,
-    "doubted": 2.500,
+    "doubted": 4.000,
     "ungrounded": 5.000,
 }
 # Of a table: intercept, and weight of the logarithm of the errors expected in it.

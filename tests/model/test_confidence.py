@@ -53,7 +53,7 @@ def test_every_cell_has_a_confidence_headers_and_empty_ones_too() -> None:
     found = judged(table(), words(), OPEN)
     assert all(cell.confidence is not None and 0 < cell.confidence < 1 for cell in found.cells)
     assert found.confidence is not None and 0 < found.confidence < 1
-    assert of(found, 2, 2) >= of(found, 2, 1), "an empty cell says less that may be wrong"
+    assert of(found, 2, 2) > of(found, 2, 0), "an empty cell says less that may be wrong"
 
 
 @pytest.mark.parametrize("how", [How("lattice"), How("open"), How("model", from_ocr=True)])
