@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from aria_docs.errors import ModelError
+from aria_docs.media import Page
+from aria_docs.model.chat import ChatEngine
 from aria_docs.model.chat_model import Question, Reply
+from aria_docs.model.seen import SeenDocument, SeenPage
 
 torch = pytest.importorskip("torch")
 from aria_docs.model.aria import batch as batches  # noqa: E402
@@ -81,6 +85,31 @@ def test_sixty_pages_of_very_different_lengths_keep_the_slots_busy(loaded: Loade
     for number in range(0, 60, 9):
         (expected,) = one_by_one.ask([(one_by_one.open([page(1 + number % 7)]), question(lengths[number]))])
         assert replies[number].text == expected.text
+
+
+def test_windows_of_a_document_and_questions_asked_again_join_the_same_batch(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Random weights end no answer within its limit, so each is asked once more, with more room."""
+    model = AriaModel(loaded, slots=3)
+    model.profile = replace(model.profile, max_images=2)
+    steps: list[list[Any]] = []
+    take = model.batch._steps.take
+    monkeypatch.setattr(model.batch._steps, "take", lambda some: (steps.append(list(some)), take(some))[1])
+    engine = ChatEngine(model, answer_tokens=10)
+    document = SeenDocument(None, (1, 2, 3, 4), tuple(page(number) for number in (1, 2, 3, 4)), ("summary",))
+    engine.read_document(document)
+    assert any(len({id(writing.prefix) for writing in some}) == 3 for some in steps), "three windows, side by side"
+    alone = [engine.read_pages([_seen_page(number)])[0][0].answer for number in range(5)]
+    del steps[:]
+    with ThreadPoolExecutor(5) as pool:
+        together = list(pool.map(lambda number: engine.read_pages([_seen_page(number)])[0][0].answer, range(5)))
+    assert together == alone
+    assert any(len({writing._max for writing in some}) == 2 for some in steps), "first and second questions in one step"
+
+
+def _seen_page(number: int) -> SeenPage:
+    return SeenPage(Page(number, 595.0, 842.0, ""), page(number), ("tables",))
 
 
 def test_while_answers_are_written_a_context_is_read_in_short_pieces(
