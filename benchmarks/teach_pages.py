@@ -167,7 +167,9 @@ def _texts(n_rows: int, n_cols: int, most: int, chance: random.Random, *, header
 def _word(most: int, chance: random.Random) -> str:
     syllables = chance.random() < 0.7
     parts = (
-        chance.choices(SYLLABLES, k=chance.randint(1, 3)) if syllables else chance.choices(LETTERS, k=chance.randint(1, 8))
+        chance.choices(SYLLABLES, k=chance.randint(1, 3))
+        if syllables
+        else chance.choices(LETTERS, k=chance.randint(1, 8))
     )
     text, style, extra = "".join(parts), chance.random(), chance.random()
     text = text.capitalize() if style < 0.5 else text.upper() if style < 0.65 else text
