@@ -32,13 +32,14 @@ CONTEXTS = [[page(1)], [frame(2), frame(3)], [page(4, landscape=True)], [page(5)
 QUESTIONS = [question(5), question(60), question(17, "How many?")]
 
 
+@pytest.fixture(scope="module")
 def alone(loaded: Loaded) -> list[Reply]:
     """One question after the other, of one context after the other."""
     model = AriaModel(loaded, slots=1)
     return [model.ask([(model.open(shown), one)])[0] for shown in CONTEXTS for one in QUESTIONS]
 
 
-def test_answers_of_many_threads_are_those_of_one_after_the_other(loaded: Loaded) -> None:
+def test_answers_of_many_threads_are_those_of_one_after_the_other(loaded: Loaded, alone: list[Reply]) -> None:
     model = AriaModel(loaded, slots=4)
 
     def ask(number: int) -> Reply:
@@ -49,20 +50,19 @@ def test_answers_of_many_threads_are_those_of_one_after_the_other(loaded: Loaded
 
     with ThreadPoolExecutor(7) as pool:
         replies = list(pool.map(ask, range(len(CONTEXTS) * len(QUESTIONS))))
-    expected = alone(loaded)
-    assert [reply.text for reply in replies] == [reply.text for reply in expected]
-    assert len({reply.text for reply in expected}) > 10
+    assert [reply.text for reply in replies] == [reply.text for reply in alone]
+    assert len({reply.text for reply in alone}) > 10
     assert model.batch.is_idle
     assert model.batch.n_busy > 1.5 * model.batch.n_steps, "they were written side by side"
 
 
-def test_where_memory_is_short_keys_are_let_go_and_answers_stay_the_same(loaded: Loaded) -> None:
+def test_where_memory_is_short_keys_are_let_go_and_answers_stay_the_same(loaded: Loaded, alone: list[Reply]) -> None:
     model = AriaModel(loaded, slots=4)
     contexts = [model.open(shown) for shown in CONTEXTS]
     one = max(context.n_bytes for context in contexts if isinstance(context, Seen))
     model.batch._room = one
     replies = model.ask([(context, asked) for context in contexts for asked in QUESTIONS])
-    assert [reply.text for reply in replies] == [reply.text for reply in alone(loaded)]
+    assert [reply.text for reply in replies] == [reply.text for reply in alone]
     held = [context for context in contexts if isinstance(context, Seen) and context.prefix is not None]
     assert sum(context.n_bytes for context in held) <= one
     again = model.ask([(context, QUESTIONS[0]) for context in contexts])
@@ -100,11 +100,11 @@ def test_windows_of_a_document_and_questions_asked_again_join_the_same_batch(
     document = SeenDocument(None, (1, 2, 3, 4), tuple(page(number) for number in (1, 2, 3, 4)), ("summary",))
     engine.read_document(document)
     assert any(len({id(writing.prefix) for writing in some}) == 3 for some in steps), "three windows, side by side"
-    alone = [engine.read_pages([_seen_page(number)])[0][0].answer for number in range(5)]
+    one_by_one = [engine.read_pages([_seen_page(number)])[0][0].answer for number in range(5)]
     del steps[:]
     with ThreadPoolExecutor(5) as pool:
         together = list(pool.map(lambda number: engine.read_pages([_seen_page(number)])[0][0].answer, range(5)))
-    assert together == alone
+    assert together == one_by_one
     assert any(len({writing._max for writing in some}) == 2 for some in steps), "first and second questions in one step"
 
 
