@@ -34,6 +34,7 @@ class SeenDocument:
     pages:  the numbers of the pages shown, as many as `shown` and in the same order.
     tasks:  "summary", the name of a custom schema, or both, in the order to ask.
     note:   which pages could not be shown.
+    texts:  of the pages shown, in their order; empty if unknown. An answer may quote them.
     words:  of each page shown, where a custom schema is asked for; else empty.
     """
 
@@ -42,6 +43,7 @@ class SeenDocument:
     shown: tuple[Shown, ...]
     tasks: tuple[str, ...]
     note: str | None = None
+    texts: tuple[str, ...] = ()
     words: tuple[tuple[Word, ...], ...] = ()
 
     def __post_init__(self) -> None:
