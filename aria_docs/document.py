@@ -229,18 +229,6 @@ class Document:
         }
 
 
-class _Quiet:
-    """Progress that is not shown."""
-
-    def opened(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None: ...
-    def part(self, path: str) -> None: ...
-    def file_over(self, path: str) -> None: ...
-    def failed(self, failure: Failure) -> None: ...
-    def tokens(self, n: int) -> None: ...
-    def detail(self, sentence: str) -> None: ...
-    def say(self, sentence: str) -> None: ...
-
-
 def read(
     path: str | Path,
     *,
@@ -260,6 +248,7 @@ def read(
     with: Encrypted, Damaged, TimedOut, OutOfMemory, Unreachable.
     """
     from aria_docs.ingest.scans.choice import choose
+    from aria_docs.run.outcome import Silent
     from aria_docs.run.recipes import Options, PageRange, parse_pages
     from aria_docs.run.run import Run
     from aria_docs.storage.memory import Memory
@@ -273,7 +262,7 @@ def read(
         chosen = tuple(numbers)
     options = Options(pages=chosen, passwords=tuple(passwords), ocr=choose(ocr), timeout_s=timeout_s)
     memory = Memory()
-    with Run(memory, options, command="read", progress=_Quiet()) as run:
+    with Run(memory, options, command="read", progress=Silent()) as run:
         files = run.find([path])
         outcome = run.read(files)
     failures = (*run.outcome.failures, *outcome.failures)

@@ -190,7 +190,7 @@ class Bars:
         self._meter.files(n, found)
         self._total = self._bars.add_task("all", total=None, count=self._meter.as_text())
 
-    def opened(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None:
+    def begin_file(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None:
         """A bar for the file."""
         self._meter.open(path, n_parts, pages=pages, film_s=film_s)
         name = "  " + printable(Path(path).name)[:40]
@@ -208,7 +208,7 @@ class Bars:
             self._bars.update(bar, count=f"{task.completed:.0f}/{task.total:.0f}")
         self._update()
 
-    def file_over(self, path: str) -> None:
+    def end_file(self, path: str) -> None:
         """The file's bar goes."""
         seconds = self._meter.end(path)
         if path in self._files:
@@ -217,7 +217,7 @@ class Bars:
             self.detail(_closing(path, seconds))
         self._update()
 
-    def failed(self, failure: Failure) -> None:
+    def add_failure(self, failure: Failure) -> None:
         """A line above the bars."""
         self.say(failure_line(failure))
 
@@ -259,7 +259,7 @@ class Lines:
         """So many files hold a PDF, an image or a video."""
         self._meter.files(n, found)
 
-    def opened(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None:
+    def begin_file(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None:
         """A line where these are verbose."""
         self._meter.open(path, n_parts, pages=pages, film_s=film_s)
         self.detail(_opening(path, pages, film_s))
@@ -274,13 +274,13 @@ class Lines:
         self._meter.n_tokens += n
         self._say_now_and_then("")
 
-    def file_over(self, path: str) -> None:
+    def end_file(self, path: str) -> None:
         """Counts; a line where these are verbose."""
         seconds = self._meter.end(path)
         if seconds is not None:
             self.detail(_closing(path, seconds))
 
-    def failed(self, failure: Failure) -> None:
+    def add_failure(self, failure: Failure) -> None:
         """A line."""
         self.say(failure_line(failure))
 
@@ -302,7 +302,7 @@ class Lines:
 class FailuresOnly(Lines):
     """What --quiet leaves."""
 
-    def failed(self, failure: Failure) -> None:
+    def add_failure(self, failure: Failure) -> None:
         """A line."""
         super().say(failure_line(failure))
 
@@ -351,25 +351,25 @@ class Both:
         for one in self._each:
             one.files(n, found)
 
-    def opened(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None:
+    def begin_file(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None:
         """To each."""
         for one in self._each:
-            one.opened(path, n_parts, pages=pages, film_s=film_s)
+            one.begin_file(path, n_parts, pages=pages, film_s=film_s)
 
     def part(self, path: str) -> None:
         """To each."""
         for one in self._each:
             one.part(path)
 
-    def file_over(self, path: str) -> None:
+    def end_file(self, path: str) -> None:
         """To each."""
         for one in self._each:
-            one.file_over(path)
+            one.end_file(path)
 
-    def failed(self, failure: Failure) -> None:
+    def add_failure(self, failure: Failure) -> None:
         """To each."""
         for one in self._each:
-            one.failed(failure)
+            one.add_failure(failure)
 
     def tokens(self, n: int) -> None:
         """To each."""

@@ -73,7 +73,7 @@ class Status:
 
     def as_lines(self) -> list[str]:
         """For people: one fact a line, still to be made printable."""
-        lines = [f"{_count(row['files'], row['kind'] + ' file')} ({row['sources']} different)" for row in self.files]
+        lines = [_files(row) for row in self.files]
         heads = ("task", "parts", "ok", "partial", "failed", "missing")
         lines += _aligned(heads, [tuple(row.values()) for row in self.readings])
         lines.append(", ".join(f"{count:,} {what}" for what, count in self.results.items()))
@@ -161,6 +161,12 @@ def _kinds_of(rows: str, text: str) -> str:
         GROUP BY error, kind, CASE WHEN n_alike < {GROUP_FROM} THEN path || '/' || part END
         ORDER BY parts DESC, path, part
     """
+
+
+def _files(row: dict[str, Any]) -> str:
+    kind = "PDF" if row["kind"] == "pdf" else row["kind"]
+    different = f", {row['sources']} different" if row["sources"] < row["files"] else ""
+    return f"{_count(row['files'], f'{kind} file')}{different}"
 
 
 def _spread(row: dict[str, Any]) -> str:

@@ -16,29 +16,20 @@ import re
 import tempfile
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from aria_docs.errors import AriaDocsError, FileError, UsageError
 
 if TYPE_CHECKING:
     from aria_docs.storage.database import Store
 
-FORMATS = (
-    "csv",
-    "parquet",
-    "xlsx",
-    "markdown",
-    "chapters",
-    "edl",
-    "otio",
-    "clips",
-    "thumbnails",
-    "sheets",
-    "srt",
-    "vtt",
-)
+Format = Literal[
+    "csv", "parquet", "xlsx", "markdown", "chapters", "edl", "otio", "clips", "thumbnails", "sheets", "srt", "vtt",
+]  # fmt: skip
+FORMATS: tuple[Format, ...] = get_args(Format)
 MANIFEST = "manifest.json"
 _LONGEST_STEM = 80  # characters; with a folder and a suffix, well inside the 255 bytes of a file name in most scripts
 
@@ -149,11 +140,10 @@ def export(
             raise UsageError("--max-chapters N is for --format chapters, and N is 1 or more")
         write = functools.partial(write, most=max_chapters)
     store.ask("SELECT 1")  # before a folder is made: StoreError where there is no database
-    make_folder(folder)
-    ours = _exported_before(folder)
     written: list[Written] = []
     left: list[Left] = []
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as staged:
+    with _made_folder(folder), tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as staged:
+        ours = _exported_before(folder)
         for made in write(store, Path(staged), chosen):
             settled = made if isinstance(made, Left) else _moved(made, Path(staged), folder, ours)
             if isinstance(settled, Left):
@@ -163,6 +153,20 @@ def export(
                 written.append(settled)
     _write_manifest(folder / MANIFEST, folder, form, written, left, ours)
     return Exported(tuple(written), tuple(left))
+
+
+@contextmanager
+def _made_folder(folder: Path) -> Iterator[None]:
+    """The folder, made where it is missing, and removed again where an error leaves it empty. Raises UsageError."""
+    is_new = not folder.exists()
+    make_folder(folder)
+    try:
+        yield
+    except AriaDocsError:
+        if is_new:
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
+        raise
 
 
 def _exported_before(folder: Path) -> set[str]:

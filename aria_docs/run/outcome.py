@@ -37,16 +37,16 @@ class Partial:
 class Progress(Protocol):
     """Shows how a run goes."""
 
-    def opened(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None:
+    def begin_file(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None:
         """A file is read now, in so many parts: first so many pages, or a film of so many seconds."""
 
     def part(self, path: str) -> None:
         """A part of it is finished, or has failed."""
 
-    def file_over(self, path: str) -> None:
+    def end_file(self, path: str) -> None:
         """No more of this file will be read in this run."""
 
-    def failed(self, failure: Failure) -> None:
+    def add_failure(self, failure: Failure) -> None:
         """Something could not be read."""
 
     def tokens(self, n: int) -> None:
@@ -57,6 +57,18 @@ class Progress(Protocol):
 
     def say(self, sentence: str) -> None:
         """Anything else that a person should know."""
+
+
+class Silent:
+    """Progress that is not shown."""
+
+    def begin_file(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None: ...  # noqa: D102
+    def part(self, path: str) -> None: ...  # noqa: D102
+    def end_file(self, path: str) -> None: ...  # noqa: D102
+    def add_failure(self, failure: Failure) -> None: ...  # noqa: D102
+    def tokens(self, n: int) -> None: ...  # noqa: D102
+    def detail(self, sentence: str) -> None: ...  # noqa: D102
+    def say(self, sentence: str) -> None: ...  # noqa: D102
 
 
 _COUNTS = (
@@ -95,7 +107,7 @@ class Outcome:
     failures: list[Failure] = field(default_factory=list)
     partial: list[Partial] = field(default_factory=list)
 
-    def file_over(self, failures: Sequence[Failure], *, read: bool, partial: Sequence[Partial] = ()) -> None:
+    def end_file(self, failures: Sequence[Failure], *, read: bool, partial: Sequence[Partial] = ()) -> None:
         """Counts a file: with failures new or standing, read now, or skipped because nothing was pending."""
         self.n_files += 1
         self.n_partial += bool(partial)

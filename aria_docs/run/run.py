@@ -102,8 +102,8 @@ class Run:
                 continue
             row = failure_row(path, None, WALK, "", error)
             batch.failures.append(row)
-            self.outcome.file_over([failure_of(row)], read=False)
-            self.progress.failed(failure_of(row))
+            self.outcome.end_file([failure_of(row)], read=False)
+            self.progress.add_failure(failure_of(row))
         if batch:
             self.store.write(batch)
 

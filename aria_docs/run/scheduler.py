@@ -228,7 +228,7 @@ class Scheduler:
                     return None
                 row = failure_row(file.path, None, HASH, "", error)
                 self._batch.failures.append(row)
-                self._progress.failed(failure_of(row))
+                self._progress.add_failure(failure_of(row))
                 self._end_file(file, [row], read=False)
                 continue
             if source := self._admit(file, content):
@@ -364,7 +364,7 @@ class Scheduler:
         for file in source.files:
             self._record(source, file)
         film_s = info.duration_s if isinstance(info, VideoInfo) else 0.0
-        self._progress.opened(source.files[0].path, n_parts, pages=len(source.pages_left), film_s=film_s)
+        self._progress.begin_file(source.files[0].path, n_parts, pages=len(source.pages_left), film_s=film_s)
 
     def _feed(self, session: _Session) -> None:
         """Keeps a child in work: pages while there are any; then a document's last child is asked about the whole."""
@@ -612,7 +612,7 @@ class Scheduler:
         row = failure_row(source.files[0].path, source.id, begun, recipe, error)
         source.fail(row)
         self._batch.failures.append(row)
-        self._progress.failed(failure_of(row))
+        self._progress.add_failure(failure_of(row))
 
     def _at_work_on(self, source: Source) -> list[_Session]:
         return [session for session in self._sessions.values() if session.source is source]
@@ -644,5 +644,5 @@ class Scheduler:
         own = [of_path(row, as_text(file.path)) for row in failures]
         self._batch.failures += [row for row in own if row not in failures]
         partial = [Partial(as_text(file.path), part, note) for part, note in notes]
-        self.outcome.file_over([failure_of(row) for row in own], read=read, partial=partial)
-        self._progress.file_over(file.path)
+        self.outcome.end_file([failure_of(row) for row in own], read=read, partial=partial)
+        self._progress.end_file(file.path)
