@@ -194,8 +194,8 @@ def _print_version(wanted: bool) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
-    """How is read."""
+class _RunOptions:
+    """The options that decide how files are read."""
 
     choice: Choice
     options: Options
@@ -228,7 +228,7 @@ def _options(
     password_file: PasswordFile = None,
     timeout: Timeout = 60.0,
     debug: Debug = False,
-) -> _Reading:
+) -> _RunOptions:
     """The options that say how is read, of every command that reads into a database."""
     from aria_docs.run.options import build
     from aria_docs.run.recipes import read_passwords
@@ -240,10 +240,10 @@ def _options(
         speech=speech_model, passwords=read_passwords(password_file) if password_file else (),
         timeout_s=timeout, request_timeout_s=request_timeout, debug=debug,
     )  # fmt: skip
-    return _Reading(choice, options, password_file)
+    return _RunOptions(choice, options, password_file)
 
 
-Asked = Callable[[], _Reading]
+Asked = Callable[[], _RunOptions]
 
 
 def _panel(parameter: inspect.Parameter) -> int:
@@ -378,7 +378,7 @@ def load(
 @_with_options
 def schedule(
     paths: Paths,
-    db: NewDb,
+    db: Annotated[Path, _db(_OUTPUT, _MADE)],
     asked: Asked,
     cron: Annotated[str, typer.Option(metavar="CRON", help="When, as in '0 2 * * *' for every night at two.")],
     timezone: Annotated[
@@ -697,7 +697,7 @@ def report(
 
 
 def _keeper(db: Path | None, spool: Path | None, *, shard: str | None, say: Callable[[str], None]) -> Keeper:
-    """Who keeps what a run finds."""
+    """The database or spool that a run writes to."""
     from aria_docs.storage.database import Store
     from aria_docs.storage.spool import Spool
 
@@ -773,7 +773,7 @@ def _command() -> str:
     return without_credentials(shlex.join(["aria-docs", *sys.argv[1:]]))
 
 
-def _configured(command: Any, arguments: list[str]) -> tuple[list[str], dict[str, dict[str, Any]]]:
+def _read_config(command: Any, arguments: list[str]) -> tuple[list[str], dict[str, dict[str, Any]]]:
     """Arguments without --config, and what its file says. `adapt` has a --config of its own."""
     if "adapt" in arguments[:1] or {"-h", "--help", "--version"} & set(arguments):
         return arguments, {}
@@ -829,7 +829,7 @@ def main() -> None:
     try:
         # Not app(): Typer puts its own hook in place of ours, and that prints a traceback.
         command = typer.main.get_command(app)
-        arguments, defaults = _configured(command, sys.argv[1:])
+        arguments, defaults = _read_config(command, sys.argv[1:])
         sys.exit(command(arguments, standalone_mode=False, default_map=defaults))
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("aria-docs: interrupted", err=True)

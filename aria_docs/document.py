@@ -87,7 +87,7 @@ class Table:
         columns = []
         for number in range(self.row.n_cols):
             of_column = [cell for cell in below if cell.col_no == number]
-            columns.append(_typed(of_column, range(self.row.n_header_rows, self.row.n_rows)))
+            columns.append(_column_values(of_column, range(self.row.n_header_rows, self.row.n_rows)))
         return [list(row) for row in zip(*columns, strict=True)]
 
     def df(self) -> pandas.DataFrame:
@@ -112,7 +112,7 @@ class Table:
         return self.to_html()
 
 
-def _typed(cells: Sequence[CellRow], rows: range) -> list[Value]:
+def _column_values(cells: Sequence[CellRow], rows: range) -> list[Value]:
     """One column as values of the type that all its cells fit."""
     filled = [cell for cell in cells if cell.col_span == 1 and (cell.number is not None or not _is_blank(cell.text))]
     numbers = [cell.number for cell in filled if cell.number is not None]
@@ -300,12 +300,12 @@ def _document(path: Path, kind: str, memory: Memory, failures: tuple[Failure, ..
         summary=summaries[0] if summaries else None,
         scenes=tuple(scenes),
         cues=next((part.cues for part in memory.parts.values() if part.cues), ()),
-        notes=tuple(f"{_named(part)}: {note}" for part, note in sorted(notes.items(), key=_place)),
+        notes=tuple(f"{_part_words(part)}: {note}" for part, note in sorted(notes.items(), key=_place)),
         failures=failures,
     )
 
 
-def _named(part: str) -> str:
+def _part_words(part: str) -> str:
     return part.replace("page:", "page ")
 
 

@@ -70,7 +70,7 @@ class _Kind:
 
 
 class Meter:
-    """How far a run is, in pages and seconds of film. Files that nobody has opened yet are judged by their size."""
+    """How far a run is, in pages and seconds of film. Files that are not open yet are judged by their size."""
 
     def __init__(self, *, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -135,18 +135,20 @@ class Meter:
         (pages, film_s), (pages_in_all, film_in_all_s) = self._over(), self._in_all()
         elapsed_s = 0.0 if self._began_s is None else self._clock() - self._began_s
         about = "about " if self._waiting else ""
-        told, rates = [f"{self.n_over}/{self.n_files} files"], []
+        counts, rates = [f"{self.n_over}/{self.n_files} files"], []
         if pages or pages_in_all:
-            told.append(f"{pages:,}{'' if pages_in_all is None else f' of {about}{pages_in_all:,.0f}'} pages")
+            counts.append(f"{pages:,}{'' if pages_in_all is None else f' of {about}{pages_in_all:,.0f}'} pages")
             rates += [f"{pages / elapsed_s:.1f} pages/s"] if pages and elapsed_s else []
         if film_s or film_in_all_s:
-            told.append(f"{film_s:,.0f}{'' if film_in_all_s is None else f' of {about}{film_in_all_s:,.0f}'} s of film")
+            counts.append(
+                f"{film_s:,.0f}{'' if film_in_all_s is None else f' of {about}{film_in_all_s:,.0f}'} s of film"
+            )
             rates += [f"film at {film_s / elapsed_s:.1f}×"] if film_s and elapsed_s else []
         done, in_all = self.units()
         if done and in_all is not None and elapsed_s:
             rates.append(f"about {_duration(elapsed_s * (in_all - done) / done)} left")
         tokens = [f"{self.n_tokens:,} tokens generated"] if self.n_tokens else []
-        return ", ".join([*told, *rates, *tokens])
+        return ", ".join([*counts, *rates, *tokens])
 
     def _over(self) -> tuple[int, float]:
         work = list(self._work.values())
@@ -332,7 +334,7 @@ Shown = Bars | Lines
 
 
 class Both:
-    """Each is told everything."""
+    """Passes everything on to both."""
 
     def __init__(self, first: Shown, second: Shown) -> None:
         self._each = (first, second)

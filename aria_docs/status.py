@@ -8,7 +8,7 @@ from typing import Any
 
 from aria_docs.storage.database import Store
 
-# Failures and notes of one kind are told of in one line from so many on.
+# Failures and notes of one kind are one line from so many on.
 GROUP_FROM = 4
 
 # A part is expected for each page of a document for the tasks that are asked page by page, else one for the whole.
@@ -75,7 +75,7 @@ class Status:
         """For people: one fact a line, still to be made printable."""
         lines = [_files(row) for row in self.files]
         heads = ("task", "parts", "ok", "partial", "failed", "missing")
-        lines += _aligned(heads, [tuple(row.values()) for row in self.readings])
+        lines += _align(heads, [tuple(row.values()) for row in self.readings])
         lines.append(", ".join(f"{count:,} {what}" for what, count in self.results.items()))
         if self.review["cells"]:
             cells, tables = self.review["cells"], self.review["tables"]
@@ -177,7 +177,7 @@ def _count(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'s' * (n != 1)}"
 
 
-def _aligned(heads: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[str]:
+def _align(heads: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[str]:
     if not rows:
         return []
     table = [tuple(heads), *((str(value) for value in row) for row in rows)]

@@ -208,7 +208,7 @@ def _pending(run: Run, files: Iterable[FoundFile], done: list[FoundFile]) -> Ite
     for file in files:
         if file not in whole:
             of_size.setdefault((file.kind, file.size_bytes), []).append(file)
-    for _, candidates in groupby(_looked_up(run, list(chain(*of_size.values()))), lambda f: (f.kind, f.size_bytes)):
+    for _, candidates in groupby(_look_up(run, list(chain(*of_size.values()))), lambda f: (f.kind, f.size_bytes)):
         pending: dict[str, list[FoundFile]] = {}
         for file in candidates:
             try:
@@ -223,7 +223,7 @@ def _pending(run: Run, files: Iterable[FoundFile], done: list[FoundFile]) -> Ite
         yield from (tuple(same) for same in pending.values())
 
 
-def _looked_up(run: Run, files: Sequence[FoundFile]) -> Iterator[FoundFile]:
+def _look_up(run: Run, files: Sequence[FoundFile]) -> Iterator[FoundFile]:
     """The files, with one question to the keeper for each group."""
     for chunk in chunks(files):
         run.pending.look_up(chunk)

@@ -52,7 +52,7 @@ class Written:
 class Left:
     """A file that could not be made, or a source of which none could be.
 
-    is_unwanted: whether nobody would want that file: then it is said, and is no failure.
+    is_unwanted: the file would be of no use: this is reported, and is no failure.
     """
 
     source: str
@@ -143,9 +143,9 @@ def export(
     written: list[Written] = []
     left: list[Left] = []
     with _made_folder(folder), tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as staged:
-        ours = _exported_before(folder)
+        ours = _earlier_files(folder)
         for made in write(store, Path(staged), chosen):
-            settled = made if isinstance(made, Left) else _moved(made, Path(staged), folder, ours)
+            settled = made if isinstance(made, Left) else _move(made, Path(staged), folder, ours)
             if isinstance(settled, Left):
                 left.append(settled)
                 on_left(settled)
@@ -169,8 +169,8 @@ def _made_folder(folder: Path) -> Iterator[None]:
         raise
 
 
-def _exported_before(folder: Path) -> set[str]:
-    """The names of all files there that an export wrote. Raises UsageError where the manifest is somebody else's."""
+def _earlier_files(folder: Path) -> set[str]:
+    """The names of all files there that an export wrote. Raises UsageError if the manifest is not an export's."""
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -181,7 +181,7 @@ def _exported_before(folder: Path) -> set[str]:
         raise UsageError(f"{path} was not written by an export, and would be overwritten: name another with -o") from e
 
 
-def _moved(made: Written, staged: Path, folder: Path, ours: set[str]) -> Written | Left:
+def _move(made: Written, staged: Path, folder: Path, ours: set[str]) -> Written | Left:
     """A file that is whole, at its place: unless one lies there that no export wrote."""
     name = made.file.relative_to(staged)
     target = folder / name
@@ -196,7 +196,7 @@ def _moved(made: Written, staged: Path, folder: Path, ours: set[str]) -> Written
 def _write_manifest(
     target: Path, folder: Path, form: str, written: list[Written], left: list[Left], ours: set[str]
 ) -> None:
-    """Replaced at once and whole, so that nobody reads half of one.
+    """Replaces the manifest at once, so that no reader sees half of one.
 
     ours: what exports wrote before; what of it is still there may be overwritten by the next.
     """
@@ -234,7 +234,7 @@ class Names:
         self._last: dict[str, int] = {}  # of each stem, so that the next of thousands is not sought from 2 on
 
     def take(self, words: str) -> str:
-        """A stem that nobody has been given yet; file systems that ignore case are thought of."""
+        """A stem that is not taken yet, also on file systems that ignore case."""
         stem = _clean(words)
         n = self._last.get(stem.casefold(), 0) + 1
         name = stem if n == 1 else f"{stem}-{n}"

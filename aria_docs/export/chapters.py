@@ -46,9 +46,9 @@ def export(
         for video in videos(store, chosen):
             cuts = _chapters(store, box, video, most)
             for suffix, written_as in forms.items():
-                yield _written(folder, video, suffix, written_as(cuts), len(cuts))
+                yield _write(folder, video, suffix, written_as(cuts), len(cuts))
             if len(kept := youtube_chapters(cuts)) >= YOUTUBE_FEWEST:
-                yield _written(folder, video, "youtube.txt", youtube(cuts), len(kept))
+                yield _write(folder, video, "youtube.txt", youtube(cuts), len(kept))
             else:
                 yield Left(
                     video.path,
@@ -60,7 +60,7 @@ def export(
                 )
 
 
-def _written(folder: Path, video: Video, suffix: str, text: str, n_chapters: int) -> Written:
+def _write(folder: Path, video: Video, suffix: str, text: str, n_chapters: int) -> Written:
     file = folder / f"{video.name}.{suffix}"
     file.write_text(text, encoding="utf-8", newline="\n")
     return Written(file, video.path, {"source_id": video.source_id, "n_chapters": n_chapters})

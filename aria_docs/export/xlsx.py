@@ -248,7 +248,7 @@ class _Sheet:
         if header:
             look |= {"bold": True, "bottom": 1, "text_wrap": True}
         if isinstance(value, str):
-            # Excel's own mark for "this is text": it stays, when somebody edits the cell, and is not part of the text.
+            # Excel's own mark for "this is text": it stays when the cell is edited, and is not part of the text.
             look |= {"quote_prefix": True} if harmless(value) != value else {}
             value = value[:MAX_CHARS]
         elif isinstance(value, date):

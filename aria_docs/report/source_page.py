@@ -189,7 +189,7 @@ class _Page:
         if missing and self.source.unshown:
             return dict.fromkeys(missing, self.source.unshown)
         why_not = {}
-        for drawn in self._artist.draw(_wanted(self.source.path, missing, frames=frames)) if missing else ():
+        for drawn in self._artist.draw(_pictures_needed(self.source.path, missing, frames=frames)) if missing else ():
             if drawn.picture is None:
                 why_not[drawn.at] = drawn.why_not or ""
                 self.counts["undrawn"] += 1
@@ -202,7 +202,7 @@ class _Page:
         return why_not
 
 
-def _wanted(path: str, missing: Sequence[float], *, frames: bool) -> Wanted:
+def _pictures_needed(path: str, missing: Sequence[float], *, frames: bool) -> Wanted:
     return Wanted(path, times_s=tuple(missing)) if frames else Wanted(path, tuple(int(number) for number in missing))
 
 
@@ -368,7 +368,7 @@ def _common(contents: Contents, facts: list[tuple[str, Any]], place: Place) -> d
 
 
 def engine_names(engines: Iterable[str]) -> list[str]:
-    """As people know them: who has not read the manual knows no embedded engine."""
+    """The engine in words that need no manual."""
     return [
         {"embedded": "built-in rules", "aria": "Aria, local", "remote": "a model server"}.get(e, e) for e in engines
     ]

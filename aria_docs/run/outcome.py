@@ -1,4 +1,4 @@
-"""What a run tells: how it goes, what could not be read, and how it ended."""
+"""What a run reports: how it goes, what could not be read, and how it ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aria_docs.schemas.readings import FailureRow, Finished
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failure as it is told to people: the file, the part ('' for the whole file), and a sentence that names both."""
+    """A failure as it is shown: the file, the part ('' for the whole file), and a sentence that names both."""
 
     path: str
     part: str
@@ -171,7 +171,7 @@ def _plural(n: int, noun: str) -> str:
 
 
 def as_text(path: str) -> str:
-    r"""A path, or a sentence with one, as it is stored and told: bytes that are no UTF-8 stand as \xff."""
+    r"""A path, or a sentence with one, as it is stored and shown: bytes that are no UTF-8 stand as \xff."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
@@ -201,7 +201,7 @@ def of_path(row: FailureRow, path: str) -> FailureRow:
 
 
 def failure_of(row: FailureRow) -> Failure:
-    """What people are told of a failure."""
+    """A failure row as it is shown to people."""
     return Failure(row.path, row.part, row.error, row.message, row.retryable)
 
 

@@ -70,7 +70,7 @@ class _Session:
     pages:        handed out and not answered yet, in order.
     useful:       a part came of it.
     waiting:      has nothing to do until the model has taken some of what was seen.
-    summarising:  was asked for what concerns the whole; finishing: was told that nothing more comes.
+    summarising:  was asked for what concerns the whole; finishing: knows that nothing more comes.
     """
 
     child: Child
@@ -381,7 +381,7 @@ class Scheduler:
             session.child.send(ReadPages(numbers))
         if session.pages:
             return
-        # The last to be without a page: the others may have been told to end, and not have ended yet.
+        # The last to be without a page: the others may have been asked to end, and still run.
         is_last = all(other is session or other.finishing for other in self._at_work_on(source))
         if is_last and source.has_tables_to_join and not source.n_asked:
             self._join_tables(source)
