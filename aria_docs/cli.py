@@ -740,7 +740,7 @@ def _end_of_plan(plan: Plan, *, as_json: bool) -> None:
         elsewhere = f", {plan.n_elsewhere} of other shards" if plan.n_elsewhere else ""
         typer.echo(
             f"{len(plan.pending)} to read, {len(plan.done)} done before{elsewhere}, "
-            f"{plan.n_ignored} of other kinds ignored"
+            f"{plan.n_ignored} other files ignored"
         )
     raise typer.Exit(1 if plan.failures else 0)
 

@@ -180,7 +180,7 @@ class Page:
         return page_markdown(self.parts)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Document:
     """What was read of a file. A PDF or an image has pages and tables, a video has scenes and cues.
 
@@ -190,13 +190,19 @@ class Document:
 
     path: Path
     kind: str
-    pages: tuple[Page, ...] = field(default=(), repr=False)
-    tables: tuple[Table, ...] = field(default=(), repr=False)
-    summary: SummaryRow | None = field(default=None, repr=False)
-    scenes: tuple[SceneRow, ...] = field(default=(), repr=False)
-    cues: tuple[CueRow, ...] = field(default=(), repr=False)
+    pages: tuple[Page, ...] = ()
+    tables: tuple[Table, ...] = ()
+    summary: SummaryRow | None = None
+    scenes: tuple[SceneRow, ...] = ()
+    cues: tuple[CueRow, ...] = ()
     notes: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
+
+    def __repr__(self) -> str:
+        """`Document(report.pdf: 12 pages, 3 tables)`."""
+        parts = ("pages", "tables", "scenes", "cues", "notes", "failures")
+        counts = [f"{n} {part if n != 1 else part[:-1]}" for part in parts if (n := len(getattr(self, part)))]
+        return f"Document({self.path.name}: {', '.join(counts) or 'nothing in it'})"
 
     @property
     def form_fields(self) -> tuple[FormFieldRow, ...]:

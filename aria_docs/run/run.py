@@ -150,10 +150,6 @@ class Run:
         """Every `read` ends soon, in whatever thread it runs."""
         self.stopping.set()
 
-    def is_pending(self, file: FoundFile) -> bool:
-        """Whether anything is left to read of this file. Raises Unreachable."""
-        return bool(self.pending.tasks(self.pending.content_of(file), file.kind))
-
     def sandbox(self) -> Sandbox:
         """The warm process that children are forked from, made when first needed."""
         with self._lock:
