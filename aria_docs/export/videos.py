@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aria_docs.errors import FileError, Unreachable, UsageError
-from aria_docs.export import EVERYTHING, Chosen, Names
+from aria_docs.export import EVERYTHING, Chosen
+from aria_docs.export.names import Names
 from aria_docs.ingest.folder import sha256_of
 from aria_docs.schemas.sources import source_id
 
