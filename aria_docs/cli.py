@@ -26,7 +26,7 @@ from aria_docs.export import Format
 if TYPE_CHECKING:
     from aria_docs.model.choice import Choice
     from aria_docs.run.outcome import Outcome
-    from aria_docs.run.pending import Plan
+    from aria_docs.run.pending import ReadingPlan
     from aria_docs.run.recipes import Options
     from aria_docs.storage.database import Keeper
     from aria_docs.storage.spool import Loaded
@@ -723,7 +723,7 @@ def _end_of_load(loaded: Loaded, spool: Path, db: Path, *, as_json: bool) -> Non
     raise typer.Exit(1 if loaded.left else 0)
 
 
-def _end_of_plan(plan: Plan, *, as_json: bool) -> None:
+def _end_of_plan(plan: ReadingPlan, *, as_json: bool) -> None:
     """Says what would be read, and exits with the status that a run with nothing to read would have."""
     from aria_docs.progress import failure_line
     from aria_docs.text_table import printable

@@ -19,7 +19,7 @@ from aria_docs import errors
 from aria_docs.errors import AriaDocsError, UsageError, WrongKind
 from aria_docs.markdown import PageParts, document_markdown, page_markdown, table_html, table_markdown, video_markdown
 from aria_docs.media import Box
-from aria_docs.storage.columns import BLANK, DATES, MARK, Contents, Heading, column_names
+from aria_docs.storage.columns import BLANK, DATES, MARK, ColumnContents, Heading, column_names
 
 if TYPE_CHECKING:
     import pandas
@@ -116,7 +116,7 @@ def _column_values(cells: Sequence[CellRow], rows: range) -> list[Value]:
     """One column as values of the type that all its cells fit."""
     filled = [cell for cell in cells if cell.col_span == 1 and (cell.number is not None or not _is_blank(cell.text))]
     numbers = [cell.number for cell in filled if cell.number is not None]
-    contents = Contents(
+    contents = ColumnContents(
         n_filled=len(filled),
         n_numbers=len(numbers),
         n_whole=sum(number == int(number) and abs(number) < 1e15 for number in numbers),

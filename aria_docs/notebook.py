@@ -110,7 +110,7 @@ def _as_html(value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Table(Rows):
+class StoredTable(Rows):
     """An extracted table: its rows below the header, with typed columns.
 
     path, page_no, caption:  where it stands.
@@ -125,9 +125,9 @@ class Table(Rows):
     _passwords: tuple[str, ...] = ()
 
     @property
-    def page(self) -> Page:
+    def page(self) -> StoredPage:
         """The page it stands on."""
-        return Page(self._store, self.path, self.page_no, self._passwords)
+        return StoredPage(self._store, self.path, self.page_no, self._passwords)
 
     @property
     def cells(self) -> Rows:
@@ -177,7 +177,7 @@ class Table(Rows):
         return f"<div><b>{html.escape(where)}</b> <code>{self.table_id}</code>{Rows._repr_html_(self)}</div>"
 
 
-class Tables(list[Table]):
+class Tables(list[StoredTable]):
     """Tables, shown as a line each."""
 
     def __repr__(self) -> str:
@@ -197,7 +197,7 @@ class Tables(list[Table]):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class StoredPage:
     """A page of a PDF."""
 
     _store: Store = field(repr=False)
@@ -318,20 +318,20 @@ class Database:
             conditions, parameters = [*conditions, "page = ?"], [*parameters, page]
         return _tables(self._store, " AND ".join(conditions), parameters, self._passwords)
 
-    def table(self, table_id: str) -> Table:
+    def table(self, table_id: str) -> StoredTable:
         """One table. Raises QueryError if there is none of that id."""
         found = _tables(self._store, "table_id = ?", [table_id], self._passwords)
         if not found:
             raise QueryError(f"no table {table_id!r}: the ids are in document_tables")
         return found[0]
 
-    def page(self, file: str, number: int) -> Page:
+    def page(self, file: str, number: int) -> StoredPage:
         """One page of a PDF: by the file's path, or its name where only one has it. Raises QueryError."""
         path = self._path(file)
         exists = f"SELECT 1 FROM pages JOIN files USING (source_id) WHERE path = {quoted(path)} AND page = {number:d}"
         if not self._store.ask(exists).rows:
             raise QueryError(f"page {number} of {path} was not read: the pages that were are in `pages`")
-        return Page(self._store, path, number, self._passwords)
+        return StoredPage(self._store, path, number, self._passwords)
 
     def scenes(self, file: str | None = None) -> Rows:
         """The scenes of all videos, or of one, with their thumbnails."""
@@ -376,7 +376,9 @@ def _tables(store: Store, where: str, parameters: Sequence[Any], passwords: tupl
         FROM document_tables WHERE {where} GROUP BY table_id ORDER BY min(path), any_value(page), any_value(table_no)
     """
     return Tables(
-        Table(store, f"FROM tbl_{id_} ORDER BY row_no", [], (), id_, path, page, caption, (n_rows, n_cols), passwords)
+        StoredTable(
+            store, f"FROM tbl_{id_} ORDER BY row_no", [], (), id_, path, page, caption, (n_rows, n_cols), passwords
+        )
         for id_, path, page, caption, n_rows, n_cols in store.ask(query, list(parameters)).rows
     )
 

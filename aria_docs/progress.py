@@ -404,7 +404,7 @@ def _closing(path: str, seconds: float) -> str:
     return f"done: {path}, in {seconds:.1f} s"
 
 
-class Steps:
+class StepLog:
     """Steps of one kind, with the time that is left: a bar on a terminal, a line every ten seconds elsewhere."""
 
     def __init__(self, unit: str, *, terminal: bool) -> None:
@@ -442,9 +442,9 @@ class Steps:
             print(printable(sentence), file=sys.stderr, flush=True)  # noqa: T201 - this is what the module is for
 
 
-def steps(unit: str) -> Steps:
+def steps(unit: str) -> StepLog:
     """For standard error as it is."""
-    return Steps(unit, terminal=sys.stderr.isatty())
+    return StepLog(unit, terminal=sys.stderr.isatty())
 
 
 def _duration(seconds: float) -> str:

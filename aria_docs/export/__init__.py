@@ -58,7 +58,7 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportOutcome:
     """What became of an export."""
 
     written: tuple[Written, ...]
@@ -110,7 +110,7 @@ def export(
     chosen: Chosen = EVERYTHING,
     max_chapters: int | None = None,
     on_left: Callable[[Left], None] = lambda _: None,
-) -> Exported:
+) -> ExportOutcome:
     """Writes everything of one format under the folder, and a manifest of it.
 
     stacked:   tables of one stack become one file or sheet instead of one each.
@@ -149,7 +149,7 @@ def export(
             else:
                 written.append(settled)
     _write_manifest(folder / MANIFEST, folder, form, written, left, ours)
-    return Exported(tuple(written), tuple(left))
+    return ExportOutcome(tuple(written), tuple(left))
 
 
 @contextmanager

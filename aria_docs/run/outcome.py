@@ -26,7 +26,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Partial:
+class PartialPart:
     """A part that was read but not whole, and what was not read of it."""
 
     path: str
@@ -105,9 +105,9 @@ class Outcome:
     slowest: str = ""
     slowest_s: float = 0.0
     failures: list[Failure] = field(default_factory=list)
-    partial: list[Partial] = field(default_factory=list)
+    partial: list[PartialPart] = field(default_factory=list)
 
-    def end_file(self, failures: Sequence[Failure], *, read: bool, partial: Sequence[Partial] = ()) -> None:
+    def end_file(self, failures: Sequence[Failure], *, read: bool, partial: Sequence[PartialPart] = ()) -> None:
         """Counts a file: with failures new or standing, read now, or skipped because nothing was pending."""
         self.n_files += 1
         self.n_partial += bool(partial)
@@ -152,7 +152,7 @@ class Outcome:
 
     def partial_lines(self, most: int = 10) -> list[str]:
         """What was read in part and why, for people: notes that are alike but for numbers as one line."""
-        kinds: dict[str, list[Partial]] = {}
+        kinds: dict[str, list[PartialPart]] = {}
         for item in self.partial:
             kinds.setdefault(re.sub("[0-9]+", "#", item.note), []).append(item)
         often = sorted(kinds.values(), key=len, reverse=True)

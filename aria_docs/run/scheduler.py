@@ -31,8 +31,8 @@ from aria_docs.model.engine import Task
 from aria_docs.model.seen import SeenPage
 from aria_docs.reading import messages, rows
 from aria_docs.reading.messages import Begun, Job, ReadPages, Seen, ShowPages, Summarise
-from aria_docs.run.model_queue import Answered, ModelQueue, ResultQueue
-from aria_docs.run.outcome import Outcome, Partial, Progress, as_text, failure_of, failure_row, now, of_path
+from aria_docs.run.model_queue import ModelQueue, QueuedAnswer, ResultQueue
+from aria_docs.run.outcome import Outcome, PartialPart, Progress, as_text, failure_of, failure_row, now, of_path
 from aria_docs.run.pending import HASH, Pending, chunks
 from aria_docs.run.recipes import Options
 from aria_docs.run.source import Source
@@ -490,7 +490,7 @@ class Scheduler:
                 session.since = time.monotonic()
                 self._feed(session)
 
-    def _keep_answer(self, answered: Answered) -> None:
+    def _keep_answer(self, answered: QueuedAnswer) -> None:
         request: _Request = answered.ticket
         source = request.source
         assert source.job, source
@@ -643,6 +643,6 @@ class Scheduler:
         """Every path with a failed content has its own failure rows."""
         own = [of_path(row, as_text(file.path)) for row in failures]
         self._batch.failures += [row for row in own if row not in failures]
-        partial = [Partial(as_text(file.path), part, note) for part, note in notes]
+        partial = [PartialPart(as_text(file.path), part, note) for part, note in notes]
         self.outcome.end_file([failure_of(row) for row in own], read=read, partial=partial)
         self._progress.end_file(file.path)
