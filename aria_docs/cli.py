@@ -769,6 +769,11 @@ def _end(outcome: Outcome, db: Path | None, spool: Path | None, *, as_json: bool
     raise typer.Exit(1 if outcome.n_failed else 0)
 
 
+def _names(context: Any) -> list[str]:
+    """The names of the commands of a context: ["adapt", "train"]; empty for the command itself."""
+    return [*_names(context.parent), context.info_name] if context and context.parent else []
+
+
 def _command() -> str:
     return without_credentials(shlex.join(["aria-docs", *sys.argv[1:]]))
 
@@ -835,7 +840,8 @@ def main() -> None:
         typer.echo("aria-docs: interrupted", err=True)
         sys.exit(_interrupts.status)
     except typer.TyperException as error:
-        typer.echo(f"aria-docs: {error.format_message()} (see aria-docs --help)", err=True)
+        at = " ".join(["aria-docs", *_names(getattr(error, "ctx", None))])
+        typer.echo(f"aria-docs: {error.format_message()} (see {at} --help)", err=True)
         sys.exit(2)
     except AriaDocsError as error:
         if "--debug" in sys.argv:

@@ -201,6 +201,10 @@ def test_wrong_usage_leaves_nothing_behind(aria_docs, bench, tmp_path: Path) -> 
     assert other.read_text() == '{"a": 1}'
 
 
+def test_wrong_usage_names_the_help_of_its_command(aria_docs) -> None:
+    assert aria_docs("adapt", "train").stderr.strip().endswith("(see aria-docs adapt train --help)")
+
+
 def test_a_defect_of_ours_is_one_line_too(tmp_path: Path) -> None:
     program = "import aria_docs.status, aria_docs.cli as c; aria_docs.status.read_status = None; c.main()"
     ended = subprocess.run(
