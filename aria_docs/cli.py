@@ -840,8 +840,9 @@ def main() -> None:
         typer.echo("aria-docs: interrupted", err=True)
         sys.exit(_interrupts.status)
     except typer.TyperException as error:
-        at = " ".join(["aria-docs", *_names(getattr(error, "ctx", None))])
-        typer.echo(f"aria-docs: {error.format_message()} (see {at} --help)", err=True)
+        if message := error.format_message():  # none where the help was asked for by leaving everything out
+            at = " ".join(["aria-docs", *_names(getattr(error, "ctx", None))])
+            typer.echo(f"aria-docs: {message} (see {at} --help)", err=True)
         sys.exit(2)
     except AriaDocsError as error:
         if "--debug" in sys.argv:
