@@ -21,7 +21,7 @@ from aria_docs.version import __version__
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 COOKBOOK = ROOT / "docs" / "cookbook.md"
-COMMANDS = ("run", "load", "sql", "status", "correct", "report", "export", "budget", "prune", "schedule")
+COMMANDS = ("run", "read", "load", "sql", "status", "correct", "report", "export", "budget", "prune", "schedule")
 # A query, and after it what it answers (absent until the first refresh).
 _QUERY = re.compile(r"```sql\n(?P<query>.*?)\n```\n(?:\n```text\n(?P<answer>.*?)\n```\n)?", re.DOTALL)
 
@@ -118,7 +118,7 @@ def test_readme_options_and_commands_exist() -> None:
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)):
         assert any(option in shown for shown in helps.values()), option
     named = set(re.findall(r"aria-docs ([a-z]+)", text))
-    assert named == set(COMMANDS)
+    assert named == {*COMMANDS, "adapt"}
     shown = aria_docs("--help").stdout
     assert all(re.search(rf"^\W*{command} ", shown, re.MULTILINE) for command in COMMANDS)
 
