@@ -141,6 +141,6 @@ def _is_database(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             head = file.read(12)
-            return len(head) < 12 or head[8:] == b"DUCK"
+            return not head or head[8:] == b"DUCK"  # an empty one is being made
     except OSError:
         return True
