@@ -96,7 +96,7 @@ class FailureRow(Row):
 class Finished:
     """All rows of one part, written all or nothing. The page of a document may come without a reading.
 
-    cues:  all that is said in the video, in place of what was known before; None where nobody has looked.
+    cues:  all that is said in the video, in place of what was known before; None if not looked for.
     """
 
     reading: ReadingRow | None = None

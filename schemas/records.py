@@ -56,7 +56,7 @@ class SchemaRow(Row):
 
     columns:  JSON of column → DuckDB type, in order.
 
-    Name, hash and types are written into SQL, and may come from a file that somebody else wrote: they are checked.
+    Name, hash and types are written into SQL, and may come from a file of unknown origin: they are checked.
     """
 
     table: ClassVar[str] = "custom_schemas"

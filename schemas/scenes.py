@@ -3,7 +3,7 @@
 from base64 import b64decode, b64encode
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 from aria_docs.schemas import Row
 
@@ -57,4 +57,4 @@ class SceneRow(Row):
     transition: Transition
     title: str | None = None
     description: str | None = None
-    thumbnail: Blob | None = None
+    thumbnail: Blob | None = Field(default=None, repr=False)
