@@ -15,7 +15,7 @@ run: .venv/reads
 	$(BIN)/aria-docs sql - --db results.duckdb < examples/overview.sql
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/everything
 	$(BIN)/ruff format --check .
