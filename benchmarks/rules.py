@@ -109,7 +109,8 @@ def _looks(path: Path, every: int) -> Iterator[Look]:
                 if len(page.words) < 4 or page.from_ocr:
                     yield Look(page)
                     continue
-                with candidates._upright(handle, page) as (upright, quarters, scale):
+                quarters = document._text_of(number)[0].quarters
+                with candidates._upright(handle, page, quarters) as (upright, quarters, scale):
                     drawings = upright.get_cdrawings()
                     upright.get_layout(return_raw=True)
                     groups = tuple(map(_plain, upright.layout_information or ()))

@@ -72,7 +72,7 @@ class ImageDocument(Document):
         width, height = self.size(number)
         return TextLayer(painted=(("fill-image", (0.0, 0.0, width, height)),)), (width, height)
 
-    def _find_in_layer(self, number: int, page: Page) -> tuple[tuple[TableCandidate, ...], None]:  # noqa: ARG002
+    def _find_in_layer(self, *_: object) -> tuple[tuple[TableCandidate, ...], None]:
         return (), None
 
     def _pixels(

@@ -12,6 +12,7 @@ from aria_docs.media import Word
 
 _MIN_LINES = 3
 _ALIGNED_PT = 1.5
+_JOINS = frozenset("± +/- +/− +− - – — − / × x * to bis à ( < > = ≤ ≥ ~ ≈".split())  # of a value's parts
 
 
 def settled_edges(hints: Sequence[float], lines: Sequence[Line], height: float) -> list[float]:
@@ -55,15 +56,17 @@ def _narrow_edges(edges: Sequence[float], lines: Sequence[Line], height: float) 
     On the left there are dates or numbers and the texts on the right begin at one place, one of them (the head) well
     apart; or there are numbers on both sides, heads included.
     """
-    found = []
-    bounds = [-np.inf, *sorted(edges), np.inf]
-    for low, high in pairwise(bounds):
+    found: list[float] = []
+    waiting = list(pairwise([-np.inf, *sorted(edges), np.inf]))
+    while waiting:
+        low, high = waiting.pop()
         parts = [[word for word in line.words if low < middle_of(word)[0] < high] for line in lines]
         parts = [part for part in parts if part]
         for x in _free_strips(parts, height):
             sides = [([w for w in part if w.box[2] <= x], [w for w in part if w.box[0] >= x]) for part in parts]
             if _are_two_columns(sides, height):
                 found.append(x)
+                waiting.append((x, high))
                 break
     return found
 
@@ -94,6 +97,8 @@ def _are_two_columns(sides: Sequence[tuple[list[Word], list[Word]]], height: flo
         return (
             aligned and max(gaps) > 2 * WIDE_GAP * height and not any(_begins_with_number(right) for _, right in body)
         )
+    if any(left[-1].text in _JOINS for left, _ in body):
+        return False
     numbers = sum(_begins_with_number(left) and _begins_with_number(right) for left, right in body)
     return len(both) == len(sides) and 5 * numbers >= 4 * len(body) and not _are_thousands(body)
 
