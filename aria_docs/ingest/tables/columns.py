@@ -12,6 +12,7 @@ from aria_docs.media import Word
 
 _MIN_LINES = 3
 _ALIGNED_PT = 1.5
+_CLEAR = 0.8  # of the text's height
 _JOINS = frozenset("± +/- +/− +− - – — − / × x * to bis à ( < > = ≤ ≥ ~ ≈".split())  # of a value's parts
 
 
@@ -19,7 +20,23 @@ def settled_edges(hints: Sequence[float], lines: Sequence[Line], height: float) 
     """The x of each edge between two columns: hints that the text bears out, those that were missing, all in place."""
     edges = _supported_edges([*hints, *_missing_edges(hints, lines, height)], lines, height)
     edges = _moved_edges(edges, lines, height)
+    edges += _clear_edges(edges, lines, height)
     return sorted([*edges, *_narrow_edges(edges, lines, height)])
+
+
+def _clear_edges(edges: Sequence[float], lines: Sequence[Line], height: float) -> list[float]:
+    """Edges in strips that are free on all lines, where texts on both sides stand on lines of their own: cells set to
+    the middle of their rows have no line in common."""
+    found = []
+    for low, high in pairwise([-np.inf, *sorted(edges), np.inf]):
+        parts = [[word for word in line.words if low < middle_of(word)[0] < high] for line in lines]
+        parts = [part for part in parts if part]
+        for x in _free_strips(parts, height, least=_CLEAR):
+            lefts = sum(part[0].box[0] < x for part in parts)
+            rights = sum(part[-1].box[2] > x for part in parts)
+            if min(lefts, rights) >= _MIN_LINES and lefts + rights <= len(parts) + 1:
+                found.append(x)
+    return found
 
 
 def _missing_edges(edges: Sequence[float], lines: Sequence[Line], height: float) -> list[float]:
@@ -71,14 +88,14 @@ def _narrow_edges(edges: Sequence[float], lines: Sequence[Line], height: float) 
     return found
 
 
-def _free_strips(parts: Sequence[list[Word]], height: float) -> list[float]:
-    """The middles of strips that are free on all lines, a fifth of a line's height wide at least."""
+def _free_strips(parts: Sequence[list[Word]], height: float, least: float = 0.15) -> list[float]:
+    """The middles of strips that are free on all lines, so much of a line's height wide at least."""
     if len(parts) < _MIN_LINES:
         return []
     spans = sorted((word.box[0], word.box[2]) for part in parts for word in part)
     strips, reach = [], spans[0][1]
     for start, end in spans:
-        if start - reach > 0.15 * height:
+        if start - reach > least * height:
             strips.append((reach + start) / 2)
         reach = max(reach, end)
     return strips

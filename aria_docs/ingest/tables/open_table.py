@@ -49,6 +49,7 @@ _PREFIXED = re.compile(
 )  # a name that begins with a small letter: α-Pinene, trans-Sabinene
 _GOES_ON = ("-", "/", ",", "&")
 _OFF_CENTRE = 0.15  # of the width of columns: a phrase that far from their middle does not head all of them
+_MORE_WHITE = 1.3  # of the step from line to line: between rows that white parts
 _FULL = 0.9  # of a table's width: a rule that long ends a band of rows
 
 
@@ -203,6 +204,8 @@ class _Grid:
         """Lines of the body grouped to rows."""
         steps = steps_of(lines, self.height)
         self.rows_apart = bool(steps) and float(np.percentile(steps, 90)) > 1.15 * min(steps)
+        if by_white := self._rows_by_white(lines):
+            return by_white
         bands: list[list[Line]] = []
         for line in lines:
             if bands and not self.ruled(bands[-1][-1], line):
@@ -224,6 +227,32 @@ class _Grid:
                 else:
                     rows.append([line])
         return rows
+
+    def _rows_by_white(self, lines: Sequence[Line]) -> list[list[Line]]:
+        """The lines parted where there is clearly more white than else, if what stands closer is wrapped text: rows of
+        texts in several columns, or cells set to the middle of their rows; else nothing."""
+        steps = [b.middle - a.middle for a, b in pairwise(lines)]
+        ordered = sorted(steps)
+        jumps = [(b / max(a, self.height), b) for a, b in pairwise(ordered)]
+        jump, loose = max(jumps, default=(0.0, 0.0))
+        if jump < _MORE_WHITE:
+            return []
+        rows = [[lines[0]]]
+        for step, line in zip(steps, lines[1:], strict=True):
+            if step >= loose:
+                rows.append([line])
+            else:
+                rows[-1].append(line)
+        tight = [(above, below) for row in rows for above, below in pairwise(row)]
+        half = sum(below.middle - above.middle < HALF_LINE * self.height for above, below in tight)
+        if 2 * half > len(tight):
+            return rows
+        wrapped = [
+            not self._has_values(below)
+            and all(self._had_to_wrap(above, below, column) for column in self.filled(below))
+            for above, below in tight
+        ]
+        return rows if len(tight) > 1 and 2 * sum(wrapped) > len(tight) else []
 
     def _is_one_record(self, band: Sequence[Line]) -> bool:
         """Whether no column has two values in it, nor each line a label of its own."""
