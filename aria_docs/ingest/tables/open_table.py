@@ -183,6 +183,8 @@ class _Grid:
         if first_body is None:
             if ruled and ruled[0] <= len(lines) // 2:
                 return ruled[0]
+            if by_white := self._rows_by_white(lines):
+                return len(by_white[0])
             # Lines set off from the rest by more than the usual distance, the label's column filled in one; else one.
             steps = [b.middle - a.middle for a, b in pairwise(lines[:6])]
             apart = next((i for i, step in enumerate(steps, 1) if step > 1.3 * self.leading), 1)
