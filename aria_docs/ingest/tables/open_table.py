@@ -44,9 +44,7 @@ from aria_docs.ingest.tables.lines import (
 )
 from aria_docs.media import Box, TableCandidate, TableCell, Word
 
-_PREFIXED = re.compile(
-    r"[^\W\d_]-|[a-z]{1,5}-[A-Z]"
-)  # a name that begins with a small letter: α-Pinene, trans-Sabinene
+_PREFIXED = re.compile(r"[^\W\d_]-|[a-z]{1,5}-[A-Z]")
 _GOES_ON = ("-", "/", ",", "&")
 _OFF_CENTRE = 0.15  # of the width of columns: a phrase that far from their middle does not head all of them
 _MORE_WHITE = 1.3  # of the step from line to line: between rows that white parts
@@ -249,12 +247,16 @@ class _Grid:
         half = sum(below.middle - above.middle < HALF_LINE * self.height for above, below in tight)
         if 2 * half > len(tight):
             return rows
-        wrapped = [
-            not self._has_values(below)
-            and all(self._had_to_wrap(above, below, column) for column in self.filled(below))
-            for above, below in tight
-        ]
-        return rows if len(tight) > 1 and 2 * sum(wrapped) > len(tight) else []
+        wrapped = sum(
+            not self._has_values(line) and self._is_wrapped(row, line) for row in rows for line in row[1:]
+        )
+        return rows if len(tight) > 1 and 3 * wrapped > 2 * len(tight) else []
+
+    def _is_wrapped(self, row: Sequence[Line], line: Line) -> bool:
+        """Whether a text that begins with a capital in the row goes on with a small letter in the line."""
+        here = self.filled(line)
+        begins = {column: text for other in reversed(row) for column, text in self.filled(other).items()}
+        return any(text[0].islower() and begins[column][0].isupper() for column, text in here.items())
 
     def _is_one_record(self, band: Sequence[Line]) -> bool:
         """Whether no column has two values in it, nor each line a label of its own."""
@@ -286,7 +288,7 @@ class _Grid:
             return False
         indent = line.words[0].box[0] - row[0].words[0].box[0]
         text = line.words[0].text
-        lower = (text[:1].islower() and not _PREFIXED.match(text)) or _before(line, previous).endswith(_GOES_ON)
+        lower = (text[:1].islower() and not is_prefixed(text)) or _before(line, previous).endswith(_GOES_ON)
         if set(before) == {0} and len(row) == 1:
             return indent > -1 and lower and self._had_to_wrap(previous, line)
         if set(here) == {0}:
@@ -509,6 +511,11 @@ def _nearest(grid: _Grid, phrases: Sequence[list[Word]], columns: Sequence[int])
         middle = sum(grid.extents[column]) / 2
         groups[min(range(len(phrases)), key=lambda i: abs(middles[i] - middle))].append(column)
     return groups
+
+
+def is_prefixed(text: str) -> bool:
+    """Whether it is a name that begins with a small letter: α-Pinene, trans-Sabinene."""
+    return bool(_PREFIXED.match(text))
 
 
 def _before(line: Line, previous: Line) -> str:
