@@ -244,9 +244,7 @@ def without(name: str, seen: dict[Place, Look], found: Answers, acting: dict[str
         setattr(module, attribute, kept)
 
 
-def score(
-    some: Set, seen: dict[Place, Look], found: Answers, data: Path, scoring: Path, out: Path
-) -> float:
+def score(some: Set, seen: dict[Place, Look], found: Answers, data: Path, scoring: Path, out: Path) -> float:
     out.mkdir(parents=True, exist_ok=True)
     by_file: dict[str, list[tuple[int, Table]]] = {}
     for place, own in found.items():

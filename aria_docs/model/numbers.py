@@ -31,7 +31,9 @@ _SIGNS: tuple[Sign, Sign] = (".", ",")
 _BLANKS = re.compile(r"[\s\u00a0\u2000-\u200b\u202f\u205f\u3000]+")
 # One spelling of minus signs, parentheses and percent; of Arabic marks: U+066B is a decimal point, U+066C thousands.
 _PLAIN = str.maketrans("\u2212\u2010\u2011\u2012\u2013\u2014\ufe63\uff0d（）％٪٫٬．，", "--------()%%.'.,")
-_LEADERS = re.compile(r"^(?:[.…·_] ?){3,}(?= |\d)|(?:(?<= )(?:[.…·_] ?){2,}|(?<=\d)[.…·_]{3,}|[…_]+)$")  # a row of dots beside a number
+_LEADERS = re.compile(
+    r"^(?:[.…·_] ?){3,}(?= |\d)|(?:(?<= )(?:[.…·_] ?){2,}|(?<=\d)[.…·_]{3,}|[…_]+)$"
+)  # a row of dots beside a number
 
 _SYMBOLS = "".join(c for c in map(chr, range(0x24, 0xFFE7)) if unicodedata.category(c) == "Sc" and c != "¢")
 _CODES = (  # ISO 4217, without those that are words or are hardly printed
@@ -43,13 +45,14 @@ _CODES = (  # ISO 4217, without those that are words or are hardly printed
 )
 _CURRENCY = (
     rf"(?:(?:AU|CA|GH|HK|MX|NT|NZ|US|Mex|[ACRS])?\ ?[{_SYMBOLS}]|(?:{_CODES.replace(' ', '|')})(?![^\W\d_])"
-    r"|(?:[Kk]r|Rs|R[pM]|[Ss]?[Ff]r|[Dd]hs|[Tt]k|KSh|руб|грн|лв|[dD]in|den)\.?(?![^\W\d_])"
+    r"|(?:[Kk]r|Rs|R[pM]|[Ss]?[Ff]r|[Dd]hs|[Tt]k|KSh|руб|грн|лв|[dD]in)\.?(?![^\W\d_])"
     r"|B/\.|S/\.?|DM|KM|zł|Kč|Ft|kn|lei|TL|đ|元|円|원)"
 )
 _POWERS = {"⁻": "-", "⁺": "+", **{raised: str(digit) for digit, raised in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}}
 _RAISED = "".join(_POWERS)
 # Marks of a footnote: signs; raised digits and letters; one lower-case letter after a blank; [1] or (a).
-_FOOTNOTE = rf"(?:\ ?[*†‡§#¶]+|\ ?[{_RAISED}ᵃ-ᶿˀ-ˤⁿⁱ⁽⁾,]*[{_RAISED}ᵃ-ᶿˀ-ˤⁿⁱ⁽⁾]|\ ?[{_RAISED}]+\)|\ [a-z]|\ ?\[[0-9a-z]{{1,2}}\]|\ ?\([a-z]\))"
+_SMALL = f"{_RAISED}ᵃ-ᶿˀ-ˤⁿⁱ⁽⁾"
+_FOOTNOTE = rf"(?:\ ?[*†‡§#¶]+|\ ?[{_SMALL},]*[{_SMALL}]|\ ?[{_RAISED}]+\)|\ [a-z]|\ ?\[[0-9a-z]{{1,2}}\]|\ ?\([a-z]\))"
 _CELL = re.compile(
     rf"""(?:[*†‡]|%)?\ ?
     (?P<sign>[-+])?\ ?(?:{_CURRENCY}\ ?)?(?P<open>\(\ ?)?(?P<inner_sign>[-+])?\ ?(?:{_CURRENCY}\ ?)?
@@ -87,9 +90,9 @@ _SURE = 2  # as many cells of a column that can be read in one way only decide f
 # Words that are frequent in one language and in English or the others not; letters that English has in names only.
 _ENGLISH = frozenset("the of and to is for from by with are were was which this that or".split())
 _WITH_COMMA = frozenset(
-    "und der die das von mit für den dem im les des une dans pour sur du et aux los las del una por para con el il della"
-    " delle dei gli che dos uma não em het een van voor og och av til af til är ja oraz się nie na és az și cu ve bir dan"
-    " yang untuk dengan".split()
+    "und der die das von mit für den dem im les des une dans pour sur du et aux los las del una por para con el il"
+    " della delle dei gli che dos uma não em het een van voor en och av til af til är ja oraz się nie na és az și cu ve"
+    " bir dan yang untuk dengan".split()
 )
 _LETTERS_WITH_COMMA = re.compile("[à-öø-ÿāăąćčďęěğīıłńňőœřśšşșţťůűźżžά-ώа-яё]")
 _MIN_SEEN = 2

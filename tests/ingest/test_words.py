@@ -23,7 +23,17 @@ def _texts(tmp_path: Path, *pieces: tuple[float, float, float, str]) -> list[str
 
 @pytest.mark.parametrize(
     ("mark", "word"),
-    [("3", "91³"), ("12", "91¹²"), ("b", "91ᵇ"), ("-4", "91⁻⁴"), ("2,5", "91²,⁵"), ("1)", "91¹⁾"), ("(a)", "91⁽ᵃ⁾"), ("th", "91th"), ("o", "91o")],
+    [
+        ("3", "91³"),
+        ("12", "91¹²"),
+        ("b", "91ᵇ"),
+        ("-4", "91⁻⁴"),
+        ("2,5", "91²,⁵"),
+        ("1)", "91¹⁾"),
+        ("(a)", "91⁽ᵃ⁾"),
+        ("th", "91th"),
+        ("o", "91o"),
+    ],
 )
 def test_raised_marks_are_told_from_digits(tmp_path: Path, mark: str, word: str) -> None:
     assert _texts(tmp_path, (72, 100, 11, "Lead 91"), (110.5, 96, 6.5, mark)) == ["Lead", word]

@@ -210,4 +210,6 @@ def test_the_page_decides_where_no_cell_does() -> None:
     texts = ["1.300", "2.150", "410"]
     assert numbers(texts, usual=",") == [1300, 2150, 410]
     assert numbers(["1.5", *texts], usual=",")[1] == 1.3  # a cell that is clear has the last word
-    assert sign_of(texts, [1300, 2150, 410]) == "," and sign_of(texts, numbers(texts)) == "." and sign_of([], []) is None
+    assert (
+        sign_of(texts, [1300, 2150, 410]) == "," and sign_of(texts, numbers(texts)) == "." and sign_of([], []) is None
+    )

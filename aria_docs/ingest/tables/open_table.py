@@ -247,9 +247,7 @@ class _Grid:
         half = sum(below.middle - above.middle < HALF_LINE * self.height for above, below in tight)
         if 2 * half > len(tight):
             return rows
-        wrapped = sum(
-            not self._has_values(line) and self._is_wrapped(row, line) for row in rows for line in row[1:]
-        )
+        wrapped = sum(not self._has_values(line) and self._is_wrapped(row, line) for row in rows for line in row[1:])
         return rows if len(tight) > 1 and 3 * wrapped > 2 * len(tight) else []
 
     def _is_wrapped(self, row: Sequence[Line], line: Line) -> bool:

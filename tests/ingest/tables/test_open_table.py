@@ -547,7 +547,11 @@ def test_cells_set_to_the_middle_of_their_rows_are_one_row() -> None:
     for top, label in ((3, "I"), (6, "II")):
         words += placed((80, top, "56.4"), (150, top, "12.1"), (10, top + 0.4, label), (80, top + 0.8, "(100)"))
     table = open_table((0, -2, 200, 120), words, [60, 130], [])
-    assert rows(table) == [["Kind", "Count per ml", "Rate %"], ["I", "56.4 (100)", "12.1"], ["II", "56.4 (100)", "12.1"]]
+    assert rows(table) == [
+        ["Kind", "Count per ml", "Rate %"],
+        ["I", "56.4 (100)", "12.1"],
+        ["II", "56.4 (100)", "12.1"],
+    ]
 
 
 def test_columns_whose_cells_share_no_line_are_two() -> None:
@@ -584,5 +588,7 @@ def test_white_parts_rows_of_wrapped_texts() -> None:
 
 
 def test_white_between_groups_of_rows_parts_no_more() -> None:
-    words = white((("vinblastine", "Madagascar"), ("taxol", "Yew")), (("digoxin", "Foxglove"), ("quinidine", "Cinchona")))
+    words = white(
+        (("vinblastine", "Madagascar"), ("taxol", "Yew")), (("digoxin", "Foxglove"), ("quinidine", "Cinchona"))
+    )
     assert len(rows(open_table((0, -2, 280, 120), words, [130], []))) == 5
