@@ -50,7 +50,6 @@ RULES: dict[str, Without] = {
     "missing edges": (columns, "_missing_edges", lambda edges, lines, height: []),
     "columns a blank apart": (columns, "_narrow_edges", lambda edges, lines, height: []),
     "columns without a common line": (columns, "_clear_edges", lambda edges, lines, height: []),
-    "moved edges": (columns, "_moved_edges", lambda edges, lines, height: list(edges)),
     "title above an open table": (open_table, "_without_title", lambda lines, full, edges: lines),
     "notes under an open table": (open_table, "_without_notes", lambda lines, full, edges: lines),
     "spanners by their place": (open_table, "_centred", lambda grid, line, lines: []),

@@ -48,6 +48,7 @@ MAX_SIDE_PT = 2_000.0
 # Two tables side by side stand further apart than columns do, and have rules longer than a column's.
 _SIDES_PT, _RULE_PT = 12.0, 60.0
 
+_MOST = 0.7  # of the cells of a table are filled
 _SAME_PLACE = 0.6  # of the smaller box; tables that stand beside or under each other share less than .1
 
 CROWDED = "tables on this page looked for by ruling lines only: it has {} {}, the limit is {:,}"
@@ -158,7 +159,7 @@ def _tables(
     pictures: list[Box] = [tuple(group["group_bbox"][:4]) for group in groups if group["class_name"] == "picture"]
     for lattice in grids:
         # Lines where the network sees no table: text in a picture, or a second view of a table above.
-        elsewhere = [*pictures, *(box for box, _ in regions)]
+        elsewhere = [*(() if _is_full(lattice, words) else pictures), *(box for box, _ in regions)]
         if lattice not in used and not any(_overlap(lattice.box, box) > 0.25 for box in elsewhere):
             found.append(lattice_table(lattice, words))
     tables = [table for table in found if table is not None]
@@ -176,6 +177,15 @@ def _once(tables: list[TableCandidate]) -> list[TableCandidate]:
         if not any(_overlap(table.box, other.box) > _SAME_PLACE for other in kept):
             kept.append(table)
     return [table for table in tables if any(table is other for other in kept)]
+
+
+def _is_full(lattice: Lattice, words: list[Word]) -> bool:
+    """Whether most cells of a grid hold words, as those of a chart do not: the network takes shaded tables for
+    pictures."""
+    xs, ys = lattice.xs, lattice.ys
+    boxes = [(xs[col], ys[row], xs[col + right], ys[row + down]) for row, col, down, right in lattice.cells]
+    filled = sum(any(_inside(word, box) for word in words) for box in boxes)
+    return min(len(xs), len(ys)) > 3 and filled > _MOST * len(boxes)
 
 
 def _is_frame(lattice: Lattice, box: Box) -> bool:

@@ -19,7 +19,6 @@ _JOINS = frozenset("± +/- +/− +− - – — − / × x * to bis à ( < > = �
 def settled_edges(hints: Sequence[float], lines: Sequence[Line], height: float) -> list[float]:
     """The x of each edge between two columns: hints that the text bears out, those that were missing, all in place."""
     edges = _supported_edges([*hints, *_missing_edges(hints, lines, height)], lines, height)
-    edges = _moved_edges(edges, lines, height)
     edges += _clear_edges(edges, lines, height)
     return sorted([*edges, *_narrow_edges(edges, lines, height)])
 
@@ -157,23 +156,3 @@ def _supported_edges(edges: list[float], lines: Sequence[Line], height: float) -
             break
         edges.pop(support.index(0))
     return edges
-
-
-def _moved_edges(edges: list[float], lines: Sequence[Line], height: float) -> list[float]:
-    """Edges moved past a phrase that they cut off from its column: a wide head over a narrow column of numbers."""
-    moved = list(edges)
-    for i, edge in enumerate(edges):
-        low, high = (moved[i - 1] if i else -np.inf), (edges[i + 1] if i + 1 < len(edges) else np.inf)
-        for line in lines:
-            left = phrases_of([word for word in line.words if low < middle_of(word)[0] < edge], height)
-            right = phrases_of([word for word in line.words if edge < middle_of(word)[0] < high], height)
-            if len(left) == 2 and not right:
-                x = (left[0][-1].box[2] + left[1][0].box[0]) / 2
-            elif len(right) == 2 and not left:
-                x = (right[0][-1].box[2] + right[1][0].box[0]) / 2
-            else:
-                continue
-            if not any(word.box[0] < x < word.box[2] for other in lines for word in other.words):
-                moved[i] = x
-                break
-    return moved
