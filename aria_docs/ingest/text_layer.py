@@ -105,7 +105,8 @@ def read_layer(page: Any) -> TextLayer:
         for raw in mended
         if (text := _SOFT_HYPHEN.sub("", clean(raw[4])).strip()) and _is_somewhere(raw[:4])
     )
-    words = tuple(word for word in words if _is_on(word.box, page.rect))
+    rect = page.rect  # made anew each time it is asked for
+    words = tuple(word for word in words if _is_on(word.box, rect))
     lines, cut = _lines(blocks, mended)
     notes += cut
     lines = with_fields(lines, fields) if fields else lines
