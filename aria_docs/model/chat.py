@@ -21,7 +21,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from pydantic import BaseModel
 
 from aria_docs import prompts
-from aria_docs.media import KeyPoint, Scene, Summary, Table, one_note
+from aria_docs.media import Cue, KeyPoint, Scene, Summary, Table, one_note
 from aria_docs.model import grounding, joining, quoting, recovery, snapping
 from aria_docs.model.cell_grid import grid, tidy
 from aria_docs.model.chat_model import ChatModel, Context, Question, Reply, Shown
@@ -110,7 +110,8 @@ class ChatEngine:
         forms = {task: self._form(task, "document") for task in seen.tasks}
         budget = self._budget(forms.values())
         windows = page_windows([plainly(shown).part for shown in seen.shown], budget)
-        said = self._ask_windows(seen.shown, windows, budget, forms, on_tokens)
+        quoted = [" ".join(" ".join(seen.texts[start:stop]).split()) for start, stop in windows]
+        said = self._ask_windows(seen.shown, windows, quoted, budget, forms, on_tokens)
         stretches = [_numbered(seen.pages[start:stop]) for start, stop in windows]
         return [self._document_read(task, seen, said[task], stretches) for task in seen.tasks]
 
@@ -119,13 +120,13 @@ class ChatEngine:
 
         Where there are more frames than the model is shown at once, each window is asked about its stretch.
         """
-        said_in_it = " ".join(cue.text for cue in seen.video.cues)
-        forms = {task: replace(self._form(task, "video"), quoted=said_in_it) for task in seen.tasks}
+        forms = {task: self._form(task, "video") for task in seen.tasks}
         budget = self._budget(forms.values())
         windows = frame_windows([plainly(shown).part for shown in seen.shown], budget)
-        said = self._ask_windows(seen.shown, windows, budget, forms, on_tokens)
         between = [(seen.times_s[stop - 1] + seen.times_s[stop]) / 2 for _, stop in windows[:-1]]
         stretches = list(pairwise([0.0, *between, seen.video.info.duration_s]))
+        quoted = [_spoken(seen.video.cues, stretch) for stretch in stretches]
+        said = self._ask_windows(seen.shown, windows, quoted, budget, forms, on_tokens)
         return [self._video_read(task, seen, said[task], stretches) for task in seen.tasks]
 
     # Asking
@@ -156,16 +157,22 @@ class ChatEngine:
         self,
         shown: Sequence[Shown],
         windows: Sequence[Window],
+        quoted: Sequence[str],
         budget: Budget,
         forms: Mapping[str, _Form],
         on_tokens: OnTokens,
     ) -> dict[str, list[_Said]]:
-        """What each window says to each task: all asked at once, and side by side as far as memory holds their keys."""
+        """What each window says to each task: all asked at once, and side by side as far as memory holds their keys.
+
+        quoted:  of each window, what its answers may quote.
+        """
         contexts: list[_Open] = []
         try:
             for start, stop in windows:
                 contexts.append(self._open(shown[start:stop], budget))
-            said = self._ask([(context, form) for context in contexts for form in forms.values()], on_tokens)
+            pairs = list(zip(contexts, quoted, strict=True))
+            asked = [(context, replace(form, quoted=words)) for context, words in pairs for form in forms.values()]
+            said = self._ask(asked, on_tokens)
         finally:
             _close(contexts)
         return {task: said[at :: len(forms)] for at, task in enumerate(forms)}
@@ -410,6 +417,11 @@ def _summary(said: Mapping[str, Any], points: Sequence[KeyPoint]) -> Summary | N
 
 def _prose(text: str) -> str:
     return "\n".join(tidy(line) for line in text.splitlines()).strip()
+
+
+def _spoken(cues: Sequence[Cue], stretch: tuple[float, float]) -> str:
+    """What is said in a stretch of a video."""
+    return " ".join(cue.text for cue in cues if stretch[0] <= cue.start_s < stretch[1])
 
 
 def _within(record: Record, stretch: tuple[float, float]) -> Record:

@@ -34,6 +34,7 @@ class SeenDocument:
     pages:  the numbers of the pages shown, as many as `shown` and in the same order.
     tasks:  "summary", the name of a custom schema, or both, in the order to ask.
     note:   which pages could not be shown.
+    texts:  of the pages shown, in their order; empty if unknown. An answer may quote them.
     """
 
     title: str | None
@@ -41,6 +42,7 @@ class SeenDocument:
     shown: tuple[Shown, ...]
     tasks: tuple[str, ...]
     note: str | None = None
+    texts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         assert self.shown and len(self.pages) == len(self.shown), (len(self.pages), len(self.shown))

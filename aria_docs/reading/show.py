@@ -110,7 +110,7 @@ def _whole(
     shown = tuple(_page(document, number, part, job, profile) for number, part in zip(numbers, parts, strict=True))
     cut = f"only the first {MAX_WHOLE_PAGES:,} of {len(request.numbers):,} pages were shown" if left else None
     note = one_note(document.info.note, request.note, cut)
-    return SeenDocument(document.info.title, numbers, shown, tasks, note)
+    return SeenDocument(document.info.title, numbers, shown, tasks, note, request.texts[: len(numbers)])
 
 
 def sharpest(parts: Sequence[Part], profile: Profile, budget: Budget) -> Mode:

@@ -412,10 +412,11 @@ class Scheduler:
             for task in tasks:
                 self._fail(source, Begun(task, "document", "text"), error)
             return None
-        numbers = ", ".join(str(page) for page in missing[:20]) + (", …" if len(missing) > 20 else "")
-        note = f"pages that could not be read: {numbers}" if missing else None
+        named = ", ".join(str(page) for page in missing[:20]) + (", …" if len(missing) > 20 else "")
+        note = f"pages that could not be read: {named}" if missing else None
         if self._look and pages:
-            return ShowPages(tuple(number for number, _ in pages), note)
+            numbers, texts = zip(*pages, strict=True)
+            return ShowPages(numbers, note, texts)
         return Summarise(tuple(pages), note)
 
     def _join_tables(self, source: Source) -> None:
