@@ -246,8 +246,8 @@ def without(name: str, seen: dict[Place, Look], found: Answers, acting: dict[str
 def score(some: Set, seen: dict[Place, Look], found: Answers, data: Path, scoring: Path, out: Path) -> float:
     out.mkdir(parents=True, exist_ok=True)
     by_file: dict[str, list[tuple[int, Table]]] = {}
-    for place, own in found.items():
-        by_file.setdefault(place[0], []).extend((seen[place].page.number, table) for table in own)
+    for place, of_page in found.items():
+        by_file.setdefault(place[0], []).extend((seen[place].page.number, table) for table in of_page)
     for name, own in by_file.items():
         document = {"doc": f"{name}.pdf", "tables": [as_json(number, table) for number, table in own]}
         (out / f"{name}.json").write_text(json.dumps(document))
