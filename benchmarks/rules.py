@@ -84,7 +84,8 @@ class _Handle:
     """A page that answers from its look."""
 
     def __init__(self, look: Look) -> None:
-        self.look, self.layout_information = look, []
+        self.look = look
+        self.layout_information: list[Any] = []
 
     def get_cdrawings(self) -> Any:
         return list(self.look.drawings)
