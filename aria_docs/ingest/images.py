@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from aria_docs.ingest.pdf import Apart
     from aria_docs.ingest.scans.reader import OcrName
-    from aria_docs.media import Page, TableCandidate
+    from aria_docs.media import TableCandidate
 
 _LONGEST_PT = 842.0  # A4, for an image that says nothing of its size
 _SCREEN_DPI = 96.0  # the least: a small picture is no poster
@@ -72,7 +72,7 @@ class ImageDocument(Document):
         width, height = self.size(number)
         return TextLayer(painted=(("fill-image", (0.0, 0.0, width, height)),)), (width, height)
 
-    def _find_in_layer(self, number: int, page: Page) -> tuple[tuple[TableCandidate, ...], None]:  # noqa: ARG002
+    def _find_in_layer(self, *_: object) -> tuple[tuple[TableCandidate, ...], None]:
         return (), None
 
     def _pixels(

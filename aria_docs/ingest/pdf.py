@@ -266,19 +266,21 @@ class Document:
             candidates += [_moved(table, placed) for table in tables]
             notes.append(note)
         if not any(placed.whole for placed in found.scans):
-            tables, note = self._find_in_layer(page.number, replace(page, words=found.layer.words))
+            tables, note = self._find_in_layer(
+                page.number, replace(page, words=found.layer.words), found.layer.quarters
+            )
             candidates += tables
             notes.append(note)
         return replace(page, candidates=tuple(candidates), note=one_note(*notes))
 
-    def _find_in_layer(self, number: int, page: Page) -> tuple[tuple[TableCandidate, ...], str | None]:
+    def _find_in_layer(self, number: int, page: Page, quarters: int) -> tuple[tuple[TableCandidate, ...], str | None]:
         """The tables of the text layer, and why they may not be all."""
         from aria_docs.ingest.mupdf import ERRORS
         from aria_docs.ingest.tables.candidates import find
 
         with self._open(number) as handle:
             try:
-                return find(handle, page)
+                return find(handle, page, quarters)
             except ERRORS as e:
                 raise self._damaged(number, e) from e
 

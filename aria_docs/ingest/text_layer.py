@@ -50,6 +50,7 @@ _WIDE_GAP = 1.6  # of the size, between words of a right-to-left line that MuPDF
 class TextLayer:
     """What a text layer says.
 
+    quarters:   clockwise quarter turns that set most of the text upright, from the page's own coordinates.
     lines:      as displayed; empty where most of the text is turned or mirrored.
     invisible:  whether most of it is not painted: what another program has read of a picture.
     doubtful:   words in fonts whose letters are hardly those of a language; is_salad: it is certain.
@@ -65,6 +66,7 @@ class TextLayer:
     fields: tuple[FormField, ...] = ()
     doubtful: tuple[Word, ...] = ()
     is_salad: bool = False
+    quarters: int = 0
 
 
 def read_layer(page: Any) -> TextLayer:
@@ -103,7 +105,8 @@ def read_layer(page: Any) -> TextLayer:
         for raw in mended
         if (text := _SOFT_HYPHEN.sub("", clean(raw[4])).strip()) and _is_somewhere(raw[:4])
     )
-    words = tuple(word for word in words if _is_on(word.box, page.rect))
+    rect = page.rect  # made anew each time it is asked for
+    words = tuple(word for word in words if _is_on(word.box, rect))
     lines, cut = _lines(blocks, mended)
     notes += cut
     lines = with_fields(lines, fields) if fields else lines
@@ -131,6 +134,7 @@ def read_layer(page: Any) -> TextLayer:
         tuple(replace(field, box=_box(field.box, matrix)) for field in fields),
         _in_boxes(words, [_box(box, matrix) for box in strange]),
         any(map(is_salad, texts.values())),
+        quarters,
     )
 
 

@@ -35,7 +35,7 @@ _RAISED = str.maketrans(
     "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ",
 )
 _MARK = re.compile(
-    r"[+\-\u2212\u2013]?\d{1,3}|[a-np-z]"
+    r"[+\-\u2212\u2013]?\d{1,3}|\(?(?:\d{1,2}|[a-np-z])\)?"
 )  # a raised run that is a mark or a power; th, TM and the o of oC are neither
 _RAISED_FLAG = 1  # MuPDF: the character stands above the baseline of its line's first
 _SMALLER = 0.85  # of the line's type; measured on the articles of PMC: marks are .5 to .75 of it, figures of one line 1
@@ -168,7 +168,7 @@ def _raised_text(line: dict[str, Any]) -> str | None:
     spans = line["spans"]
     if len(spans) < 2 or not any(span["flags"] & _RAISED_FLAG for span in spans):
         return None
-    size = max(spans, key=lambda span: len(span["text"]))["size"]
+    size = max(spans, key=lambda span: (not span["flags"] & _RAISED_FLAG, len(span["text"])))["size"]
     texts = []
     for span in spans:
         text = "".join(span["text"].split())

@@ -7,7 +7,8 @@ two ways, and nothing around it decides, has none.
 1. Each cell is taken apart: sign, currency, digits with their marks, percent, footnote.
 2. Whether "1,234" is a thousand or one and a bit is decided by the cells that can be read in one way only: those of its
    column if they agree, else those of the table. Cells that are no amounts (dates, codes 1.2.3, leader dots) have no
-   vote, and the first column, which holds labels and codes, has one only if no other has.
+   vote, and the first column, which holds labels and codes, has one only if no other has. Where no cell decides, the
+   language of the page does: 1.300 is a thousand in German.
 3. What may stand between thousands is decided likewise: beside 1,300 and 2,150, "2 150 300" is not two millions but
    three values in one cell.
 """
@@ -30,25 +31,35 @@ _SIGNS: tuple[Sign, Sign] = (".", ",")
 _BLANKS = re.compile(r"[\s\u00a0\u2000-\u200b\u202f\u205f\u3000]+")
 # One spelling of minus signs, parentheses and percent; of Arabic marks: U+066B is a decimal point, U+066C thousands.
 _PLAIN = str.maketrans("\u2212\u2010\u2011\u2012\u2013\u2014\ufe63\uff0d（）％٪٫٬．，", "--------()%%.'.,")
-_LEADERS = re.compile(r"^(?:[.…·_] ?){3,}(?= |\d)|(?:(?<= )(?:[.…·_] ?){2,}|[…_]+)$")  # a row of dots beside a number
+_LEADERS = re.compile(
+    r"^(?:[.…·_] ?){3,}(?= |\d)|(?:(?<= )(?:[.…·_] ?){2,}|(?<=\d)[.…·_]{3,}|[…_]+)$"
+)  # a row of dots beside a number
 
+_SYMBOLS = "".join(c for c in map(chr, range(0x24, 0xFFE7)) if unicodedata.category(c) == "Sc" and c != "¢")
+_CODES = (  # ISO 4217, without those that are words or are hardly printed
+    "AED AFN AMD AOA ARS AUD AZN BAM BDT BGN BHD BIF BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNH CNY COP CRC"
+    " CZK DEM DJF DKK DOP DZD EGP ERN ETB EUR FJD FRF GBP GHS GMD GTQ HKD HNL HRK HUF IDR ILS INR IQD IRR ISK ITL JMD"
+    " JOD JPY KES KGS KHR KRW KWD KZT LBP LKR LYD MAD MDL MGA MKD MMK MNT MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR"
+    " NZD OMR PEN PGK PHP PKR PLN PYG QAR RMB RON RSD RUB RWF SAR SDG SEK SGD SYP THB TJS TMT TND TRY TTD TWD TZS UAH"
+    " UGX USD UYU UZS VEF VES VND XAF XCD XOF XPF YER ZAR ZMW"
+)
 _CURRENCY = (
-    r"(?:(?:US|C|A|NZ|HK|R|S|NT)?[$€£¥₹₽₩₺₨₱฿₫₪₦₴₸₼₾]"
-    r"|(?:USD|EUR|GBP|JPY|CHF|CAD|AUD|NZD|CNY|RMB|INR|SEK|NOK|DKK|ISK|PLN|CZK|HUF|RON|BGN|RUB|UAH|TRY|ILS|AED|SAR"
-    r"|BRL|MXN|ARS|CLP|COP|ZAR|NGN|KES|EGP|KRW|TWD|HKD|SGD|THB|IDR|MYR|PHP|VND|PKR|BDT|LKR)\b"
-    r"|(?:[Kk]r|Rs|Rp|S?[Ff]r|руб|грн|лв)\.?|DM|zł|Kč|Ft|lei|RM|TL|元|円|원)"
+    rf"(?:(?:AU|CA|GH|HK|MX|NT|NZ|US|Mex|[ACRS])?\ ?[{_SYMBOLS}]|(?:{_CODES.replace(' ', '|')})(?![^\W\d_])"
+    r"|(?:[Kk]r|Rs|R[pM]|[Ss]?[Ff]r|[Dd]hs|[Tt]k|KSh|руб|грн|лв|[dD]in)\.?(?![^\W\d_])"
+    r"|B/\.|S/\.?|DM|KM|zł|Kč|Ft|kn|lei|TL|đ|元|円|원)"
 )
 _POWERS = {"⁻": "-", "⁺": "+", **{raised: str(digit) for digit, raised in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}}
 _RAISED = "".join(_POWERS)
 # Marks of a footnote: signs; raised digits and letters; one lower-case letter after a blank; [1] or (a).
-_FOOTNOTE = rf"(?:\ ?[*†‡§#]+|\ ?[{_RAISED}ᵃ-ᵿˀ-ˤⁿⁱ,]*[{_RAISED}ᵃ-ᵿˀ-ˤⁿⁱ]|\ [a-z]|\ ?\[[0-9a-z]{{1,2}}\]|\ ?\([a-z]\))"
+_SMALL = f"{_RAISED}ᵃ-ᶿˀ-ˤⁿⁱ⁽⁾"
+_FOOTNOTE = rf"(?:\ ?[*†‡§#¶]+|\ ?[{_SMALL},]*[{_SMALL}]|\ ?[{_RAISED}]+\)|\ [a-z]|\ ?\[[0-9a-z]{{1,2}}\]|\ ?\([a-z]\))"
 _CELL = re.compile(
     rf"""(?:[*†‡]|%)?\ ?
     (?P<sign>[-+])?\ ?(?:{_CURRENCY}\ ?)?(?P<open>\(\ ?)?(?P<inner_sign>[-+])?\ ?(?:{_CURRENCY}\ ?)?
     (?P<body>[0-9.,'’][0-9.,'’\ ]*?(?:[eE][-+]?[0-9]{{1,3}})?)
     (?:\ ?[×x·∙⋅*]\ ?10(?P<power>[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{{1,3}}))?
     (?:(?P<round>[.,](?:-{{1,2}})?)|(?P<last_sign>-))?                     # 12.  1.250,-  780,00-
-    (?:\ ?[%‰])?(?:\ ?{_CURRENCY})?(?P<close>\ ?\))?(?:\ ?[%‰])?
+    (?:\ ?[%‰])?(?:\ ?{_CURRENCY})?(?P<close>[*†‡§#{_RAISED}]*\ ?\))?(?:\ ?[%‰])?
     (?P<marks>{_FOOTNOTE}*)(?P<note>\ ?\([0-9]{{1,2}}\))?""",
     re.VERBOSE,
 )
@@ -76,6 +87,17 @@ _WEAK_VOTE = 0.2
 _SURE = 2  # as many cells of a column that can be read in one way only decide for it, if they agree
 
 
+# Words that are frequent in one language and in English or the others not; letters that English has in names only.
+_ENGLISH = frozenset("the of and to is for from by with are were was which this that or".split())
+_WITH_COMMA = frozenset(
+    "und der die das von mit für den dem im les des une dans pour sur du et aux los las del una por para con el il"
+    " della delle dei gli che dos uma não em het een van voor en och av til af til är ja oraz się nie na és az și cu ve"
+    " bir dan yang untuk dengan".split()
+)
+_LETTERS_WITH_COMMA = re.compile("[à-öø-ÿāăąćčďęěğīıłńňőœřśšşșţťůűźżžά-ώа-яё]")
+_MIN_SEEN = 2
+
+
 @dataclass(frozen=True, slots=True)
 class _Amount:
     """A cell that looks like a number; `ways` has its value by decimal sign, where it can be read so."""
@@ -98,16 +120,19 @@ class _Amount:
         return " " in self.body
 
 
-def numbers(texts: Sequence[str], columns: Sequence[int] | None = None) -> list[float | None]:
+def numbers(
+    texts: Sequence[str], columns: Sequence[int] | None = None, *, usual: Sign | None = None
+) -> list[float | None]:
     """The value of each cell of one table that is one number, else None; in order.
 
-    `columns` has the column of each cell; without it all are taken for one column.
+    `columns` has the column of each cell; without it all are taken for one column. `usual` is the decimal sign of what
+    stands around the table, where that is known.
     """
     columns = columns or [0] * len(texts)
     plain = [_plain(text) if len(text) <= _MAX_CHARS else "" for text in texts]
     amounts = [_amount(text, column) for text, column in zip(plain, columns, strict=True)]
     present = [amount for amount in amounts if amount]
-    signs = _signs(present)
+    signs = _signs(present, usual)
     unblanked = _columns_without_blanks(present, plain, columns, signs)
     shares = _columns_of_shares(present)
     counted = _counts(plain, columns)
@@ -120,6 +145,29 @@ def numbers(texts: Sequence[str], columns: Sequence[int] | None = None) -> list[
         else amount.ways.get(signs[amount.column])
         for n, amount in enumerate(amounts)
     ]
+
+
+def usual_sign(text: str) -> Sign | None:
+    """The decimal sign of the language that a text is in, if it is seen: English, or one of those with a comma.
+
+    >>> usual_sign("Die Zahl der Betriebe und der Einwohner"), usual_sign("The number of farms and of inhabitants")
+    (',', '.')
+    """
+    words = re.findall(r"[^\W\d_]+", text.casefold())
+    english = sum(word in _ENGLISH for word in words)
+    others = sum(word in _WITH_COMMA or bool(_LETTERS_WITH_COMMA.search(word)) for word in words)
+    if others > 2 * english and others >= _MIN_SEEN:
+        return ","
+    return "." if english > 2 * others and english >= _MIN_SEEN else None
+
+
+def sign_of(texts: Sequence[str], values: Sequence[float | None]) -> Sign | None:
+    """The decimal sign by which those texts have these values, where some tell."""
+    for text, value in zip(texts, values, strict=True):
+        amount = _amount(_plain(text), 0) if value is not None else None
+        if amount and amount.is_unclear:
+            return next((sign for sign, read in amount.ways.items() if read == value), None)
+    return None
 
 
 def _plain(text: str) -> str:
@@ -166,7 +214,7 @@ def _value(body: str, scale: str, sign: Sign, *, is_round: bool) -> float | None
     return value if isfinite(value) else None
 
 
-def _signs(amounts: Sequence[_Amount]) -> dict[int, Sign]:
+def _signs(amounts: Sequence[_Amount], usual: Sign | None) -> dict[int, Sign]:
     """The decimal sign of each column."""
     by_column: dict[int, list[_Amount]] = {}
     for amount in amounts:
@@ -174,7 +222,7 @@ def _signs(amounts: Sequence[_Amount]) -> dict[int, Sign]:
     voters = [amount for amount in amounts if amount.column > 0]
     if not any(amount.only_way or amount.is_unclear for amount in voters):
         voters = list(amounts)
-    whole = _decimal_sign(voters)
+    whole = _decimal_sign(voters, usual)
     signs: dict[int, Sign] = {}
     for column, own in by_column.items():
         sure = Counter(amount.only_way for amount in own if amount.only_way)
@@ -183,7 +231,7 @@ def _signs(amounts: Sequence[_Amount]) -> dict[int, Sign]:
     return signs
 
 
-def _decimal_sign(voters: Sequence[_Amount]) -> Sign:
+def _decimal_sign(voters: Sequence[_Amount], usual: Sign | None) -> Sign:
     """Each cell that can be read in one way only has a vote."""
     votes: dict[Sign, float] = dict.fromkeys(_SIGNS, 0.0)
     unclear: Counter[str] = Counter()
@@ -195,10 +243,12 @@ def _decimal_sign(voters: Sequence[_Amount]) -> Sign:
             unclear["." if "." in amount.body else ","] += 1
         elif re.fullmatch(r"[0-9]{1,3}", amount.body):
             short += 1
-    votes["."] += _WEAK_VOTE * unclear[","]
+    votes["."] += _WEAK_VOTE * unclear[","] * (usual != ",")
     votes[","] += _blanks_between_thousands(voters)
     if votes["."] != votes[","]:
         return "." if votes["."] > votes[","] else ","
+    if usual == ",":
+        return ","
     # 1.234 and nothing clearer: thousands where whole numbers below a thousand stand beside them, and no other.
     return "," if unclear["."] > 1 and not unclear[","] and short > unclear["."] else "."
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aria_docs.media import Box
-from aria_docs.model.numbers import numbers
+from aria_docs.model.numbers import numbers, sign_of
 from aria_docs.schemas.corrections import CorrectionRow
 
 # Boxes of one cell by two engines differ by padding and by lines that one of them joins: half of the smaller one is
@@ -300,7 +300,8 @@ def _replace_lines(table: Table, at: int, count: int, lines: Sequence[Sequence[A
 def set_numbers(table: Table) -> None:
     """The numbers of corrected cells, by the table's own decimal sign."""
     cells = sorted(table.cells, key=lambda cell: (cell.row, cell.col))
-    found = numbers([cell.text for cell in cells], [cell.col for cell in cells])
+    usual = sign_of([cell.text for cell in cells], [None if cell.corrected else cell.number for cell in cells])
+    found = numbers([cell.text for cell in cells], [cell.col for cell in cells], usual=usual)
     for cell, number in zip(cells, found, strict=True):
         if cell.corrected:
             cell.number = number

@@ -23,7 +23,17 @@ def _texts(tmp_path: Path, *pieces: tuple[float, float, float, str]) -> list[str
 
 @pytest.mark.parametrize(
     ("mark", "word"),
-    [("3", "91³"), ("12", "91¹²"), ("b", "91ᵇ"), ("-4", "91⁻⁴"), ("2,5", "91²,⁵"), ("th", "91th"), ("o", "91o")],
+    [
+        ("3", "91³"),
+        ("12", "91¹²"),
+        ("b", "91ᵇ"),
+        ("-4", "91⁻⁴"),
+        ("2,5", "91²,⁵"),
+        ("1)", "91¹⁾"),
+        ("(a)", "91⁽ᵃ⁾"),
+        ("th", "91th"),
+        ("o", "91o"),
+    ],
 )
 def test_raised_marks_are_told_from_digits(tmp_path: Path, mark: str, word: str) -> None:
     assert _texts(tmp_path, (72, 100, 11, "Lead 91"), (110.5, 96, 6.5, mark)) == ["Lead", word]
@@ -59,3 +69,7 @@ def test_numbers_in_right_to_left_words_run_from_the_left(from_the_right: str, w
 )
 def test_lines_are_read_in_their_direction(from_the_left: list[str], text: str) -> None:
     assert in_reading_order(from_the_left) == text
+
+
+def test_a_mark_longer_than_its_number_is_raised(tmp_path: Path) -> None:
+    assert _texts(tmp_path, (72, 100, 11, "7"), (78.5, 96, 6.5, "b,c")) == ["7ᵇ,ᶜ"]

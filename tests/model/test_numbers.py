@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aria_docs.model.numbers import numbers
+from aria_docs.model.numbers import numbers, sign_of, usual_sign
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,17 @@ from aria_docs.model.numbers import numbers
         ("२५", 25),
         ("１２", 12),
         ("91³", 91),
+        ("7ᵇ,ᶜ", 7),
+        ("7¹⁾", 7),
+        ("7 ¹)", 7),
+        ("(12*)", -12),
+        ("12¶", 12),
+        ("12.....", 12),
+        ("৳ 12", 12),
+        ("GH₵12.50", 12.5),
+        ("KWD 1.250", 1.25),
+        ("USD12", 12),
+        ("12¢", None),
         ("3.07²,⁴", 3.07),
         ("41.2ᵇ", 41.2),
         ("8.5×10⁻⁴", 8.5e-4),
@@ -178,3 +189,27 @@ def test_any_text_has_a_number_or_none(texts: list[str]) -> None:
     result = numbers(texts)
     assert len(result) == len(texts)
     assert all(value is None or any(c.isdigit() for c in text) for text, value in zip(texts, result, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "sign"),
+    [
+        ("Die Zahl der Betriebe und der Einwohner", ","),
+        ("Nombre des communes et des habitants", ","),
+        ("Сумма за год по отделам", ","),
+        ("The number of farms and of their owners", "."),
+        ("Müller, Bolt, Nut", None),
+        ("", None),
+    ],
+)
+def test_the_language_of_a_page_is_seen(text: str, sign: str | None) -> None:
+    assert usual_sign(text) == sign
+
+
+def test_the_page_decides_where_no_cell_does() -> None:
+    texts = ["1.300", "2.150", "410"]
+    assert numbers(texts, usual=",") == [1300, 2150, 410]
+    assert numbers(["1.5", *texts], usual=",")[1] == 1.3  # a cell that is clear has the last word
+    assert (
+        sign_of(texts, [1300, 2150, 410]) == "," and sign_of(texts, numbers(texts)) == "." and sign_of([], []) is None
+    )

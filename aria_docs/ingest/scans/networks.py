@@ -35,12 +35,13 @@ _GROWTH = 1.6
 _HEIGHT_PX = 48
 _STEP_PX = 8  # one answer for so many columns
 _MAX_WIDTH_PX = 3_200
-_BATCH = 16
+_BATCH_PX = 1_024  # of width in one call: more falls out of a processor's cache and takes a quarter longer a pixel
 _SOME_IDEOGRAPHS = 0.05  # of the characters of a page, if it has any
 _CERTAIN = 0.5  # mean probability of a line's characters; less is a smudge or a picture
 _CERTAIN_UNSEEN = 0.8  # and of a letter or two that only their place in a row speaks for
 _MAX_OVERLOOKED = 100  # more are a drawing, or a picture
 _WIDE_GAP = 0.27  # of a line's height, which is 1.3 times the size of type: no letters of one word stand so far apart
+_GLANCE = 8  # heights of a line: as much of it is read to tell which way round it is
 _FLUENT = 0.85  # upside down, lines of clean text come out below it
 
 
@@ -120,7 +121,8 @@ class Networks:
         fluency = {}
         for quarters in (0, 2) if lying else (1, 3):
             crops = [np.rot90(picture[y0:y1, x0:x1], -quarters) for x0, y0, x1, y1 in longest]
-            fluency[quarters] = median(_mean(sure) for _, _, sure in self._recognise(crops))
+            crops = [crop[:, : _GLANCE * len(crop)] for crop in crops]
+            fluency[quarters] = median(_mean(sure) for (_, _, sure), _ in self._recognise(crops))
             if quarters == 0 and fluency[0] >= _FLUENT:
                 return 0
         return max(fluency, key=lambda quarters: fluency[quarters])
@@ -129,45 +131,37 @@ class Networks:
         """What the lines of one page say: a dagger or a dash looks like an ideograph, and on a page with hardly any it
         is none."""
         read = self._recognise(crops)
-        eastern = [n for n, (text, _, _) in enumerate(read) if IDEOGRAPH.search(text)]
-        text = "".join(text for text, _, _ in read)
-        if len(IDEOGRAPH.findall(text)) < _SOME_IDEOGRAPHS * len(text):
-            for n, (text, at, _) in zip(
-                eastern, self._recognise([crops[n] for n in eastern], western=True), strict=True
-            ):
-                read[n] = (
-                    text,
-                    at,
-                    [_mean(read[n][2])] * len(text),
-                )
-        return read
+        text = "".join(text for (text, _, _), _ in read)
+        is_western = len(IDEOGRAPH.findall(text)) < _SOME_IDEOGRAPHS * len(text)
+        return [western if is_western else reading for reading, western in read]
 
-    def _recognise(self, crops: list[Gray], *, western: bool = False) -> list[_Reading]:
-        """What each line says.
-
-        western:  no ideographs, whatever it looks like.
-        """
+    def _recognise(self, crops: list[Gray]) -> list[tuple[_Reading, _Reading]]:
+        """What each line says, and what it says without ideographs, whatever it looks like; as certainly in both."""
         images = [_scaled(crop) for crop in crops]
         order = sorted(range(len(images)), key=lambda n: images[n].shape[1])
-        read: dict[int, _Reading] = {}
+        read: dict[int, tuple[_Reading, _Reading]] = {}
         while order:
             narrow = images[order[0]].shape[1]
-            batch = [n for n in order[:_BATCH] if images[n].shape[1] <= narrow + max(16, narrow // 8)]
+            alike = [n for n in order if images[n].shape[1] <= narrow + max(16, narrow // 8)]
+            batch = alike[: max(1, _BATCH_PX // narrow)]
             order = order[len(batch) :]
             width = -(-images[batch[-1]].shape[1] // _STEP_PX) * _STEP_PX
             sees = np.zeros((len(batch), 3, _HEIGHT_PX, width), dtype=np.float32)
             for row, n in enumerate(batch):
                 sees[row, :, :, : images[n].shape[1]] = images[n]
             says: NDArray[np.float32] = self._recognition.run(None, {self._recognition.get_inputs()[0].name: sees})[0]
-            if western:
-                says *= self._western
-            best, sure = says.argmax(axis=2), says.max(axis=2)
             for row, n in enumerate(batch):
-                read[n] = self._decode(best[row], sure[row], width / images[n].shape[1])
+                stretch = width / images[n].shape[1]
+                reading = western = self._decode(says[row], stretch)
+                if IDEOGRAPH.search(reading[0]):
+                    text, at, _ = self._decode(says[row] * self._western, stretch)
+                    western = text, at, [_mean(reading[2])] * len(text)
+                read[n] = reading, western
         return [read[n] for n in range(len(crops))]
 
-    def _decode(self, best: NDArray[np.intp], sure: NDArray[np.float32], stretch: float) -> _Reading:
+    def _decode(self, says: NDArray[np.float32], stretch: float) -> _Reading:
         """CTC: a character is a run of equal answers, 0 is none. `stretch` is the padded width by the picture's."""
+        best, sure = says.argmax(axis=1), says.max(axis=1)
         starts = np.flatnonzero(np.diff(best, prepend=-1))
         ends = np.append(starts[1:], len(best))
         runs = [(int(best[a]), a, b) for a, b in zip(starts, ends, strict=True) if best[a]]

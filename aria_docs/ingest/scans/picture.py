@@ -22,6 +22,8 @@ _RULING_PT, _NO_LETTER_PT = 15.0, 40.0  # the least length of a ruling, and of o
 _RULING_WIDTH_PT = 4.0
 _THIN_PT = 6.0  # shades are larger, strokes of letters smaller
 _FAINT, _FAINT_PT = 10, 7.0  # levels of gray by which a ruling is darker than paper, averaged over such a length
+_SHADE, _SOME_SHADE = 225, 0.04  # of 255, and the share of a page; with less there are no white lines
+_SHADED = 0.85  # of a white line's length has shades on both sides; letters do not fill their rows
 _PAPER = 0.4  # no more ink than that beside a ruling: what crosses or touches it
 
 
@@ -100,7 +102,24 @@ def _level_lines(picture: Gray, pt: float) -> list[Patch]:
     # Beside a shade all of it counts as ink; there, a line is what stands out from the shade, too.
     thin = _stands_out(picture, px=round(_THIN_PT / pt) | 1)  # odd: else what is closed is shifted by a pixel
     shaded = _long_and_thin(picture, thin, thin, pt, least_pt=_RULING_PT, paper=_PAPER / 3)
+    if (picture < _SHADE).mean() > _SOME_SHADE:
+        shaded += _light_lines(picture, pt)
     return found + [line for line in shaded if not any(_shared(line, other) > 0 for other in found)]
+
+
+def _light_lines(picture: Gray, pt: float) -> list[Patch]:
+    """White lines between shades: nearly all along, what is on both sides is darker."""
+    negative = 255 - picture
+    thin = _stands_out(negative, px=round(_THIN_PT / pt) | 1)
+    found = _long_and_thin(negative, thin, thin, pt, least_pt=_NO_LETTER_PT, paper=_PAPER / 3)
+    return [line for line in found if _is_between_shades(picture, line)]
+
+
+def _is_between_shades(picture: Gray, line: Patch) -> bool:
+    light = picture[line.y0 : line.y1, line.x0 : line.x1].max(axis=0).astype(np.int16) - _CONTRAST
+    above = picture[max(0, line.y0 - 4), line.x0 : line.x1]
+    below = picture[min(len(picture) - 1, line.y1 + 3), line.x0 : line.x1]
+    return bool(((above < light) & (below < light)).mean() > _SHADED)
 
 
 def _stands_out(picture: Gray, *, px: int) -> Mask:

@@ -31,7 +31,7 @@ from aria_docs.ingest.tables.lines import (
 from aria_docs.ingest.tables.number_block import number_blocks
 from aria_docs.ingest.tables.open_table import open_table
 from aria_docs.ingest.tables.upright import level
-from aria_docs.turns import quarters_upright, turn
+from aria_docs.turns import turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,27 +48,30 @@ MAX_SIDE_PT = 2_000.0
 # Two tables side by side stand further apart than columns do, and have rules longer than a column's.
 _SIDES_PT, _RULE_PT = 12.0, 60.0
 
+_MOST = 0.7  # of the cells of a table are filled
 _SAME_PLACE = 0.6  # of the smaller box; tables that stand beside or under each other share less than .1
 
 CROWDED = "tables on this page looked for by ruling lines only: it has {} {}, the limit is {:,}"
 
 
-def find(handle: Any, page: Page) -> tuple[tuple[TableCandidate, ...], str | None]:
-    """The candidates of a loaded page, and a note where only the cheap way was open."""
+def find(handle: Any, page: Page, quarters: int = 0) -> tuple[tuple[TableCandidate, ...], str | None]:
+    """The candidates of a loaded page, and a note where only the cheap way was open.
+
+    quarters:   clockwise quarter turns that set most of its text upright, from its own coordinates before /Rotate.
+    """
     if len(page.words) < 4:
         return (), None
-    with _upright(handle, page) as (upright, quarters, scale):
-        return _find(upright, page, quarters, scale)
+    with _upright(handle, page, quarters) as (upright, turns, scale):
+        return _find(upright, page, turns, scale)
 
 
 @contextmanager
-def _upright(handle: Any, page: Page) -> Iterator[tuple[Any, int, float]]:
+def _upright(handle: Any, page: Page, quarters: int) -> Iterator[tuple[Any, int, float]]:
     """The page with its text upright and no larger than MAX_SIDE_PT.
 
     With it, the clockwise quarter turns and the scale that lead from the page as displayed to it.
     """
     rotation = handle.rotation
-    quarters = _quarters(handle, page)
     scale = min(1.0, MAX_SIDE_PT / max(page.width_pt, page.height_pt))
     if quarters == 0 and rotation == 0 and scale == 1.0:
         yield handle, 0, 1.0
@@ -84,16 +87,6 @@ def _upright(handle: Any, page: Page) -> Iterator[tuple[Any, int, float]]:
         finally:
             handle.set_rotation(rotation)
         yield shown, quarters - rotation // 90, scale
-
-
-def _quarters(handle: Any, page: Page) -> int:
-    """Quarter turns from the page's own coordinates, before /Rotate, to upright text."""
-    tall = sum(word.box[3] - word.box[1] > word.box[2] - word.box[0] for word in page.words if len(word.text) > 2)
-    sideways = 2 * tall > sum(len(word.text) > 2 for word in page.words)
-    if not sideways and handle.rotation == 0:
-        return 0
-    lines = [line for block in handle.get_text("dict", flags=0)["blocks"] for line in block.get("lines", ())]
-    return quarters_upright((*line["dir"], len(line["spans"])) for line in lines)
 
 
 def _find(handle: Any, page: Page, quarters: int, scale: float) -> tuple[tuple[TableCandidate, ...], str | None]:
@@ -157,7 +150,10 @@ def _tables(
         whole = [lattice for lattice in inside if _explains([lattice], box, words)]
         used += inside
         if whole or (len(inside) > 1 and _explains(inside, box, words)):
-            found += [lattice_table(_with_head(lattice, box, words), words) for lattice in whole or inside]
+            for lattice in whole or inside:
+                others = [other.box for other in inside if other is not lattice]
+                free = [word for word in words if not any(_inside(word, other) for other in others)]
+                found.append(lattice_table(_with_head(lattice, box, free), words))
             continue
         # Lines that do not make the table may still tell some of its columns.
         ruled = [x for lattice in inside for x in lattice.xs if box[0] + 6 < x < box[2] - 6]
@@ -166,7 +162,7 @@ def _tables(
     pictures: list[Box] = [tuple(group["group_bbox"][:4]) for group in groups if group["class_name"] == "picture"]
     for lattice in grids:
         # Lines where the network sees no table: text in a picture, or a second view of a table above.
-        elsewhere = [*pictures, *(box for box, _ in regions)]
+        elsewhere = [*(() if _is_full(lattice, words) else pictures), *(box for box, _ in regions)]
         if lattice not in used and not any(_overlap(lattice.box, box) > 0.25 for box in elsewhere):
             found.append(lattice_table(lattice, words))
     tables = [table for table in found if table is not None]
@@ -184,6 +180,15 @@ def _once(tables: list[TableCandidate]) -> list[TableCandidate]:
         if not any(_overlap(table.box, other.box) > _SAME_PLACE for other in kept):
             kept.append(table)
     return [table for table in tables if any(table is other for other in kept)]
+
+
+def _is_full(lattice: Lattice, words: list[Word]) -> bool:
+    """Whether most cells of a grid hold words, as those of a chart do not: the network takes shaded tables for
+    pictures."""
+    xs, ys = lattice.xs, lattice.ys
+    boxes = [(xs[col], ys[row], xs[col + right], ys[row + down]) for row, col, down, right in lattice.cells]
+    filled = sum(any(_inside(word, box) for word in words) for box in boxes)
+    return min(len(xs), len(ys)) > 3 and filled > _MOST * len(boxes)
 
 
 def _is_frame(lattice: Lattice, box: Box) -> bool:

@@ -12,13 +12,30 @@ from aria_docs.media import Word
 
 _MIN_LINES = 3
 _ALIGNED_PT = 1.5
+_CLEAR = 0.8  # of the text's height
+_JOINS = frozenset("± +/- +/− +− - – — − / × x * to bis à ( < > = ≤ ≥ ~ ≈".split())  # of a value's parts
 
 
 def settled_edges(hints: Sequence[float], lines: Sequence[Line], height: float) -> list[float]:
     """The x of each edge between two columns: hints that the text bears out, those that were missing, all in place."""
     edges = _supported_edges([*hints, *_missing_edges(hints, lines, height)], lines, height)
-    edges = _moved_edges(edges, lines, height)
+    edges += _clear_edges(edges, lines, height)
     return sorted([*edges, *_narrow_edges(edges, lines, height)])
+
+
+def _clear_edges(edges: Sequence[float], lines: Sequence[Line], height: float) -> list[float]:
+    """Edges in strips that are free on all lines, where texts on both sides stand on lines of their own: cells set to
+    the middle of their rows have no line in common."""
+    found = []
+    for low, high in pairwise([-np.inf, *sorted(edges), np.inf]):
+        parts = [[word for word in line.words if low < middle_of(word)[0] < high] for line in lines]
+        parts = [part for part in parts if part]
+        for x in _free_strips(parts, height, least=_CLEAR):
+            lefts = sum(part[0].box[0] < x for part in parts)
+            rights = sum(part[-1].box[2] > x for part in parts)
+            if min(lefts, rights) >= _MIN_LINES and lefts + rights <= len(parts) + 1:
+                found.append(x)
+    return found
 
 
 def _missing_edges(edges: Sequence[float], lines: Sequence[Line], height: float) -> list[float]:
@@ -55,27 +72,29 @@ def _narrow_edges(edges: Sequence[float], lines: Sequence[Line], height: float) 
     On the left there are dates or numbers and the texts on the right begin at one place, one of them (the head) well
     apart; or there are numbers on both sides, heads included.
     """
-    found = []
-    bounds = [-np.inf, *sorted(edges), np.inf]
-    for low, high in pairwise(bounds):
+    found: list[float] = []
+    waiting = list(pairwise([-np.inf, *sorted(edges), np.inf]))
+    while waiting:
+        low, high = waiting.pop()
         parts = [[word for word in line.words if low < middle_of(word)[0] < high] for line in lines]
         parts = [part for part in parts if part]
         for x in _free_strips(parts, height):
             sides = [([w for w in part if w.box[2] <= x], [w for w in part if w.box[0] >= x]) for part in parts]
             if _are_two_columns(sides, height):
                 found.append(x)
+                waiting.append((x, high))
                 break
     return found
 
 
-def _free_strips(parts: Sequence[list[Word]], height: float) -> list[float]:
-    """The middles of strips that are free on all lines, a fifth of a line's height wide at least."""
+def _free_strips(parts: Sequence[list[Word]], height: float, least: float = 0.15) -> list[float]:
+    """The middles of strips that are free on all lines, so much of a line's height wide at least."""
     if len(parts) < _MIN_LINES:
         return []
     spans = sorted((word.box[0], word.box[2]) for part in parts for word in part)
     strips, reach = [], spans[0][1]
     for start, end in spans:
-        if start - reach > 0.15 * height:
+        if start - reach > least * height:
             strips.append((reach + start) / 2)
         reach = max(reach, end)
     return strips
@@ -94,6 +113,8 @@ def _are_two_columns(sides: Sequence[tuple[list[Word], list[Word]]], height: flo
         return (
             aligned and max(gaps) > 2 * WIDE_GAP * height and not any(_begins_with_number(right) for _, right in body)
         )
+    if any(left[-1].text in _JOINS for left, _ in body):
+        return False
     numbers = sum(_begins_with_number(left) and _begins_with_number(right) for left, right in body)
     return len(both) == len(sides) and 5 * numbers >= 4 * len(body) and not _are_thousands(body)
 
@@ -135,23 +156,3 @@ def _supported_edges(edges: list[float], lines: Sequence[Line], height: float) -
             break
         edges.pop(support.index(0))
     return edges
-
-
-def _moved_edges(edges: list[float], lines: Sequence[Line], height: float) -> list[float]:
-    """Edges moved past a phrase that they cut off from its column: a wide head over a narrow column of numbers."""
-    moved = list(edges)
-    for i, edge in enumerate(edges):
-        low, high = (moved[i - 1] if i else -np.inf), (edges[i + 1] if i + 1 < len(edges) else np.inf)
-        for line in lines:
-            left = phrases_of([word for word in line.words if low < middle_of(word)[0] < edge], height)
-            right = phrases_of([word for word in line.words if edge < middle_of(word)[0] < high], height)
-            if len(left) == 2 and not right:
-                x = (left[0][-1].box[2] + left[1][0].box[0]) / 2
-            elif len(right) == 2 and not left:
-                x = (right[0][-1].box[2] + right[1][0].box[0]) / 2
-            else:
-                continue
-            if not any(word.box[0] < x < word.box[2] for other in lines for word in other.words):
-                moved[i] = x
-                break
-    return moved

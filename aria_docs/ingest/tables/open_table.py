@@ -44,11 +44,10 @@ from aria_docs.ingest.tables.lines import (
 )
 from aria_docs.media import Box, TableCandidate, TableCell, Word
 
-_PREFIXED = re.compile(
-    r"[^\W\d_]-|[a-z]{1,5}-[A-Z]"
-)  # a name that begins with a small letter: α-Pinene, trans-Sabinene
+_PREFIXED = re.compile(r"[^\W\d_]-|[a-z]{1,5}-[A-Z]")
 _GOES_ON = ("-", "/", ",", "&")
 _OFF_CENTRE = 0.15  # of the width of columns: a phrase that far from their middle does not head all of them
+_MORE_WHITE = 1.3  # of the step from line to line: between rows that white parts
 _FULL = 0.9  # of a table's width: a rule that long ends a band of rows
 
 
@@ -182,6 +181,8 @@ class _Grid:
         if first_body is None:
             if ruled and ruled[0] <= len(lines) // 2:
                 return ruled[0]
+            if by_white := self._rows_by_white(lines):
+                return len(by_white[0])
             # Lines set off from the rest by more than the usual distance, the label's column filled in one; else one.
             steps = [b.middle - a.middle for a, b in pairwise(lines[:6])]
             apart = next((i for i, step in enumerate(steps, 1) if step > 1.3 * self.leading), 1)
@@ -203,6 +204,8 @@ class _Grid:
         """Lines of the body grouped to rows."""
         steps = steps_of(lines, self.height)
         self.rows_apart = bool(steps) and float(np.percentile(steps, 90)) > 1.15 * min(steps)
+        if by_white := self._rows_by_white(lines):
+            return by_white
         bands: list[list[Line]] = []
         for line in lines:
             if bands and not self.ruled(bands[-1][-1], line):
@@ -224,6 +227,34 @@ class _Grid:
                 else:
                     rows.append([line])
         return rows
+
+    def _rows_by_white(self, lines: Sequence[Line]) -> list[list[Line]]:
+        """The lines parted where there is clearly more white than else, if what stands closer is wrapped text: rows of
+        texts in several columns, or cells set to the middle of their rows; else nothing."""
+        steps = [b.middle - a.middle for a, b in pairwise(lines)]
+        ordered = sorted(steps)
+        jumps = [(b / max(a, self.height), b) for a, b in pairwise(ordered)]
+        jump, loose = max(jumps, default=(0.0, 0.0))
+        if jump < _MORE_WHITE:
+            return []
+        rows = [[lines[0]]]
+        for step, line in zip(steps, lines[1:], strict=True):
+            if step >= loose:
+                rows.append([line])
+            else:
+                rows[-1].append(line)
+        tight = [(above, below) for row in rows for above, below in pairwise(row)]
+        half = sum(below.middle - above.middle < HALF_LINE * self.height for above, below in tight)
+        if 2 * half > len(tight):
+            return rows
+        wrapped = sum(not self._has_values(line) and self._is_wrapped(row, line) for row in rows for line in row[1:])
+        return rows if len(tight) > 1 and 3 * wrapped > 2 * len(tight) else []
+
+    def _is_wrapped(self, row: Sequence[Line], line: Line) -> bool:
+        """Whether a text that begins with a capital in the row goes on with a small letter in the line."""
+        here = self.filled(line)
+        begins = {column: text for other in reversed(row) for column, text in self.filled(other).items()}
+        return any(text[0].islower() and begins[column][0].isupper() for column, text in here.items())
 
     def _is_one_record(self, band: Sequence[Line]) -> bool:
         """Whether no column has two values in it, nor each line a label of its own."""
@@ -255,7 +286,7 @@ class _Grid:
             return False
         indent = line.words[0].box[0] - row[0].words[0].box[0]
         text = line.words[0].text
-        lower = (text[:1].islower() and not _PREFIXED.match(text)) or _before(line, previous).endswith(_GOES_ON)
+        lower = (text[:1].islower() and not is_prefixed(text)) or _before(line, previous).endswith(_GOES_ON)
         if set(before) == {0} and len(row) == 1:
             return indent > -1 and lower and self._had_to_wrap(previous, line)
         if set(here) == {0}:
@@ -478,6 +509,11 @@ def _nearest(grid: _Grid, phrases: Sequence[list[Word]], columns: Sequence[int])
         middle = sum(grid.extents[column]) / 2
         groups[min(range(len(phrases)), key=lambda i: abs(middles[i] - middle))].append(column)
     return groups
+
+
+def is_prefixed(text: str) -> bool:
+    """Whether it is a name that begins with a small letter: α-Pinene, trans-Sabinene."""
+    return bool(_PREFIXED.match(text))
 
 
 def _before(line: Line, previous: Line) -> str:

@@ -166,6 +166,9 @@ class _Band:
             for i in range(len(lines))
             if 0 in filled[i] and (valued[i] or (len(filled[i]) > 1 and i > 0 and steps[i - 1] > loose) or i == 0)
         ]
+        middle = len(lines) // 2
+        if len(lines) % 2 and all(filled[i] == {0} for i in range(len(lines)) if i != middle):
+            return None  # a wrapped label, and what is set to its middle
         if len(starts) < 2 or not all(valued[i] or len(filled[i]) > 1 or i == 0 for i in starts):
             return None
         return [0, *starts[1:]]

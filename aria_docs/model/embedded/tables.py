@@ -17,7 +17,7 @@ from aria_docs.captions import names_table
 from aria_docs.media import Table
 from aria_docs.model.confidence import How, judged
 from aria_docs.model.embedded.table_captions import TITLE_PT, captions, is_named, paragraphs
-from aria_docs.model.numbers import numbers
+from aria_docs.model.numbers import Sign, numbers, usual_sign
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,8 +53,9 @@ def tables(page: Page) -> tuple[Table, ...]:
     ]
     true.sort(key=lambda candidate: (candidate.box[1], candidate.box[0]))
     found: list[Table] = []
+    usual = usual_sign(page.text)
     for candidate, caption in zip(true, captions(true, page), strict=True):
-        table = _table(candidate, caption)
+        table = _table(candidate, caption, usual)
         if not _defines(candidate) or _is_called_table(table) or any(_goes_on(above, table) for above in found):
             how = How("lattice" if candidate.lattice else "ruled" if candidate.ruled else "open", candidate.seen)
             found.append(judged(table, page.words, replace(how, from_ocr=page.from_ocr)))
@@ -112,8 +113,8 @@ def _n_words(text: str) -> int:
     return len(_WORD.findall(text))
 
 
-def _table(candidate: TableCandidate, caption: str | None) -> Table:
-    values = numbers([cell.text for cell in candidate.cells], [cell.col for cell in candidate.cells])
+def _table(candidate: TableCandidate, caption: str | None, usual: Sign | None) -> Table:
+    values = numbers([cell.text for cell in candidate.cells], [cell.col for cell in candidate.cells], usual=usual)
     cells = tuple(replace(cell, number=value) for cell, value in zip(candidate.cells, values, strict=True))
     return Table(candidate.box, candidate.n_rows, candidate.n_cols, candidate.n_header_rows, cells, caption)
 

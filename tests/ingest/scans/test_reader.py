@@ -387,3 +387,14 @@ def test_a_lone_digit_in_a_row_of_text_is_looked_at_again() -> None:
     for x in range(220, 300, 6):
         drawn(x, 157, x + 3, 173)
     assert _overlooked(page, lines) == found, "strokes in a row are no digit"
+
+
+def test_a_white_line_between_shades_is_a_ruling_and_the_white_between_lines_of_text_is_not() -> None:
+    picture = np.full((200, 300), 255, dtype=np.uint8)
+    picture[20:60, 20:280], picture[62:100, 20:280] = 90, 190
+    picture[120:140:2, 20:280:3] = 0  # no shade: every other pixel is paper
+    picture[143:160:2, 20:280:3] = 0
+    level, _ = rulings(picture, pt=0.48)
+    between = [line for line in level if 58 <= line.y0 <= line.y1 <= 64]
+    assert [(line.x0 <= 24, line.x1 >= 276) for line in between] == [(True, True)]
+    assert not any(139 <= line.y0 <= line.y1 <= 144 for line in level)

@@ -123,3 +123,12 @@ def test_tables_side_by_side_are_two_where_each_has_rules_of_its_own(
         assert [rows(table) for table in found] == [FIRST, FIRST]
     else:
         assert found[0].n_cols == 4
+
+
+def test_a_head_is_not_taken_from_the_table_above() -> None:
+    words = line(2, (0, "Item"), (60, "Qty"), (100, "Price")) + line(14, (0, "Bolt"), (60, "10"), (100, "1.20"))
+    words += line(40, (60, "Net"), (100, "21.60")) + line(52, (60, "Total"), (100, "25.92"))
+    first = lattices([Rule(y, -2, 140) for y in (0.0, 13.0, 25.0)], [Rule(x, 0, 25) for x in (-2.0, 55.0, 95.0, 140.0)])
+    second = lattices([Rule(y, 55, 140) for y in (38.0, 51.0, 63.0)], [Rule(x, 38, 63) for x in (55.0, 95.0, 140.0)])
+    found = _tables([region((-2, 0, 140, 63), 55, 95)], [*first, *second], words, [])
+    assert [len(rows(table)) for table in found] == [2, 2]

@@ -540,3 +540,55 @@ def test_upright_heads_are_read_upwards_and_stand_on_one_line() -> None:
     done = {word.text: word.box for word in level([*words, *heads])}
     assert done["Fire doors"][1::2] == done["Radio"][1::2] == (74, 84)
     assert level(words) == words
+
+
+def test_cells_set_to_the_middle_of_their_rows_are_one_row() -> None:
+    words = placed((80, 0, "Count"), (150, 0, "Rate"), (10, 0.4, "Kind"), (80, 0.8, "per ml"), (150, 0.8, "%"))
+    for top, label in ((3, "I"), (6, "II")):
+        words += placed((80, top, "56.4"), (150, top, "12.1"), (10, top + 0.4, label), (80, top + 0.8, "(100)"))
+    table = open_table((0, -2, 200, 120), words, [60, 130], [])
+    assert rows(table) == [
+        ["Kind", "Count per ml", "Rate %"],
+        ["I", "56.4 (100)", "12.1"],
+        ["II", "56.4 (100)", "12.1"],
+    ]
+
+
+def test_columns_whose_cells_share_no_line_are_two() -> None:
+    words = placed((10, 0, "Oil of basil"), (90, 0.4, "56.4"), (150, 0.4, "12.1"), (10, 0.8, "in water"))
+    words += placed((10, 3, "Oil of sage"), (90, 3.4, "32.0"), (150, 3.4, "11.4"), (10, 3.8, "in glycol"))
+    words += placed((10, 6, "No oil"), (90, 6.4, "63.1"), (150, 6.4, "62.0"), (10, 6.8, "at all"))
+    table = open_table((0, -2, 200, 120), words, [125], [])
+    assert rows(table)[0] == ["Oil of basil in water", "56.4", "12.1"]
+    assert len(rows(table)) == 3
+
+
+def white(*texts: tuple[tuple[str, str], ...], leading: float = 0.9) -> list[Word]:
+    """Rows of two columns, each of several lines, with half a line of white between them."""
+    words, at = placed((10, 0, "What"), (150, 0, "How")), 1.5
+    for row in texts:
+        for left, right in row:
+            words += placed((10, at, left), (150, at, right))
+            at += leading
+        at += 0.5
+    return words
+
+
+def test_white_parts_rows_of_wrapped_texts() -> None:
+    words = white(
+        (("Oral information of", "Meetings by the heads"), ("all staff", "of departments")),
+        (("Written information", "Letters"), ("and notes for", "Calls"), ("all others", "")),
+    )  # fmt: skip
+    table = open_table((0, -2, 280, 120), words, [130], [])
+    assert [row[0] for row in rows(table)] == [
+        "What",
+        "Oral information of all staff",
+        "Written information and notes for all others",
+    ]
+
+
+def test_white_between_groups_of_rows_parts_no_more() -> None:
+    words = white(
+        (("vinblastine", "Madagascar"), ("taxol", "Yew")), (("digoxin", "Foxglove"), ("quinidine", "Cinchona"))
+    )
+    assert len(rows(open_table((0, -2, 280, 120), words, [130], []))) == 5

@@ -42,3 +42,10 @@ def test_cells_on_different_lines_beside_stacked_values_are_two_records(
 def test_a_raised_mark_stands_behind_its_number(mark: str) -> None:
     number, raised = Word("1.304", (10, 10, 28, 16.5)), Word(mark, (29, 8.5, 31, 13))
     assert text_of([number, raised]) == f"1.304 {mark}"
+
+
+def test_a_label_of_three_lines_with_values_at_its_middle_is_one_record() -> None:
+    lattice, words = band(("", ""), ("", ""), ("", ""))
+    words += [Word(f"label{n}", (10, y, 40, y + 8)) for n, y in enumerate((23.0, 36.0, 49.0))]
+    words += [Word("12,400", (110, 36, 140, 44)), Word("900", (210, 36, 230, 44))]
+    assert with_records(lattice, words) == lattice
