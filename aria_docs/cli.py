@@ -876,7 +876,7 @@ def _end(outcome: Outcome, db: Path | None, spool: Path | None, *, as_json: bool
             typer.echo(f"why: aria-docs status --db {shlex.quote(str(db))}", err=True)
     if outcome.interrupted:
         typer.echo("interrupted: what was finished is kept, and the same command reads the rest", err=True)
-        raise typer.Exit(_interrupts.status)
+        sys.exit(_interrupts.status)  # not Exit(130), which is what Typer makes of any other interrupt
     if outcome.n_files == outcome.n_elsewhere == 0:
         raise UsageError(_NOTHING)
     raise typer.Exit(1 if outcome.n_failed else 0)
@@ -943,7 +943,10 @@ def main() -> None:
         # Not app(): Typer puts its own hook in place of ours, and that prints a traceback.
         command = typer.main.get_command(app)
         arguments, defaults = _configured(command, sys.argv[1:])
-        sys.exit(command(arguments, standalone_mode=False, default_map=defaults))
+        status = command(arguments, standalone_mode=False, default_map=defaults)
+        if status == 130 and _interrupts.n:
+            raise KeyboardInterrupt
+        sys.exit(status)
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("aria-docs: interrupted", err=True)
         sys.exit(_interrupts.status)

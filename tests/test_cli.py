@@ -245,6 +245,29 @@ def test_interrupted(bench, tmp_path: Path, name: str) -> None:
     assert [pid for pid in children if Path(f"/proc/{pid}").exists() and pid in processes_of(pid)] == []
 
 
+def catches(pid: int, number: int) -> bool:
+    """Whether the process has a handler for this signal."""
+    [mask] = re.findall(r"^SigCgt:\s*(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_interrupted_where_there_is_nothing_to_keep(tmp_path: Path, name: str, status: int) -> None:
+    import duckdb
+
+    db = tmp_path / "r.duckdb"
+    with duckdb.connect(db):  # held for writing by another, so that the command waits
+        command = [sys.executable, "-m", "aria_docs", "correct", "--db", str(db), "--table", "a", "--text", "b"]
+        waiting = subprocess.Popen([*command, "--row", "0", "--col", "0"], stderr=subprocess.PIPE, text=True)
+        while not catches(waiting.pid, signal.SIGTERM):
+            time.sleep(0.05)
+        os.kill(waiting.pid, getattr(signal, name))
+        _, err = waiting.communicate(timeout=60)
+    # Python itself ends by the signal, which a shell shows as 130, if it was in an `exec` of some import.
+    assert waiting.returncode == status or (waiting.returncode, name) == (-signal.SIGINT, "SIGINT")
+    assert err == "aria-docs: interrupted\n"
+
+
 def test_a_terminal_sees_bars_and_plain_lines_of_failures(bench, tmp_path: Path) -> None:
     bench.pdf("good.pdf")
     (bench.folder / "b\x1b[2Jad.pdf").write_text("<html>")
