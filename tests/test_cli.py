@@ -186,6 +186,25 @@ def test_one_line_and_an_exit_status(tmp_path, monkeypatch, capsys, arguments, s
     assert says in lines[0]
 
 
+def test_wrong_usage_leaves_nothing_behind(aria_docs, bench, tmp_path: Path) -> None:
+    """No folder of an export that chose nothing, no run of a path that is absent, no database where JSON lies."""
+    bench.pdf("a.pdf", 1)
+    bench.run()
+    db, other = str(bench.store.path), tmp_path / "other.json"
+    assert aria_docs("export", "--db", db, "-o", str(tmp_path / "out"), "--table", "abc").returncode == 2
+    assert not (tmp_path / "out").exists()
+    assert aria_docs("run", str(tmp_path / "absent"), "--db", db).returncode == 2
+    assert bench.store.ask("SELECT count(*) FROM runs").rows == [(1,)]
+    other.write_text('{"a": 1}')
+    ended = aria_docs("run", str(bench.folder), "--db", str(other))
+    assert ended.stderr.strip().endswith("other.json cannot be opened as a DuckDB database: it is another kind of file")
+    assert other.read_text() == '{"a": 1}'
+
+
+def test_wrong_usage_names_the_help_of_its_command(aria_docs) -> None:
+    assert aria_docs("adapt", "train").stderr.strip().endswith("(see aria-docs adapt train --help)")
+
+
 def test_a_defect_of_ours_is_one_line_too(tmp_path: Path) -> None:
     program = "import aria_docs.status, aria_docs.cli as c; aria_docs.status.read_status = None; c.main()"
     ended = subprocess.run(
