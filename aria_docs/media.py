@@ -188,10 +188,11 @@ class VideoInfo:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One displayed frame: RGB uint8 of shape (height, width, 3), upright."""
+    """One displayed frame: RGB uint8 of shape (height, width, 3), upright; damaged: partly made up by a decoder."""
 
     time_s: float
     pixels: NDArray[np.uint8]
+    damaged: bool = False
 
     def __repr__(self) -> str:
         return f"Frame(time_s={self.time_s:.3f}, {self.pixels.shape[1]}×{self.pixels.shape[0]})"

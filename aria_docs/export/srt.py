@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aria_docs.export import EVERYTHING, Chosen, Left, Written
 from aria_docs.export.names import Names
-from aria_docs.ingest.video import subtitles
+from aria_docs.ingest.video import subtitle_formats
 from aria_docs.media import Cue
 
 if TYPE_CHECKING:
@@ -29,6 +29,6 @@ def export(store: Store, folder: Path, chosen: Chosen = EVERYTHING, *, form: str
             f"WHERE source_id = '{source['source_id']}' ORDER BY start_s, cue_no"
         )
         file = folder / f"{names.take(Path(source['path']).stem)}.{form}"
-        file.write_text(subtitles.write([Cue(**row) for row in rows], form=form), encoding="utf-8", newline="\n")
+        file.write_text(subtitle_formats.write([Cue(**row) for row in rows], form=form), encoding="utf-8", newline="\n")
         facts = {"source_id": source["source_id"], "n_cues": len(rows), "origin": rows[0]["origin"]}
         yield Written(file, source["path"], facts)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from aria_docs.errors import FileError, Unreachable, UsageError, WrongKind
-from aria_docs.ingest.video import subtitles
+from aria_docs.ingest.video import sidecars
 
 Kind = Literal["pdf", "image", "video"]
 
@@ -154,7 +154,7 @@ def _inspect(path: str, facts: os.stat_result, findings: Findings) -> None:
 
 def _with_sidecars(files: Iterable[FoundFile]) -> list[FoundFile]:
     """Each folder that holds a video is listed once more, however many it holds."""
-    in_folder = cache(subtitles.in_folder)
+    in_folder = cache(sidecars.in_folder)
 
     def sidecar(video: Path) -> str | None:
         return in_folder(str(video.parent)).get(video.stem)

@@ -170,12 +170,20 @@ def show_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
     budget = profile.budget(look.question, answer=look.answer)
     n = _n_frames(info, look.frames, frame_part(info.duration_s, info.width, info.height, mode), budget)
     starts_s = [shot.start_s for shot in video.shots]
-    every_s = clip.times_s()
+    every_s = settled(clip.times_s(), video.shots)
     times_s = [every_s[index] for index in _chosen(every_s, starts_s, n, look.sampling, look.frames)]
     words = _with_words(times_s, video.cues)
+    shown: dict[float, Shown] = {}
+    waiting = ""
     # One at a time: 256 frames of full size would be gigabytes.
-    pairs = zip(videos.frames_at(clip, times_s), words, strict=False)
-    shown = {frame.time_s: _frame(frame, said, mode, job, profile) for frame, said in pairs}
+    for frame, label in zip(videos.frames_at(clip, times_s), words, strict=False):
+        waiting += label
+        if frame.time_s in shown or (frame.damaged and shown):  # what is made up shows nothing new
+            continue
+        shown[frame.time_s], waiting = _frame(frame, waiting, mode, job, profile), ""
+    if shown and waiting:
+        last_s, last = shown.popitem()
+        shown[last_s] = replace(last, part=replace(last.part, label=waiting + last.part.label))
     if not shown:
         raise Damaged(f"{path} has no frame that can be shown")
     yield SeenVideo(video, tuple(shown), tuple(shown.values()), tasks)
@@ -218,6 +226,20 @@ def _chosen(times_s: Sequence[float], starts_s: Sequence[float], n: int, rule: s
             picked = sampling.uniform(part, n)
         chosen += [begin + index for index in picked]
     return chosen
+
+
+def settled(times_s: Sequence[float], shots: Sequence[Shot]) -> list[float]:
+    """Without the frames on the way from one shot to the next, which show both and neither; all where none is left."""
+    ways = [
+        (shot.transition_start_s, shot.transition_end_s) for shot in shots if shot.transition not in ("start", "cut")
+    ]
+    kept, way = [], 0
+    for time_s in times_s:
+        while way < len(ways) and ways[way][1] <= time_s:
+            way += 1
+        if way == len(ways) or time_s <= ways[way][0]:
+            kept.append(time_s)
+    return kept or list(times_s)
 
 
 def _with_words(times_s: Sequence[float], cues: Sequence[Cue]) -> list[str]:

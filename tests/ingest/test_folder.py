@@ -9,7 +9,7 @@ import pytest
 
 from aria_docs.errors import Unreachable, UsageError, WrongKind
 from aria_docs.ingest.folder import find, kind_of, sha256_of
-from aria_docs.ingest.video import subtitles
+from aria_docs.ingest.video import sidecars
 
 MP4 = b"\x00\x00\x00\x18ftypisom" + bytes(100)
 PDF = b"%PDF-1.7\n"
@@ -77,8 +77,8 @@ def test_each_folder_with_videos_is_listed_once_for_their_subtitles(
     for number in range(50):
         (tmp_path / f"{number}.mp4").write_bytes(MP4)
     listed = []
-    in_folder = subtitles.in_folder
-    monkeypatch.setattr(subtitles, "in_folder", lambda folder: listed.append(folder) or in_folder(folder))
+    in_folder = sidecars.in_folder
+    monkeypatch.setattr(sidecars, "in_folder", lambda folder: listed.append(folder) or in_folder(folder))
     assert len(find([tmp_path]).files) == 50
     assert listed == [str(tmp_path)]
 

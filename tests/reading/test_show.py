@@ -5,7 +5,7 @@ import pytest
 
 from aria_docs.errors import BudgetError
 from aria_docs.ingest import sandbox
-from aria_docs.media import Cue, DocumentInfo, VideoInfo
+from aria_docs.media import Cue, DocumentInfo, Shot, VideoInfo
 from aria_docs.model.chat_model import Encoded
 from aria_docs.model.engine import ModelId
 from aria_docs.model.seen import SeenDocument, SeenPage, SeenVideo
@@ -58,6 +58,11 @@ def test_every_shot_has_its_share_in_every_window() -> None:
     long = showing._chosen(EVERY_MINUTE, [0.0, 60.0 * 148], 2, "shots", None)
     assert len(long) == 6
     assert max(long) >= 148, "the last shot is shown, short as it is"
+
+
+def test_no_frame_is_shown_on_the_way_from_one_shot_to_the_next() -> None:
+    shots = [Shot(0, 4, "start", 0, 0), Shot(4, 8, "dissolve", 3, 5), Shot(8, 10, "cut", 8, 8)]
+    assert showing.settled([0.0, 2, 3, 4, 4.9, 5, 8, 9], shots) == [0, 2, 3, 5, 8, 9]
 
 
 def test_words_stand_before_the_frame_that_follows() -> None:

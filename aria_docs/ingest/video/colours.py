@@ -5,7 +5,7 @@ as has been uncovered; in a dissolve, the sum of both. So the histograms tell a 
 and blocks cannot: they rest before, go from one to the other, and rest after.
 
     distance of histograms, 0 (the same) to 1 (no colour in common), over 0.4 s:
-    ····· 0.02 ·····│ 0.8 from end to end, in at most 2 s │····· 0.03 ·····
+    ····· 0.02 ·····│ 0.8 from end to end, in at most 4 s │····· 0.03 ·····
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from numpy.typing import NDArray
 
 LENGTHS_S = (0.3, 0.5, 0.75, 1.0, 1.4, 2.0)
+LONG_LENGTHS_S = (2.8, 4.0)  # in which a shot too changes its colours, if not so much
 REST_S = 0.4
 AT_ONCE = 0.5  # of the way in one step: a cut
 # Below this the colours alone say nothing; whether a front sweeps over the picture decides, see `sweeps`.
@@ -98,7 +100,7 @@ def outstanding_steps(shares: NDArray[np.float32], around: int) -> list[int]:
     return np.flatnonzero((steps > STEP) & (steps > RIVALLED * windows.max(1))).tolist()
 
 
-def changes(shares: NDArray[np.float32], period_s: float) -> list[Change]:
+def changes(shares: NDArray[np.float32], period_s: float, lengths_s: Sequence[float] = LENGTHS_S) -> list[Change]:
     """Histograms of all frames → changes in order; the best first where two overlap."""
     n = len(shares)
 
@@ -109,7 +111,7 @@ def changes(shares: NDArray[np.float32], period_s: float) -> list[Change]:
     steps = np.zeros(n, np.float32)
     steps[1:] = far(np.arange(1, n), np.arange(n - 1))
     candidates: list[tuple[float, int, int]] = []
-    for length in sorted({max(3, round(seconds / period_s)) for seconds in LENGTHS_S}):
+    for length in sorted({max(3, round(seconds / period_s)) for seconds in lengths_s}):
         if length + 2 * rest + 2 > n:
             break
         first = np.arange(rest, n - length - rest)

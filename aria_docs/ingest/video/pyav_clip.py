@@ -9,6 +9,7 @@ from bisect import bisect_left, bisect_right
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from av.subtitles.subtitle import AssSubtitle
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from aria_docs.errors import Damaged, NoVideoStream, WrongKind
-from aria_docs.ingest.video import tone
+from aria_docs.ingest.video import subtitle_formats, tone
 from aria_docs.ingest.video.clip import SLACK_S, Chapter, Picture, TextTrack, displayed_at
 from aria_docs.media import VideoInfo, one_note
 
@@ -59,6 +60,7 @@ ROUGH_FROM_PX = 640
 # Containers of broadcast, which are joined by writing one after the other; elsewhere a pause may be of any length.
 STREAMED = ("mpegts", "mpeg", "flv")
 BACK_S, AHEAD_S = 1.0, 60.0  # a jump of the clock that no reordering, no lost reception explains
+HOLE_S = 1.0  # a time without pictures that an even film does not have
 
 
 class NothingDecoded(Damaged):
@@ -219,18 +221,23 @@ class PyAVClip:
     def pictures(self, *, rough: bool = False) -> Iterator[Picture]:
         """Packets that cannot be decoded are passed over; `note` tells of them afterwards."""
         last_s, n_shown, n_damaged, first_damage_s, n_missing = 0.0, 0, 0, 0.0, 0
+        holes: list[str] = []
+        longest_s = self._longest_s
         for picture in self._from_start(rough=rough and self._rough):
-            gap_s = picture.time_s - last_s
-            n_shown, last_s = n_shown + 1, picture.time_s
+            gap_s, last_s, n_shown = picture.time_s - last_s, picture.time_s, n_shown + 1
+            if gap_s > longest_s:
+                holes.append(f"{last_s - gap_s:.1f} s to {last_s:.1f} s")
+            elif picture.damaged:
+                n_missing += max(0, round(gap_s / self._period_s) - 1)
             if picture.damaged:
                 first_damage_s = first_damage_s if n_damaged else last_s
                 n_damaged += 1
-                if gap_s < 10:  # where a part of the stream is missing, its packets are not counted either
-                    n_missing += max(0, round(gap_s / self._period_s) - 1)
             yield picture
         read_s, n_lost = last_s + self._period_s, self.info.n_frames - n_shown
         self.note = one_note(
-            self._damage_note(read_s, first_damage_s, n_damaged, max(n_missing, n_lost)), self._jumps_note()
+            self._damage_note(read_s, first_damage_s, n_damaged, max(n_missing, n_lost)),
+            self._jumps_note(),
+            f"nothing is there from {' and '.join(holes[:5])}" if holes else None,
         )
 
     def _damage_note(self, read_s: float, first_damage_s: float, n_damaged: int, n_lost: int) -> str | None:
@@ -243,6 +250,17 @@ class PyAVClip:
         if n_lost > 0:
             return f"{n_lost} of {self.info.n_frames} frames before {read_s:.1f} s cannot be decoded"
         return None
+
+    @cached_property
+    def _longest_s(self) -> float:
+        """The longest time from one picture to the next that is no hole in the file: where nearly all follow each other
+        evenly, a second; a recorder of screens and a writer of MP4 leave out what does not change."""
+        steps: NDArray[np.float64] = np.diff(np.array(self._index.pts, np.float64)) * float(self._tick)
+        if self._container_format.startswith("mov") or len(steps) < 50:
+            return float("inf")
+        usual_s = float(np.median(steps))
+        is_even = np.mean(np.abs(steps - usual_s) < 0.2 * usual_s) > 0.95
+        return max(HOLE_S, 10 * usual_s) if is_even else float("inf")
 
     def _jumps_note(self) -> str | None:
         if not self._index.jumps:
@@ -304,15 +322,16 @@ class PyAVClip:
             at_s = number * self._period_s if frame.pts is None else self._seconds(frame.pts)
             if at_s < from_s - SLACK_S:
                 continue  # displayed before the keyframe but coded after it, from frames that were not read
+            in_hole = number > 0 and at_s - time_s > self._longest_s
             time_s = max(time_s, at_s)
-            damaged = frame.is_corrupt or (damaged and not frame.key_frame)
+            damaged = frame.is_corrupt or ((damaged or in_hole) and not frame.key_frame)
             colours = tone.colours_of(transfer=int(frame.color_trc), primaries=int(frame.color_primaries))
             yield Picture(
                 time_s,
                 _Scaler(reformatter, frame, "rgb24"),
                 self._size(frame),
                 _turns(frame),
-                damaged,
+                damaged or in_hole,  # the first after a hole is no more the next one than what is made up
                 _Scaler(reformatter, frame, "rgb48le") if colours else None,
                 colours,
             )
@@ -403,7 +422,7 @@ def _frames(
     try:
         if from_pts is not None:
             container.seek(from_pts, stream=stream, backward=True)
-        for packet in container.demux(stream):
+        for packet in _packets(container, stream):
             if clock and packet.size:
                 clock.mend(packet)
             try:
@@ -412,6 +431,16 @@ def _frames(
                 continue
     except av.FFmpegError:  # the file ends inside a packet; the decoder still holds good frames
         yield from stream.decode(None)
+
+
+def _packets(container: InputContainer, *streams: Any) -> Iterator[Packet[Any]]:
+    """All of these streams, or of all. What is damaged may begin a stream in the middle, which PyAV does not know."""
+    while True:
+        try:
+            yield from container.demux(*streams)
+            return
+        except IndexError:
+            continue
 
 
 @dataclass(slots=True)
@@ -461,7 +490,10 @@ class _Text:
         start_s = float(packet.pts * packet.time_base)
         end_s = start_s + float(packet.duration * packet.time_base)
         for text in self._texts(packet):
-            self.lines.append((start_s, end_s, text))
+            if text.startswith("<?xml"):  # a whole document of TTML, with times of its own
+                self.lines += [(cue.start_s, cue.end_s, cue.text) for cue in subtitle_formats.parse(text)]
+            else:
+                self.lines.append((start_s, end_s, text))
 
     def _texts(self, packet: Packet[Any]) -> Iterator[str]:
         context: Any = self.stream.codec_context
@@ -503,7 +535,7 @@ class _Contents:
         texts = {s.index: _Text(s) for s in container.streams.subtitles if _is_text(s)}
         end_s = 0.0
         try:
-            for packet in container.demux():
+            for packet in _packets(container):
                 if not packet.size:
                     continue
                 reader = pictures.get(packet.stream_index) or texts.get(packet.stream_index)
@@ -611,11 +643,11 @@ def sound(path: Path, *, rate_hz: int) -> Iterator[tuple[float, NDArray[np.float
         track = max(tracks, key=lambda s: (bool(s.disposition & Disposition.default), -s.index))
         clock = Clock(tick=track.time_base or Fraction(1, av.time_base), streamed=container.format.name in STREAMED)
         try:
-            for packet in container.demux(track):
+            for packet in _packets(container, track):
                 if packet.size:
                     clock.mend(packet)
                 try:
-                    frames = packet.decode()
+                    frames: list[Any] = packet.decode()
                 except av.FFmpegError:
                     continue
                 for frame in frames:

@@ -23,13 +23,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from aria_docs.ingest.video.colours import changes, distance, histograms, outstanding_steps
+from aria_docs.ingest.video.colours import (
+    LENGTHS_S,
+    LONG_LENGTHS_S,
+    changes,
+    distance,
+    histograms,
+    outstanding_steps,
+)
 from aria_docs.ingest.video.slides import replacements
 from aria_docs.ingest.video.sweeps import is_swept
 from aria_docs.media import Shot, Transition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -49,8 +56,9 @@ WIDTH_PX, HEIGHT_PX = 32, 18  # of these, two for three of half the size, which 
 CLOSEST_S, FURTHEST_S, HELD_S = 0.0285, 0.1, 1.5
 
 STRETCH = 1024  # frames looked at together
-MARGIN_S = 3.2  # what a decision may have to see on either side: half of the longest dissolve, and what is around it
-HALF_LENGTHS_S = (0.06, 0.09, 0.13, 0.18, 0.25, 0.35, 0.48, 0.64, 0.85, 1.2)  # of dissolves, in steps of about 1.4
+MARGIN_S = 3.9  # what a decision may have to see on either side: half of the longest dissolve, and what is around it
+HALF_LENGTHS_S = (0.06, 0.09, 0.13, 0.18, 0.25, 0.35, 0.48, 0.64, 0.85, 1.2)
+LONG_HALF_LENGTHS_S = (1.6, 2.1)  # looked for where nothing else is  # of dissolves, in steps of about 1.4
 # How alike two frames are, less the share of their difference that other light does not explain. Of 1,437 pairs from
 # either side of a boundary all but one had less than 0.46, of 86 from a change of light 70 had more than this.
 RELIT = 0.58
@@ -174,6 +182,8 @@ def looks(frames: Iterable[Small], *, end_s: float) -> Iterator[Look]:
             damaged = True
             continue
         if last is not None:
+            if time_s <= last.time_s:
+                continue
             if time_s - last.time_s < CLOSEST_S and not damaged:
                 skipped.append((time_s, pixels))
                 continue
@@ -244,8 +254,9 @@ class Stretch:
     def relit(self, i: int, j: int) -> bool:
         """Whether two frames are one picture in other light: alike, and when one has got the other's light, little but
         motion is left of what they differ by."""
-        a, b = self.pixels[i], self.pixels[j]
-        planes_a, planes_b = self.planes(i), self.planes(j)
+        inside = self._inside(i, j)
+        a, b = self._stretched(i, inside), self._stretched(j, inside)
+        planes_a, planes_b = _planes(a), _planes(b)
         alike = _likeness(planes_a[0], planes_b[0])
         if alike < RELIT:
             return False
@@ -255,9 +266,12 @@ class Stretch:
         )
         return bool(alike - left > RELIT)
 
-    def planes(self, i: int) -> Planes:
-        """One frame at full size."""
-        return _planes(self.pixels[i])
+    def planes(self, i: int, inside: tuple[int, int, int, int] | None = None) -> Planes:
+        """One frame at full size, or what is inside of it, stretched to that."""
+        return _planes(self._stretched(i, inside))
+
+    def _stretched(self, i: int, inside: tuple[int, int, int, int] | None) -> NDArray[np.uint8]:
+        return _stretched(self.frames[i], inside) if inside else self.pixels[i]
 
     def boundaries(self, decided: range, referee: Referee | None) -> list[Boundary]:
         """In order of time. Cuts inside fades and dissolves over either of them are parts of these.
@@ -279,7 +293,10 @@ class Stretch:
         wipes = [found for found in gradual if found.kind == "wipe"]
         dissolves = [found for found in dissolves if not any(found.overlaps(wipe) for wipe in wipes)]
         others = [found for found in gradual if not any(found.overlaps(other) for other in (*dissolves, *wipes))]
-        return sorted((*sharp, *wipes, *dissolves, *others), key=lambda found: found.middle)
+        all_found = [*sharp, *wipes, *dissolves, *others]
+        all_found += self.dissolves(all_found, settled, LONG_HALF_LENGTHS_S)
+        all_found += self.recoloured(all_found, LONG_LENGTHS_S)
+        return sorted(all_found, key=lambda found: found.middle)
 
     def agreed(self, referee: Referee, first: int, middle: int, last: int) -> bool:
         """Whether the referee sees a transition: on the last frame before a cut, or anywhere inside a dissolve."""
@@ -296,10 +313,14 @@ class Stretch:
         around = min(8, max(3, self.count(0.24)))
         step = np.zeros(self.n, np.float32)
         step[1:] = self.distance(np.arange(1, self.n), np.arange(self.n - 1))
-        windows = sliding_window_view(np.pad(step, around), 2 * around + 1).copy()
+        around = min(around, max(1, self.n - 2))
+        # The first and last steps are mirrored: whoever stands at an end has as many rivals as others.
+        mirrored = np.pad(step[1:], (around + 1, around), mode="reflect") if self.n > 2 else np.pad(step, around)
+        windows = sliding_window_view(mirrored, 2 * around + 1).copy()
         windows[:, around] = 0
         order = np.argsort(windows, axis=1)[:, -2]
-        rival = np.arange(self.n) + order - around
+        rival = np.abs(np.arange(self.n) + order - around - 1) + 1
+        rival = np.minimum(rival, 2 * (self.n - 1) - rival)
         second = np.take_along_axis(windows, order[:, None], 1)[:, 0]
         slack = self.slack(np.arange(self.n), np.arange(self.n) - 1)
         outstanding = np.flatnonzero((step > 1.5 * slack) & (step > 1.4 * second + 0.7 * slack))
@@ -340,8 +361,9 @@ class Stretch:
         return bool(min(back, default=np.inf) > 0.5 * self.distance(i - 1, i))
 
     def _is_cut(self, i: int, rival: int, settled: Settled) -> bool:
-        change = moved(self.planes(i - 1), self.planes(i))
-        motion = moved(self.planes(rival - 1), self.planes(rival))
+        inside = self._inside(i - 1, i)
+        change = moved(self.planes(i - 1, inside), self.planes(i, inside))
+        motion = moved(self.planes(rival - 1, inside), self.planes(rival, inside))
         share = (change > 2 * motion + self.slack(i - 1, i)).mean()
         if share < DOUBTFUL_SHARE[0] or self.relit(i - 1, i) or self._is_barred(i):
             return False
@@ -356,7 +378,8 @@ class Stretch:
             pairs.append((i - 1, int(later[self.distance(i - 1, later).argmin()])))
         if len(earlier):
             pairs.append((int(earlier[self.distance(earlier, i).argmin()]), i))
-        left = min(moved(self.planes(a), self.planes(b)).mean() for a, b in pairs) / change.mean()
+        back = (moved(self.planes(a, inside), self.planes(b, inside)).mean() for a, b in pairs)
+        left = min(back) / change.mean()
         return settled(
             i,
             i,
@@ -364,6 +387,17 @@ class Stretch:
             found=share >= MOST and left >= 0.5,
             doubtful=left >= DOUBTFUL_LEFT[0] and (share < DOUBTFUL_SHARE[1] or left < DOUBTFUL_LEFT[1]),
         )
+
+    def _inside(self, i: int, j: int) -> tuple[int, int, int, int] | None:
+        """What two frames show between bars that both have, see `_inside_bars`; None where that is most of them.
+
+        An upright picture in a wide film is a third of it, and the bars would make any two of them alike.
+        """
+        a, b = _inside_bars(self.frames[i]), _inside_bars(self.frames[j])
+        top, bottom, left, right = a
+        area = (bottom - top) * (right - left) / (self.frames.shape[1] * self.frames.shape[2])
+        alike = max(abs(x - y) for x, y in zip(a, b, strict=True)) <= 1
+        return a if alike and area < 0.8 and bottom - top >= 8 and right - left >= 8 else None
 
     def _is_barred(self, i: int) -> bool:
         """Whether all that changes is that bars come or go at the edges of the picture, which stays where it is or is
@@ -381,10 +415,10 @@ class Stretch:
         squeezed = np.abs(_stretched(a, inner_a).astype(np.int16) - _stretched(b, inner_b)).mean()
         return bool(min(stays, squeezed) < 0.3 * whole)
 
-    def recoloured(self, sharp: list[Boundary]) -> list[Boundary]:
+    def recoloured(self, sharp: list[Boundary], lengths_s: Sequence[float] = LENGTHS_S) -> list[Boundary]:
         """Gradual changes between shots of other colours, see `colours`, or of a front that passes, see `sweeps`."""
         found = []
-        for change in changes(self.colours, self.period_s):
+        for change in changes(self.colours, self.period_s, lengths_s):
             if any(change.first <= other.last and other.first <= change.last for other in sharp):
                 continue
             blank = self.contrast[[change.first, change.last]].min() < 3
@@ -395,6 +429,8 @@ class Stretch:
             differs = float(moved(self.planes(change.first), self.planes(change.last)).mean())
             # A car that leaves a plain road, and the light that follows, change all colours by a little.
             by_colours = change.is_likely and differs > (12 if change.is_clear else 15)
+            if lengths_s is LONG_LENGTHS_S and not (by_colours and change.is_clear):
+                continue
             if not by_colours and not (differs > 7 and is_swept(self.vectors, change.first, change.last)):
                 continue
             _, error, _ = self._mixture(np.array([change.first]), max(2, change.last - change.first))
@@ -474,12 +510,14 @@ class Stretch:
 
     # ------------------------------------------------------------------------------------------------------- dissolves
 
-    def dissolves(self, sharp: list[Boundary], settled: Settled) -> list[Boundary]:
-        """The best candidates, none overlapping a better one or a cut or fade, that have the evidence for them."""
+    def dissolves(
+        self, sharp: list[Boundary], settled: Settled, half_lengths_s: Sequence[float] = HALF_LENGTHS_S
+    ) -> list[Boundary]:
+        """The best candidates, none overlapping a better one or what is found, that have the evidence for them."""
         score = np.full(self.n, -np.inf, np.float32)
         half = np.zeros(self.n, np.int64)
         error, jump = np.zeros(self.n, np.float32), np.zeros(self.n, np.float32)
-        for h in sorted({max(2, self.count(seconds)) for seconds in HALF_LENGTHS_S}):
+        for h in sorted({max(2, self.count(seconds)) for seconds in half_lengths_s}):
             if 2 * h >= self.n:
                 break
             middle = np.arange(h, self.n - h)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 GRID_S = 0.12  # how often the screen is looked at
 REST_S = 0.5
-LENGTHS = (1, 2, 4, 7, 12)  # of a change, in looks: 0.12 to 1.5 s
+LENGTHS_S = (0.12, 0.24, 0.48, 0.84, 1.44)  # of a change
 STILL = 10  # grey levels that coding changes in a cell at rest; a keyframe's were up to 8
 DIFFERS = 16  # what a letter changes in a cell of 7 × 7 pixels of 360p is 40 and more, of 1080p 20
 AS_ON_SCREENS = 2  # grey levels: what most cells of a screen vary by, at most, and of a camera's picture do not
@@ -61,7 +61,7 @@ def replacements(frames: NDArray[np.uint8], period_s: float) -> list[Replacement
     found: list[Replacement] = []
     if not rests.any():
         return found
-    for length in LENGTHS:
+    for length in sorted({max(1, round(seconds / (every * period_s))) for seconds in LENGTHS_S}):
         for at in _candidates(seen, unrest, rests if length == 1 else as_screens, n_rest, length):
             first, last = int(looks[at]), int(looks[at + length])
             if any(first < other.last + every and other.first < last + every for other in found):
@@ -132,12 +132,16 @@ def is_replaced(before: Cells, after: Cells, settled: Mask, *, at_once: bool) ->
     old, new = ink(before) & settled, ink(after) & settled
     gone = (changed & old).sum() / max(40, old.sum())
     come = (changed & new).sum() / max(40, new.sum())
-    if spread < 0.2 or not (gone >= 0.12 or (come >= 0.75 and spread >= 0.35)):
+    # A board that is wiped has lost all, however little that was; and so has a slide of few words, but for its frame.
+    few = min((changed & kind).sum() / max(40, kind.sum()) for kind in (_letters(old), _letters(new)))
+    is_other = gone >= 0.9 or (few >= 0.3 and spread >= 0.06)
+    if not (is_other or (spread >= 0.2 and gone >= 0.12) or (come >= 0.75 and spread >= 0.35)):
         return False
     flat = min((~ink(before)).mean(), (~ink(after)).mean())
     if not at_once and flat < 0.5:
         return False
-    return not is_scrolled(before, after)
+    sideways = before.swapaxes(0, 1), after.swapaxes(0, 1)
+    return not is_scrolled(before, after) and not is_scrolled(*sideways, furthest=0.3)
 
 
 def ink(cells: Cells) -> Mask:
@@ -156,7 +160,13 @@ def _blocks(cells: Mask) -> Mask:
     return enough
 
 
-def is_scrolled(before: Cells, after: Cells) -> bool:
+def _letters(edges: Mask) -> Mask:
+    """Without rules and bars, which run over most of a row or a column."""
+    kept: Mask = edges & (edges.mean(1) <= 0.7)[:, None] & (edges.mean(0) <= 0.7)
+    return kept
+
+
+def is_scrolled(before: Cells, after: Cells, *, furthest: float = 0.75) -> bool:
     """Whether the new content is the old one, moved up or down: then half of the difference is gone once it is moved
     back. Between two texts that have nothing to do with each other nine tenths are left, however they are moved."""
     height = len(before)
@@ -166,7 +176,8 @@ def is_scrolled(before: Cells, after: Cells) -> bool:
     if not columns.any():
         return False
     finer_a, finer_b = finer_a[:, columns], finer_b[:, columns]
-    for shift in range(-2 * height * 3 // 4, 2 * height * 3 // 4 + 1):
+    reach = int(2 * height * furthest)
+    for shift in range(-reach, reach + 1):
         x = finer_a[max(0, shift) : len(finer_a) + min(0, shift)]
         y = finer_b[max(0, -shift) : len(finer_b) + min(0, -shift)]
         still = np.abs(finer_a - finer_b)[max(0, -shift) : len(finer_b) + min(0, -shift)].mean()

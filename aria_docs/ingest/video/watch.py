@@ -43,7 +43,7 @@ def frames_at(clip: Clip, times_s: Sequence[float], *, size_px: int | None = Non
     would still stand on the screen.
     """
     for picture in clip.pictures_at(sorted(times_s)):
-        yield Frame(picture.time_s, picture.upright(size_px))
+        yield Frame(picture.time_s, picture.upright(size_px), picture.damaged)
 
 
 def low_resolution(clip: Clip) -> Iterator[Small]:

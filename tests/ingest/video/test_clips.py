@@ -429,6 +429,29 @@ def test_low_resolution_is_what_the_detector_takes(clip_path):
     assert [number(pixels) for _, pixels, _ in small] == list(range(N))
 
 
+def test_a_hole_in_a_stream_is_named_and_what_follows_it_is_not_trusted(tmp_path):
+    pixels = frames(100)
+    whole = encode(tmp_path / "whole.ts", np.minimum(pixels, 250), g=250, sc_threshold=0, crf=2).read_bytes()
+    n_packets = len(whole) // 188
+    (tmp_path / "hole.ts").write_bytes(whole[: n_packets * 3 // 10 * 188] + whole[n_packets * 7 // 10 * 188 :])
+    clip = PyAVClip(tmp_path / "hole.ts")
+    seen = list(clip.pictures())
+    after = next(i for i in range(1, len(seen)) if seen[i].time_s - seen[i - 1].time_s > 1)
+    assert all(picture.damaged for picture in seen[after:]) and not any(
+        picture.damaged for picture in seen[: after - 1]
+    )
+    assert "nothing is there from" in clip.note
+
+
+def test_a_stream_that_begins_in_the_middle_is_passed_over(tmp_path):
+    whole = encode(tmp_path / "whole.flv", vcodec="flv1", bf=0).read_bytes()
+    tag = whole.index(b"\x09", 13 + 20)
+    script = b"\x08\0\0\x04" + b"\0" * 7 + b"\xaf\1\0\0" + (15).to_bytes(4, "big")  # a tag of sound
+    second = 13 + 11 + int.from_bytes(whole[14:17], "big") + 4
+    (tmp_path / "sound.flv").write_bytes(whole[:second] + script + whole[second:])
+    assert tag and PyAVClip(tmp_path / "sound.flv").info.n_frames == N
+
+
 def test_recordings_that_were_joined_go_on_in_time(tmp_path):
     """Two broadcasts written one after the other: the second begins earlier than the first has ended."""
     first = encode(tmp_path / "a.ts", output_ts_offset=500).read_bytes()

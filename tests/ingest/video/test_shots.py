@@ -365,6 +365,24 @@ def test_a_dark_slide_is_replaced():
     assert screen((255 - page(1), 100), (255 - page(2), 100)) == [("cut", 4.0)]
 
 
+@pytest.mark.parametrize("n_lines", [0, 1])
+def test_a_slide_of_few_words(n_lines):
+    """A title, and a line at most."""
+
+    def few(seed):
+        slide = page(seed, n_lines + 2)
+        slide[8:12, 6:50] = np.random.default_rng(seed + 50).integers(60, 245, (4, 44, 1))
+        return slide
+
+    assert screen((few(1), 100), (few(2), 100)) == [("cut", 4.0)]
+
+
+def test_a_slide_fades_into_the_next_at_a_low_rate():
+    faded = [((page(1) * (1 - t) + page(2) * t).astype(np.uint8), 1) for t in np.linspace(0, 1, 17)[1:-1]]
+    [(kind, at_s)] = screen((page(1), 50), *faded, (page(2), 50), fps=12.5)
+    assert kind == "dissolve" and 4.0 <= at_s <= 5.2
+
+
 def test_a_slide_with_a_lecturer_in_the_corner():
     pictures = []
     for i in range(200):
@@ -414,6 +432,24 @@ def test_bars_that_come_are_no_cut():
     frames = scene(1, 100)
     frames[50:, :4] = frames[50:, -4:] = 0
     assert boundaries(frames) == []
+
+
+def test_upright_pictures_in_a_wide_film_are_cut():
+    """A third of the picture changes, all that is there between the bars; elsewhere the film is wide."""
+    frames = np.concatenate([scene(1, 75), scene(2, 75), scene(3, 75)])
+    frames[75:, :, :11] = frames[75:, :, -11:] = 0
+    assert boundaries(frames) == [("cut", 3.0), ("cut", 6.0)]
+
+
+def test_a_dissolve_of_four_seconds():
+    a, b = scene(1, 100), scene(2, 100)
+    [(kind, at_s)] = boundaries(np.concatenate([scene(1, 75), dissolve(a, b), scene(2, 75)]))
+    assert kind == "dissolve" and 4.0 <= at_s <= 6.0
+
+
+def test_a_low_rate_has_no_cut_at_its_last_frame():
+    frames = scene(1, 40, pan_px=0.8)
+    assert boundaries(frames, times_s=np.arange(40) / 5) == []
 
 
 def test_one_shot_that_fades_in_and_out():

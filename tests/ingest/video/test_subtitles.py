@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from aria_docs.ingest.video import subtitles
+from aria_docs.ingest.video import sidecars, subtitle_formats, subtitles
 from aria_docs.ingest.video.clip import TextTrack
 from aria_docs.media import Cue
 
@@ -26,18 +26,19 @@ def test_a_missing_empty_line_swallows_nothing() -> None:
         "12\n00:00:03,000 --> 00:00:04,000\n7\n\n"
         "13\n00:00:05.000 --> 00:00:06.000\nend"
     )
-    assert said(subtitles.parse(text)) == [(1, 2, "In 1984"), (3, 4, "7"), (5, 6, "end")]
+    assert said(subtitle_formats.parse(text)) == [(1, 2, "In 1984"), (3, 4, "7"), (5, 6, "end")]
 
 
 def test_rolling_captions_say_everything_once() -> None:
     """As a site's own captions are fetched: two lines, of which the upper one was the lower one before."""
-    found = subtitles.parse(
+    rolled = subtitle_formats.parse(
         "WEBVTT\n\n00:00:01.000 --> 00:00:02.990\n \nwe<00:00:01.400><c> sail</c>\n\n"
         "00:00:02.990 --> 00:00:03.000\nwe sail\n \n\n"
         "00:00:03.000 --> 00:00:04.990\nwe sail\nat<00:00:03.500><c> nine</c>\n\n"
         "00:00:04.990 --> 00:00:05.000\nat nine\n \n\n"
         "00:00:05.000 --> 00:00:07.000\nat nine\nfrom the old harbour"
     )
+    found = subtitles.unrolled(rolled)
     assert said(found) == [(1, 2.99, "we sail"), (3, 4.99, "at nine"), (5, 7, "from the old harbour")]
 
 
@@ -64,6 +65,19 @@ def test_subtitles_of_a_longer_cut_keep_their_times(tmp_path: Path) -> None:
         ("cp1252", "¿Dónde está el niño?"),
         ("cp1250", "Stary wóz stoi, żółta łódź płynie"),
         ("cp1250", "Příliš žluťoučký kůň úpěl"),
+        ("cp1250", "Árvíztűrő tükörfúrógép. Ő itt volt"),
+        ("cp1250", "Mulţumesc foarte mult, ce faceţi"),
+        ("cp1250", "Čekaj malo, gospođo, žao mi je"),
+        ("iso8859_2", "Dziękuję bardzo, gęślą jaźń"),
+        ("mac_roman", "Où est la bibliothèque ? Voilà, garçon"),
+        ("cp1257", "Visų spalvų skrybėlės, ačiū"),
+        ("koi8_r", "Старая телега стоит во дворе"),
+        ("cp866", "Старая телега стоит во дворе"),
+        ("cp1251", "What is the name of that? Мария"),
+        ("cp1255", "העגלה הישנה עומדת בחצר"),
+        ("cp1256", "العربة القديمة تقف في الفناء"),
+        ("euc_jp", "古い馬車が庭に立っています"),
+        ("utf-32", "a mark of four bytes"),
         ("cp1251", "Привет, как дела? Белая птица смотрит"),
         ("cp1253", "Το παλιό κάρο στέκεται στην αυλή"),
         ("cp1254", "Eski araba duruyor, şimdi güneş ışığı"),
@@ -77,9 +91,34 @@ def test_subtitles_of_a_longer_cut_keep_their_times(tmp_path: Path) -> None:
     ],
 )
 def test_letters_of_every_encoding(encoding: str, text: str) -> None:
-    assert [cue.text for cue in subtitles.parse(subtitles.decoded((STAMPED + text).encode(encoding)))] == [
+    assert [cue.text for cue in subtitle_formats.cues((STAMPED + text).encode(encoding), fps=25)] == [
         " ".join(text.split())
     ]
+
+
+def test_a_broken_letter_makes_utf_8_no_code_page() -> None:
+    data = (STAMPED + "Où est la bibliothèque ? Voilà, garçon, ").encode() + b"\xff"
+    assert "bibliothèque" in subtitle_formats.cues(data, fps=25)[0].text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1\r00:00:01,000 --> 00:00:02,000\rold wagon\r",
+        "1\n\n00:00:01,000 --> 00:00:02,000\n\nold\n\nwagon\n\n2\n\n00:00:03,000 --> 00:00:04,000\n\n",
+        "1\n00: 00: 01,000 -> 00:00:02.000\nold wagon",
+        "1\n00:00:01:000 —> 00:00:02:000\nold wagon",
+        "1\n00:00:01 --> 00:00:02\n{b}old{/b} wagon\n\x1a\0",
+        "00:00:01.00,00:00:02.00\nold[br]wagon",
+    ],
+)
+def test_what_editors_make_of_subrip(text: str) -> None:
+    assert said(subtitle_formats.parse(text)) == [(1, 2, "old wagon")]
+
+
+def test_a_line_without_length_stands_until_the_next() -> None:
+    text = "1\n00:00:01,000 --> 00:00:01,000\nold\n\n2\n00:00:02,000 --> 00:00:03,000\n{\\p1}m 0 0 l 9 9{\\p0}wagon"
+    assert said(subtitle_formats.parse(text)) == [(1, 2, "old"), (2, 3, "wagon")]
 
 
 TTML = (
@@ -96,6 +135,20 @@ TTML = (
         ("film.smi", "<SAMI><BODY><SYNC Start=1000><P>said<SYNC Start=2000><P>&nbsp;</BODY></SAMI>"),
         ("film.sbv", "0:00:01.000,0:00:02.000\nsaid\n"),
         ("film.ttml", TTML),
+        ("film.ttml", TTML.replace("00:00:01.000", "1s").replace("00:00:02.000", "2000ms")),
+        ("film.dfxp", TTML.replace('begin="00:00:01.000" end', 'begin="00:00:01:00" dur').replace("02.000", "01.000")),
+        ("film.ttml", TTML.replace("<div>", '<div begin="1s">').replace("00:00:01.000", "0f").replace("02", "01")),
+        ("film.srv3", '<timedtext format="3"><body><p t="1000" d="1000">sa<s>id</s></p></body></timedtext>'),
+        ("film.en.json3", '{"events":[{"tStartMs":1000,"dDurationMs":1000,"segs":[{"utf8":"sa"},{"utf8":"id"}]}]}'),
+        ("film.lrc", "[ti:x]\n[00:01.00]said\n[00:02.00]\n"),
+        ("film.sub", "[10][20]said"),
+        ("film.sub", "{1}{1}10\n{10}{20}said"),
+        ("film.srt", "{25}{50}said"),
+        ("film.ass", STAMPED + "said"),
+        (
+            "film.smi",
+            "<SAMI><BODY><SYNC Start=1000><P Class=A>said<P Class=B><SYNC Start=2000><P Class=A>&nbsp;<P Class=B>a",
+        ),
     ],
 )
 def test_formats_that_players_read(tmp_path: Path, name: str, text: str) -> None:
@@ -118,24 +171,32 @@ def test_a_file_without_subtitles_is_named(tmp_path: Path, name: str) -> None:
         (["film.de.srt", "film.srt"], "film.srt"),
         (["film.de.srt", "film.en.default.srt"], "film.en.default.srt"),
         (["Subs/film.en.srt"], "Subs/film.en.srt"),
+        (["film.mp4", "Subs/2_English.srt"], "Subs/2_English.srt"),
+        (["Subs/film/eng.srt"], "Subs/film/eng.srt"),
+        (["film (English).srt"], "film (English).srt"),
+        (["film_pt-BR.srt"], "film_pt-BR.srt"),
+        (["film.zh&en.srt"], "film.zh&en.srt"),
+        (["film.mp4.srt"], "film.mp4.srt"),
+        (["film.en.auto.vtt", "film.fr.captions.vtt"], "film.fr.captions.vtt"),
+        (["film.en.srt", "film.en.mp4"], None),
         (["film.chapters.vtt", "film2.srt", "other.srt"], None),
     ],
 )
 def test_names_beside_a_film(tmp_path: Path, names: list[str], expected: str | None) -> None:
     for name in names:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).touch()
-    found = subtitles.in_folder(str(tmp_path)).get("film")
+    found = sidecars.in_folder(str(tmp_path)).get("film")
     assert found == (str(tmp_path / expected) if expected else None)
 
 
 def test_what_an_export_wrote_is_not_what_is_said(tmp_path: Path) -> None:
     (tmp_path / "film.vtt").write_text("WEBVTT\n\n00:00.000 --> 00:05.000\nScene 1\n")
-    assert "film" in subtitles.in_folder(str(tmp_path))
+    assert "film" in sidecars.in_folder(str(tmp_path))
     (tmp_path / "manifest.json").write_text(
         '{"format": "chapters", "files": [{"file": "film.vtt", "source": "film.mp4"}]}'
     )
-    assert subtitles.in_folder(str(tmp_path)) == {}
+    assert sidecars.in_folder(str(tmp_path)) == {}
 
 
 def lines(*texts: str) -> tuple[tuple[float, float, str], ...]:
@@ -159,4 +220,4 @@ def test_the_track_that_says_all(tracks: list[TextTrack], expected: str) -> None
 def test_what_is_written_can_be_read_again() -> None:
     cues = (Cue(1.5, 3.25, "Où est-il ?", "speech"), Cue(3700.0, 3701.0, "5 > 3 & 2", "speech"))
     for form in ("srt", "vtt"):
-        assert said(subtitles.parse(subtitles.write(cues, form=form))) == said(cues)
+        assert said(subtitle_formats.parse(subtitle_formats.write(cues, form=form))) == said(cues)

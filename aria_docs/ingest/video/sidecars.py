@@ -1,0 +1,130 @@
+"""Names of files → which subtitles belong to which video. Knows folders, not what the files hold."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+SUFFIXES = tuple(".srt .vtt .sbv .ass .ssa .smi .sami .ttml .dfxp .sub .lrc .srv1 .srv2 .srv3 .json3".split())
+VIDEOS = frozenset("mp4 mkv avi mov m4v webm ts mpg mpeg wmv flv".split())
+# As Plex, Jellyfin, Kodi, yt-dlp and those who write by hand name what follows the name of the video.
+FOR_THE_DEAF = frozenset("sdh cc hi hearing impaired closedcaptions closed".split())
+BY_MACHINE = frozenset("auto ai mt whisper generated asr".split())
+IN_PART = frozenset("forced foreign signs songs".split())
+ASIDE = frozenset("commentary comments".split())
+OTHERS = frozenset(
+    "default full orig original subs sub subtitles subtitle captions caption transcript utf8 colored".split()
+)
+MARKS = FOR_THE_DEAF | BY_MACHINE | IN_PART | ASIDE | VIDEOS | OTHERS
+LANGUAGES = frozenset(
+    "arabic chinese czech danish dutch english finnish french german greek hebrew hindi hungarian italian japanese "
+    "korean norwegian polish portuguese romanian russian spanish swedish turkish ukrainian bulgarian croatian serbian "
+    "slovak slovenian thai vietnamese indonesian malay persian bengali tamil telugu catalan "
+    "brazilian brazil latin american european castilian simplified traditional mandarin cantonese british canadian "
+    "deutsch español français italiano português русский українська polski nederlands svenska dansk norsk suomi "
+    "čeština magyar türkçe română ελληνικά עברית العربية 日本語 한국어 中文 简体 繁體 繁体 简体中文 繁體中文 "
+    "en de fr es it pt nl sv da no nb nn fi pl cs sk hu ro bg hr sr sl ru uk el tr he ar fa hi bn ta te th vi id ms ja "
+    "ko zh ca eu gl et lv lt is ga eng ger deu fre fra spa ita por dut nld swe dan nor fin pol cze ces slo slk hun rum "
+    "ron bul hrv srp slv rus ukr gre ell tur heb ara per fas hin ben tha vie ind may jpn kor chi zho chs cht sc tc cat "
+    "est lav lit ice isl".split()
+)
+CODE = re.compile(r"[a-z]{2,3}")
+NUMBER = re.compile(r"(track)?\d{1,2}")
+REGION = re.compile(r"[a-z]{2}|\d{3}|hans|hant|latn|cyrl")
+BETWEEN = r"\s._\-()\[\]&+,"
+LAST = re.compile(rf"(.*[^{BETWEEN}]|)([{BETWEEN}]+)([^{BETWEEN}]+)[{BETWEEN}]*", re.DOTALL)
+SUBFOLDERS = frozenset(("subs", "subtitles", "sub", "subtitle"))
+
+
+def in_folder(folder: str) -> dict[str, str]:
+    """The subtitle files of a folder, and of `Subs` in it, by the stem of the video that they belong to: to `film.mp4`
+    belongs `film.srt`, else `film.<language or mark>….srt`, the full text before that for the deaf, that before what a
+    machine wrote or is forced, then by name; `film.part2.final.srt` does not. What an export wrote there is none."""
+    try:
+        others, places = _listed(folder)
+        named = [entry for place, prefix in places for entry in _files(place, prefix)]
+    except OSError:  # a folder that shows nobody what it holds, but gives out what is named
+        return {}
+    exported = _exported(folder) if named else set()
+    found: dict[str, tuple[tuple[int, str], str]] = {}
+    for name, path in named:
+        if name in exported:
+            continue
+        for stem, tokens in _stems(name):
+            rank = (_rank(tokens), name)
+            if stem not in found or rank < found[stem][0]:
+                found[stem] = rank, path
+            if stem in others:
+                break
+    return {stem: path for stem, (_, path) in found.items()}
+
+
+def _listed(folder: str) -> tuple[set[str], list[tuple[str, str]]]:
+    """The stems of what is no subtitle, and where subtitles lie, with what stands before their names: in `Subs` a file
+    is named for its language where there is one video, or lies in a folder named for the video."""
+    with os.scandir(folder) as entries:
+        listed = list(entries)
+    others = [Path(entry.name) for entry in listed if not entry.name.lower().endswith(SUFFIXES)]
+    videos = {path.stem for path in others if path.suffix[1:].lower() in VIDEOS}
+    only = f"{videos.pop()}." if len(videos) == 1 else ""
+    places = [(folder, "")]
+    for entry in listed:
+        if entry.name.lower() in SUBFOLDERS and entry.is_dir():
+            places += [(entry.path, ""), (entry.path, only)] if only else [(entry.path, "")]
+            with os.scandir(entry.path) as inner:
+                places += [(each.path, f"{each.name}.") for each in inner if each.is_dir()]
+    return {path.stem for path in others}, places
+
+
+def _files(folder: str, prefix: str) -> list[tuple[str, str]]:
+    with os.scandir(folder) as entries:
+        return [(prefix + e.name, e.path) for e in entries if e.name.lower().endswith(SUFFIXES) and e.is_file()]
+
+
+def _stems(name: str) -> Iterator[tuple[str, Sequence[str]]]:
+    """Of which videos a file may be, by its name: (stem, what follows it), the longest stem first.
+
+    film.pt-BR.forced.srt → film.pt-BR.forced, film.pt-BR (forced), film (forced, br, pt)
+    """
+    stem = Path(name).stem
+    tokens: list[str] = []
+    yield stem, ()
+    if stem != stem.rstrip("._- "):
+        yield stem.rstrip("._- "), ()
+    is_said = is_pending = False  # whether a language or mark was there; whether a region or number waits for one
+    while split := LAST.fullmatch(stem):
+        stem, between, token = split.groups()
+        token = unicodedata.normalize("NFC", token).casefold()
+        if token in MARKS or token in LANGUAGES or ("." in between and CODE.fullmatch(token)):
+            is_said, is_pending = True, False
+        elif (REGION.fullmatch(token) and "." not in between) or (NUMBER.fullmatch(token) and "." in between):
+            is_pending = is_pending or not is_said
+        else:
+            return
+        tokens.append(token)
+        stem = stem.rstrip("._- ")
+        if not stem:
+            return
+        if is_said and not is_pending:
+            yield stem, tuple(tokens)
+
+
+def _rank(tokens: Iterable[str]) -> int:
+    has = set(tokens) - VIDEOS
+    if not has:
+        return 0
+    ranks = (ASIDE, 6), (IN_PART, 5), (BY_MACHINE, 4), (frozenset(("default",)), 1), (FOR_THE_DEAF, 3)
+    return next((rank for marks, rank in ranks if marks & has), 2)
+
+
+def _exported(folder: str) -> set[str]:
+    """Names of the files that `aria-docs export` wrote there: chapters are not what is said."""
+    try:
+        manifest = json.loads((Path(folder) / "manifest.json").read_text(encoding="utf-8"))
+        return {str(entry["file"]) for entry in manifest["files"]} | {*map(str, manifest.get("earlier", ()))}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return set()  # it is not there, or somebody else's
