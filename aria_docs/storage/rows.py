@@ -78,7 +78,9 @@ def existing(db: duckdb.DuckDBPyConnection, table: str, column: str, values: lis
     return [value for (value,) in db.execute(query, [values]).fetchall()]
 
 
-def records(db: duckdb.DuckDBPyConnection, query: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
+def records(
+    db: duckdb.DuckDBPyConnection, query: str, parameters: list[Any] | dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
     """The rows of a query as dictionaries."""
     cursor = db.execute(query, parameters)
     names = [column[0] for column in cursor.description or ()]
