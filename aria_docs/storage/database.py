@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import resources
+from pathlib import Path
 
 import duckdb
 
@@ -37,22 +38,7 @@ class Store(Questions):
     def prepare(self, *, patience_s: float) -> None:
         """Makes the file or brings an older one up to date. Raises StoreError, StoreBusy after patience_s."""
         with self.writing(patience_s=patience_s) as db:
-            internal.move_ours(db)
-            internal.find_ours(db)
-            db.execute(f"CREATE TABLE IF NOT EXISTS {INTERNAL}.migrations (name VARCHAR, applied_at TIMESTAMP)")
-            applied = {name for (name,) in db.execute("SELECT name FROM migrations").fetchall()}
-            scripts = resources.files("aria_docs.schemas") / "sql"
-            numbered = sorted(file.name for file in scripts.iterdir() if file.name[:4].isdigit())
-            if unknown := applied.difference(numbered):
-                raise StoreError(
-                    f"{self.path} was made by a newer aria-docs (it has {max(unknown)}): upgrade aria-docs"
-                )
-            for name in numbered:
-                if name not in applied:
-                    db.execute((scripts / name).read_text(encoding="utf-8"))
-                    db.execute("INSERT INTO migrations VALUES (?, ?)", [name, datetime.now(UTC).replace(tzinfo=None)])
-            internal.move_ours(db)
-            internal.lay_views(db, migrated=applied != set(numbered))
+            migrate(db, self.path)
 
     def begin_run(self, run: RunRow, recipes: Iterable[RecipeRow], *, schema: SchemaRow | None = None) -> None:
         """Records the run and the recipes it uses, and makes the table of its custom schema ready.
@@ -356,6 +342,24 @@ _FINISHED = f"""
     SELECT path, source_id FROM clean JOIN done USING (source_id)
     WHERE kind = $kind AND n_pages_read = n_pages * len($pages::VARCHAR[]) AND n_whole = len($whole::VARCHAR[])
 """
+
+
+def migrate(db: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """All tables and views, made or brought up to date. Raises StoreError where a newer version made them."""
+    internal.move_ours(db)
+    internal.find_ours(db)
+    db.execute(f"CREATE TABLE IF NOT EXISTS {INTERNAL}.migrations (name VARCHAR, applied_at TIMESTAMP)")
+    applied = {name for (name,) in db.execute("SELECT name FROM migrations").fetchall()}
+    scripts = resources.files("aria_docs.schemas") / "sql"
+    numbered = sorted(file.name for file in scripts.iterdir() if file.name[:4].isdigit())
+    if unknown := applied.difference(numbered):
+        raise StoreError(f"{path} was made by a newer aria-docs (it has {max(unknown)}): upgrade aria-docs")
+    for name in numbered:
+        if name not in applied:
+            db.execute((scripts / name).read_text(encoding="utf-8"))
+            db.execute("INSERT INTO migrations VALUES (?, ?)", [name, datetime.now(UTC).replace(tzinfo=None)])
+    internal.move_ours(db)
+    internal.lay_views(db, migrated=applied != set(numbered))
 
 
 # A recipe's patch levels, as earlier versions hashed them: of `av-15.1.3` it is `.3`.

@@ -17,7 +17,8 @@ from aria_docs.run.outcome import Outcome
 from aria_docs.run.recipes import Options
 from aria_docs.run.run import Run
 from aria_docs.storage.database import Keeper, Store
-from aria_docs.storage.spool import Spool, load
+from aria_docs.storage.load import load
+from aria_docs.storage.spool import Spool
 from tests.conftest import Told
 from tests.data.make_earlier import dump
 
