@@ -173,6 +173,7 @@ def read_on_ray(
 
 def _connect(address: str | None) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+    os.environ.setdefault("RAY_worker_niceness", "0")  # as the children of any run; Ray's own is 15
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     alone = address is None and not os.environ.get("RAY_ADDRESS")
     try:

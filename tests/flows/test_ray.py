@@ -40,6 +40,7 @@ def cluster() -> Iterator[str]:
     """One for all tests; it tells nobody that it is there."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_worker_niceness", "0")  # else nothing moves beside other tests
         context = ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, address="local")
         patch.setattr(ray_run, "_connect", lambda address: None)
         patch.setattr(ray_run.ray, "shutdown", lambda: None)
