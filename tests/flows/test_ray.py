@@ -40,7 +40,7 @@ def cluster() -> Iterator[str]:
     """One for all tests; it tells nobody that it is there."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_worker_niceness", "0")  # else nothing moves beside other tests
+        patch.setenv("RAY_worker_niceness", "0")
         context = ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, address="local")
         patch.setattr(ray_run, "_connect", lambda address: None)
         patch.setattr(ray_run.ray, "shutdown", lambda: None)
@@ -71,13 +71,12 @@ def test_an_actor_that_is_killed_costs_its_lease(folder: Path, tmp_path: Path) -
     store, one, spool = Store(tmp_path / "r.duckdb"), Store(tmp_path / "one.duckdb"), tmp_path / "spool"
 
     class Killing(Told):
-        """Ends the process of the first actor that has finished a file."""
+        """Ends the process of the first actor, which is handed its lease just then."""
 
-        def file_over(self, path: str) -> None:
-            super().file_over(path)
-            if len(self.over) == 1:
-                [pid, *_] = [int(said.split()[4]) for said in self.details if "is process" in said]
-                os.kill(pid, signal.SIGKILL)
+        def detail(self, sentence: str) -> None:
+            super().detail(sentence)
+            if sentence.startswith("worker 1 is process "):
+                os.kill(int(sentence.split()[4]), signal.SIGKILL)
 
     told = Killing()
     outcome = ray_run.read_on_ray([folder], spool, OPTIONS, command="test", progress=told)
