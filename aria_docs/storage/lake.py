@@ -55,6 +55,13 @@ _OWN_TABLES = {
 }  # fmt: skip
 _OURS = ("sidecars", "custom_schemas")  # in the schema of our own tables
 _ASKED_BY_RUNS = ("files", "sources", "readings", "sidecars", "failures", "recipes")
+# Where a batch was damaged and taken out, what it held is read again: a page without its text is not read, a failure of a
+# source that is not there is none.
+_WHOLE = {
+    "readings": """NOT starts_with(part, 'page:') OR EXISTS (
+        FROM raw_pages p WHERE p.source_id = spool_readings.source_id AND 'page:' || p.page = spool_readings.part)""",
+    "failures": "source_id IS NULL OR source_id IN (SELECT source_id FROM raw_sources)",
+}
 # What is worked out from tables at the end of a run; over a spool, when a query asks for it.
 _WORKED_OUT = re.compile(r"\b(figures|stack\w*|checks|review)\b", re.IGNORECASE)
 
@@ -298,9 +305,12 @@ class Lake(Store):
                 if table != "custom_schemas":
                     room = INTERNAL if table in _OURS else "main"
                     kind = "TABLE" if self._kept and table in _ASKED_BY_RUNS else "VIEW"
-                    present = " WHERE source_id IS NOT NULL" if table == "files" else ""
+                    where = "source_id IS NOT NULL" if table == "files" else _WHOLE.get(table, "true")
+                    where = where if self._kept or table == "files" else "true"
                     db.execute(f"DROP TABLE IF EXISTS {room}.{table}")
-                    db.execute(f"CREATE {kind} {room}.{table} AS SELECT * EXCLUDE (batch) FROM spool_{table}{present}")
+                    db.execute(
+                        f"CREATE {kind} {room}.{table} AS SELECT * EXCLUDE (batch) FROM spool_{table} WHERE {where}"
+                    )
             if not self._of_a_run:
                 _lay_newest(db)
                 prepare_schemas(db)

@@ -324,8 +324,10 @@ def test_it_can_be_asked_without_loading(made: Made, spool: Spool, tmp_path: Pat
         "FROM search('lamp') ORDER BY ALL", "SELECT * EXCLUDE (thumbnail) FROM video_scenes ORDER BY ALL",
         "FROM failures ORDER BY ALL",
         "FROM review ORDER BY ALL", "FROM file_summaries ORDER BY ALL", "FROM stacks ORDER BY ALL",
-        "SELECT table_name FROM duckdb_columns() WHERE schema_name = 'main' AND database_name <> 'temp' "
-        "AND NOT starts_with(table_name, 'stacked_') ORDER BY ALL",
+        """
+            SELECT table_name, column_name FROM duckdb_columns() WHERE schema_name = 'main' AND database_name <> 'temp'
+            AND NOT starts_with(table_name, 'stacked_') ORDER BY ALL
+        """,
     ):  # fmt: skip
         assert Lake(spool.path).ask(query).rows == store.ask(query).rows, query
     with pytest.raises(QueryError):
