@@ -21,12 +21,13 @@ import typer
 from aria_docs import cli_adapt, config
 from aria_docs.credentials import without_credentials
 from aria_docs.errors import AriaDocsError, EngineError, UsageError
+from aria_docs.export import Format
 
 if TYPE_CHECKING:
     from aria_docs.model.choice import Choice
     from aria_docs.progress import Both, Shown
     from aria_docs.run.outcome import Outcome
-    from aria_docs.run.pending import Plan
+    from aria_docs.run.pending import ReadingPlan
     from aria_docs.run.recipes import Options
     from aria_docs.storage.database import Keeper, Store
     from aria_docs.storage.load import Loaded
@@ -42,143 +43,88 @@ app = typer.Typer(
 app.add_typer(cli_adapt.app)
 
 _READ, _ENGINE, _LIMITS, _OUTPUT = "What to read", "Engine", "Limits", "Output"
+_PANELS = (_READ, _ENGINE, _LIMITS, _OUTPUT, None)
 
-Paths = Annotated[
-    list[Path], typer.Argument(metavar="PATH...", help="Files and folders; folders are searched recursively.")
-]
-_DB_HELP = "The database. (or ARIA_DOCS_DB)"
-Db = Annotated[Path, typer.Option("--db", metavar="FILE", envvar="ARIA_DOCS_DB", show_envvar=False, help=_DB_HELP)]
-NewDb = Annotated[
-    Path,
-    typer.Option(
-        "--db", metavar="FILE", envvar="ARIA_DOCS_DB", show_envvar=False, rich_help_panel=_OUTPUT,
-        help="The database; created if it does not exist. (or ARIA_DOCS_DB)",
-    ),
-]  # fmt: skip
+
+def _option(panel: str | None, text: str, *names: str, **rest: Any) -> Any:
+    return typer.Option(*names, rich_help_panel=panel, help=text, **rest)
+
+
+def _flag(panel: str | None, text: str, *names: str) -> Any:
+    return typer.Option(*names, rich_help_panel=panel, help=text, metavar=" ")
+
+
+def _db(panel: str | None, text: str) -> Any:
+    return _option(panel, f"{text} (or ARIA_DOCS_DB)", "--db", metavar="FILE", envvar="ARIA_DOCS_DB", show_envvar=False)
+
+
+_MADE = "The database; created if it does not exist."
+Paths = Annotated[list[Path], typer.Argument(metavar="PATH", help="Files and folders, searched recursively.")]
+Db = Annotated[Path, _db(None, "The database.")]
+NewDb = Annotated[Path, _db(None, _MADE)]
 Engine = Annotated[
     Literal["auto", "embedded", "aria", "remote"],
-    typer.Option(rich_help_panel=_ENGINE, help="Which engine to use; auto takes the best that this machine can run."),
+    _option(_ENGINE, "auto, embedded, aria or remote; auto takes the best that this machine can run.", metavar="NAME"),
 ]
 Model = Annotated[
-    str | None,
-    typer.Option(
-        metavar="DIR_OR_ID", rich_help_panel=_ENGINE, help="Aria's weights; of --engine remote, the server's model."
-    ),
+    str | None, _option(_ENGINE, "Aria's weights; of --engine remote, the server's model.", metavar="DIR_OR_ID")
 ]
 Revision = Annotated[
-    str | None,
-    typer.Option(
-        metavar="REVISION", rich_help_panel=_ENGINE, help="Branch, tag or commit of --model, where that is a hub id."
-    ),
+    str | None, _option(_ENGINE, "Branch, tag or commit of --model, where that is a hub id.", metavar="REVISION")
 ]
 Device = Annotated[
     str | None,
-    typer.Option(
-        metavar="DEVICE",
-        rich_help_panel=_ENGINE,
-        help="Where Aria runs: cpu, cuda or cuda:1. (default: the first card, else cpu)",
-    ),
+    _option(_ENGINE, "Where Aria runs: cpu, cuda or cuda:1. (default: the first card, else cpu)", metavar="DEVICE"),
 ]
 Adapter = Annotated[
-    str | None,
-    typer.Option(
-        metavar="DIR",
-        rich_help_panel=_ENGINE,
-        help="A LoRA adapter for Aria's weights, as aria-docs adapt train makes.",
-    ),
+    str | None, _option(_ENGINE, "A LoRA adapter for Aria's weights, as aria-docs adapt train makes.", metavar="DIR")
 ]
 Server = Annotated[
     list[str] | None,
-    typer.Option(
-        metavar="URL", rich_help_panel=_ENGINE, help="An OpenAI-compatible server, to its /v1; several share the work."
-    ),
+    _option(_ENGINE, "An OpenAI-compatible server, to its /v1; several share the work.", metavar="URL"),
 ]
 Profile = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME", rich_help_panel=_ENGINE, help="How to show pages to the server's model. (default: by its name)"
-    ),
+    str | None, _option(_ENGINE, "How to show pages to the server's model. (default: by its name)", metavar="NAME")
 ]
 Resolution = Annotated[
     Literal["medium", "high", "ultra"] | None,
-    typer.Option(
-        rich_help_panel=_ENGINE, help="(default: ultra for pages, medium for videos, for whole documents what fits)"
-    ),
+    _option(_ENGINE, "(default: ultra for pages, medium for videos, for whole documents what fits)"),
 ]
 Frames = Annotated[
     int | None,
-    typer.Option(
-        min=1, max=256, rich_help_panel=_ENGINE, help="Frames of each video that a model is shown. (default: what fits)"
-    ),
+    _option(_ENGINE, "Frames of each video that a model is shown. (default: what fits)", min=1, max=256, metavar="N"),
 ]
-Sampling = Annotated[
-    Literal["uniform", "shots"],
-    typer.Option(rich_help_panel=_ENGINE, help="Frames evenly in time, or a share for each shot."),
-]
-Schema = Annotated[
-    str | None,
-    typer.Option(metavar="FILE.py:MODEL", rich_help_panel=_READ, help="A pydantic model whose fields are read too."),
-]
-Per = Annotated[
-    Literal["page", "document"], typer.Option(rich_help_panel=_READ, help="Whether --schema is asked page by page.")
-]
-Quantize = Annotated[
-    Literal["int8", "int4"] | None, typer.Option(rich_help_panel=_ENGINE, help="Aria's experts in fewer bits.")
-]
-KvCache = Annotated[
-    Literal["fp8", "int8"] | None, typer.Option(rich_help_panel=_ENGINE, help="Aria's keys and values in fewer bits.")
-]
+Sampling = Annotated[Literal["uniform", "shots"], _option(_ENGINE, "Frames evenly in time, or a share for each shot.")]
+Schema = Annotated[str | None, _option(_READ, "A pydantic model whose fields are read too.", metavar="FILE.py:MODEL")]
+Per = Annotated[Literal["page", "document"], _option(_READ, "Whether --schema is asked page by page.")]
+Quantize = Annotated[Literal["int8", "int4"] | None, _option(_ENGINE, "Aria's experts in fewer bits.")]
+KvCache = Annotated[Literal["fp8", "int8"] | None, _option(_ENGINE, "Aria's keys and values in fewer bits.")]
 RequestTimeout = Annotated[
-    float,
-    typer.Option(
-        min=0.1, metavar="SECONDS", rich_help_panel=_ENGINE, help="The longest that a server may take for an answer."
-    ),
+    float, _option(_ENGINE, "The longest that a server may take for an answer.", min=0.1, metavar="SECONDS")
 ]
-Tasks = Annotated[
-    str,
-    typer.Option(metavar="LIST", rich_help_panel=_READ, help="What to read: tables,scenes,summary or some of these."),
-]
-Group = Annotated[bool, typer.Option("--group", rich_help_panel=_READ, help="Merge related shots into scenes.")]
+Tasks = Annotated[str, _option(_READ, "What to read: tables,scenes,summary or some of these.", metavar="LIST")]
+Group = Annotated[bool, _flag(_READ, "Merge related shots into scenes.", "--group")]
 SpeechModel = Annotated[
     Path | None,
-    typer.Option(
-        metavar="DIR", rich_help_panel=_READ, help="A faster-whisper model, for the words of videos without subtitles."
-    ),
+    _option(_READ, "A faster-whisper model, for the words of videos without subtitles.", metavar="DIR"),
 ]
 Ocr = Annotated[
     Literal["rapidocr", "tesseract"] | None,
-    typer.Option(
-        rich_help_panel=_READ, help="What reads scanned pages. (default: rapidocr, where the ocr extra is installed)"
-    ),
+    _option(_READ, "What reads scanned pages. (default: rapidocr, where the ocr extra is installed)"),
 ]
-Pages = Annotated[
-    str | None,
-    typer.Option(metavar="LIST", rich_help_panel=_READ, help="Only these pages of each PDF, as in 1-5,9,20-."),
-]
+Pages = Annotated[str | None, _option(_READ, "Only these pages of each PDF, as in 1-5,9,20-.", metavar="LIST")]
 Workers = Annotated[
-    int | None,
-    typer.Option(min=1, rich_help_panel=_LIMITS, help="Files and pages read at once. (default: the number of cores)"),
+    int | None, _option(_LIMITS, "Files and pages read at once. (default: the number of cores)", min=1, metavar="N")
 ]
 PasswordFile = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", rich_help_panel=_READ, help="Passwords for encrypted PDFs, one a line; each is tried."
-    ),
+    Path | None, _option(_READ, "Passwords for encrypted PDFs, one a line; each is tried.", metavar="FILE")
 ]
 Timeout = Annotated[
     float,
-    typer.Option(
-        min=0.1,
-        metavar="SECONDS",
-        rich_help_panel=_LIMITS,
-        help="The longest for a page, or for each begun minute of video.",
-    ),
+    _option(_LIMITS, "CPU seconds for a page, or for each begun minute of video.", min=0.1, metavar="SECONDS"),
 ]
-Json = Annotated[bool, typer.Option("--json", rich_help_panel=_OUTPUT, help="Print the result as JSON.")]
-Debug = Annotated[
-    bool,
-    typer.Option("--debug", rich_help_panel=_OUTPUT, help="Show tracebacks, and what the parsers' libraries print."),
-]
+Json = Annotated[bool, _flag(None, "Print the result as JSON.", "--json")]
+Debug = Annotated[bool, _flag(None, "Show tracebacks, and what the parsers' libraries print.", "--debug")]
 
 _FORMAT_OF: dict[str, Literal["csv", "json", "parquet", "markdown"]] = {
     ".csv": "csv", ".json": "json", ".parquet": "parquet", ".md": "markdown",
@@ -189,7 +135,7 @@ _NOTHING = "no PDF, image or video was found there: name a file or folder that h
 _EXAMPLES = {
     "run": (
         "run ~/reports ~/recordings --db results.duckdb",
-        "run papers --db papers.duckdb --tasks tables --pages 1-20 --workers 8",
+        "run papers --db papers.duckdb --tasks tables --pages 1-20",
     ),
     "load": (
         "load /shared/spool --db papers.duckdb",
@@ -212,17 +158,21 @@ _EXAMPLES = {
         "status --db results.duckdb --json",
     ),
     "correct": (
-        'correct --db results.duckdb --table f56a1a82965f483a --row 3 --col 1 --text "1,294"',
-        "correct --db results.duckdb --from corrections.json",
+        "correct --db r.duckdb --table f56a1a82965f483a --row 3 --col 1 --text 1,294",
+        "correct --db r.duckdb --from corrections.json",
     ),
     "budget": (
         "budget ~/reports",
         "budget ~/films --frames 64 --json",
-        "budget ~/reports --total --profile qwen2.5-vl --tasks tables --price-in 0.2 --price-out 0.6",
+        "budget ~/reports --total --price-in 0.2 --price-out 0.6",
     ),
     "prune": (
         "prune --db results.duckdb --dry-run",
         "prune --db results.duckdb",
+    ),
+    "read": (
+        "read report.pdf",
+        "read film.mp4 --format json -o film.json",
     ),
     "report": (
         "report --db results.duckdb -o pages",
@@ -245,8 +195,8 @@ def _print_version(wanted: bool) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
-    """How is read."""
+class _RunOptions:
+    """The options that decide how files are read."""
 
     choice: Choice
     options: Options
@@ -279,54 +229,28 @@ def _options(
     password_file: PasswordFile = None,
     timeout: Timeout = 60.0,
     debug: Debug = False,
-) -> _Reading:
+) -> _RunOptions:
     """The options that say how is read, of every command that reads into a database."""
-    from aria_docs.ingest.scans.choice import choose as choose_reader
-    from aria_docs.model.choice import choose
-    from aria_docs.model.custom import load as load_schema
-    from aria_docs.run.recipes import Options, parse_pages, parse_tasks, read_passwords
+    from aria_docs.run.options import build
+    from aria_docs.run.recipes import read_passwords
 
-    own_task = None if schema is None else load_schema(schema, per=per).name
-    choice = choose(
-        engine,
-        model=model,
-        revision=revision,
-        device=device,
-        servers=server or (),
-        profile=profile,
-        adapter=adapter,
-    )
-    options = Options(
-        engine=choice.engine,
-        model=choice.model,
-        revision=choice.revision,
-        device=device,
-        profile=choice.profile,
-        context=choice.context,
-        adapter=choice.adapter,
-        servers=tuple(server or ()),
-        request_timeout_s=request_timeout,
-        resolution=resolution,
-        frames=frames,
-        sampling=sampling,
-        schema=schema,
-        per=per,
-        quantize=quantize,
-        kv_cache=kv_cache,
-        tasks=parse_tasks(tasks, also=own_task),
-        group=group,
-        speech=speech_model,
-        ocr=choose_reader(ocr),
-        pages=None if pages is None else parse_pages(pages),
-        workers=workers or os.cpu_count() or 1,
-        passwords=read_passwords(password_file) if password_file else (),
-        timeout_s=timeout,
-        debug=debug,
-    )
-    return _Reading(choice, options, password_file)
+    choice, options = build(
+        engine=engine, model=model, revision=revision, device=device, adapter=adapter, servers=server or (),
+        profile=profile, tasks=tasks, schema=schema, per=per, pages=pages, ocr=ocr, workers=workers,
+        resolution=resolution, frames=frames, sampling=sampling, quantize=quantize, kv_cache=kv_cache, group=group,
+        speech=speech_model, passwords=read_passwords(password_file) if password_file else (),
+        timeout_s=timeout, request_timeout_s=request_timeout, debug=debug,
+    )  # fmt: skip
+    return _RunOptions(choice, options, password_file)
 
 
-Asked = Callable[[], _Reading]
+Asked = Callable[[], _RunOptions]
+
+
+def _panel(parameter: inspect.Parameter) -> int:
+    """The place of a parameter's group in the help; arguments come first."""
+    declared = getattr(parameter.annotation, "__metadata__", ())
+    return 1 + _PANELS.index(declared[0].rich_help_panel) if declared and hasattr(declared[0], "envvar") else 0
 
 
 def _with_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -339,7 +263,7 @@ def _with_options(command: Callable[..., None]) -> Callable[..., None]:
         named = {name: given.pop(name) for name in shared}
         command(**given, asked=functools.partial(_options, **named))
 
-    together = [*own.values(), *shared.values()]
+    together = sorted((*own.values(), *shared.values()), key=_panel)
     taken = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in together if parameter.name != "asked"]
     with_options.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
     with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in taken}
@@ -368,52 +292,25 @@ def everything(
 def run(
     paths: Paths,
     asked: Asked,
-    db: Annotated[
-        Path | None,
-        typer.Option(
-            "--db",
-            metavar="FILE",
-            envvar="ARIA_DOCS_DB",
-            show_envvar=False,
-            rich_help_panel=_OUTPUT,
-            help="The database; created if it does not exist. (or ARIA_DOCS_DB)",
-        ),
-    ] = None,
+    db: Annotated[Path | None, _db(_OUTPUT, _MADE)] = None,
     shard: Annotated[
-        str | None,
-        typer.Option(
-            metavar="I/N", rich_help_panel=_READ, help="Only this share of the files, as in 1/4 for the first of four."
-        ),
+        str | None, _option(_READ, "Only this share of the files, as in 1/4 for the first of four.", metavar="I/N")
     ] = None,
     spool: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            rich_help_panel=_OUTPUT,
-            help="Leave what is read there, for aria-docs load; in place of --db.",
-        ),
+        _option(_OUTPUT, "Leave what is read there, for aria-docs load; in place of --db.", metavar="FOLDER"),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", rich_help_panel=_READ, help="Read everything again.")] = False,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", rich_help_panel=_READ, help="Try everything again that has failed.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", rich_help_panel=_OUTPUT, help="Say what would be read, and read nothing.")
-    ] = False,
+    force: Annotated[bool, _flag(_READ, "Read everything again.", "--force")] = False,
+    retry_failed: Annotated[bool, _flag(_READ, "Try everything again that has failed.", "--retry-failed")] = False,
+    dry_run: Annotated[bool, _flag(_OUTPUT, "Say what would be read, and read nothing.", "--dry-run")] = False,
     as_json: Json = False,
-    verbose: Annotated[
-        bool,
-        typer.Option("-v", "--verbose", rich_help_panel=_OUTPUT, help="Name each file, slow pages and retries too."),
-    ] = False,
-    quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", rich_help_panel=_OUTPUT, help="Say nothing but what could not be read.")
-    ] = False,
+    verbose: Annotated[bool, _flag(_OUTPUT, "Name each file, slow pages and retries too.", "-v", "--verbose")] = False,
+    quiet: Annotated[bool, _flag(_OUTPUT, "Say nothing but what could not be read.", "-q", "--quiet")] = False,
     log_file: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", rich_help_panel=_OUTPUT, help="Add all that -v says to this file, with times."),
+        Path | None, _option(_OUTPUT, "Add all that -v says to this file, with times.", metavar="FILE")
     ] = None,
     prefect: Annotated[
-        bool, typer.Option("--prefect", help="The same as a Prefect flow run: retries, artifacts, the Prefect UI.")
+        bool, _flag(None, "The same as a Prefect flow run: retries, artifacts, the Prefect UI.", "--prefect")
     ] = False,
     on: Annotated[
         Literal["ray"] | None,
@@ -426,19 +323,19 @@ def run(
 ) -> None:
     """Read what is new, changed, or failed for a reason that may pass, and store it."""
     from aria_docs import progress
+    from aria_docs.ingest.folder import require
     from aria_docs.ingest.shards import parse_shard
     from aria_docs.run.pending import holds_any, plan
     from aria_docs.run.run import Run
 
     if verbose and quiet:
         raise UsageError("-v and -q: one says more and the other less, so leave one out")
-    if prefect and (verbose or quiet or log_file):
-        raise UsageError("-v, -q and --log-file: with --prefect the flow run has the log, so leave them out")
     if address and not on:
         raise UsageError("--address is of a Ray cluster: add --on ray")
     if on and (prefect or shard):
         raise UsageError("--on ray hands the files out itself: leave --shard and --prefect out")
-    log = progress.LogFile(log_file) if log_file and not dry_run else None
+    require(paths)
+    log = progress.LogFile(log_file) if log_file and not (dry_run or prefect) else None
     shown = progress.for_run(verbose=verbose, quiet=quiet, log=log)
     loaded_into, db, spool = (db, None, spool or _beside(db)) if on else (None, db, spool)
     keeper = _keeper(db, spool, shard=shard or ("1/1" if on else None), say=shown.say)
@@ -453,8 +350,11 @@ def run(
     if prefect:
         from aria_docs.flows.files import run_as_flow
 
-        flow = run_as_flow(paths, keeper, options, password_file=reading.password_file, command=_command())
-        _end(flow, db, spool, as_json=as_json)
+        flow = run_as_flow(
+            paths, keeper, options, password_file=reading.password_file, command=_command(),
+            verbose=verbose, quiet=quiet, log_file=log_file,
+        )  # fmt: skip
+        _end(flow, db, spool, as_json=as_json, quiet=quiet)
     with shown:
         if log:
             log.say(_command())
@@ -495,14 +395,14 @@ def load(
 @_with_options
 def schedule(
     paths: Paths,
-    db: NewDb,
+    db: Annotated[Path, _db(_OUTPUT, _MADE)],
     asked: Asked,
     cron: Annotated[str, typer.Option(metavar="CRON", help="When, as in '0 2 * * *' for every night at two.")],
     timezone: Annotated[
         str | None, typer.Option(metavar="TZ", help="Of CRON, as in Europe/Oslo. (default: the machine's)")
     ] = None,
-    documents: Annotated[bool, typer.Option("--documents", help="PDFs only.")] = False,
-    videos: Annotated[bool, typer.Option("--videos", help="Videos only.")] = False,
+    documents: Annotated[bool, _flag(None, "PDFs only.", "--documents")] = False,
+    videos: Annotated[bool, _flag(None, "Videos only.", "--videos")] = False,
 ) -> None:
     """Serve the flows on a schedule, until interrupted; each run reads what is new or changed."""
     reading = asked()
@@ -522,10 +422,7 @@ def sql(
             metavar="[QUERY]", help="One statement that reads; - takes it from standard input; none is a prompt."
         ),
     ] = None,
-    db: Annotated[
-        Path | None,
-        typer.Option("--db", metavar="FILE", envvar="ARIA_DOCS_DB", show_envvar=False, help=_DB_HELP),
-    ] = None,
+    db: Annotated[Path | None, _db(None, "The database.")] = None,
     spool: Annotated[
         Path | None,
         typer.Option(
@@ -571,30 +468,17 @@ def export(
     db: Db,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where the files are written.")],
     form: Annotated[
-        Literal[
-            "csv",
-            "parquet",
-            "xlsx",
-            "markdown",
-            "chapters",
-            "edl",
-            "otio",
-            "clips",
-            "thumbnails",
-            "sheets",
-            "srt",
-            "vtt",
-        ],
+        Format,
         typer.Option(
             "--format",
             help="csv, parquet and xlsx are of tables (csv of scenes too), markdown of all, the others of videos.",
         ),
     ] = "csv",
     stacked: Annotated[
-        bool, typer.Option("--stacked", help="Tables of one stack as one file or sheet, instead of one each.")
+        bool, _flag(None, "Tables of one stack as one file or sheet, instead of one each.", "--stacked")
     ] = False,
     separate: Annotated[
-        bool, typer.Option("--separate", help="Of xlsx: a workbook for each table, instead of one for all.")
+        bool, _flag(None, "Of xlsx: a workbook for each table, instead of one for all.", "--separate")
     ] = False,
     path: Annotated[
         str | None, typer.Option(metavar="GLOB", help="Only files whose path or name matches, as in '*annual*'.")
@@ -607,7 +491,7 @@ def export(
     ] = None,
     table: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this table; may be repeated.")] = None,
     max_chapters: Annotated[
-        int | None, typer.Option(metavar="N", help="Of chapters: at most so many for a video.  [default: 12]")
+        int | None, typer.Option(metavar="N", help="Of chapters: at most so many for a video. (default: 12)")
     ] = None,
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
@@ -637,7 +521,7 @@ def export(
     raise typer.Exit(1 if failed else 0)
 
 
-@app.command()
+@app.command(epilog=_examples("read"))
 def read(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A PDF, an image or a video.")],
     form: Annotated[
@@ -690,7 +574,7 @@ def status(db: Db, as_json: Json = False, debug: Debug = False) -> None:  # noqa
 @app.command(epilog=_examples("prune"))
 def prune(
     db: Db,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and change nothing.")] = False,
+    dry_run: Annotated[bool, _flag(None, "Say what would go, and change nothing.", "--dry-run")] = False,
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
     """Drop what belongs to vanished files and superseded recipes, after saying what."""
@@ -754,14 +638,14 @@ def budget(
         int | None, typer.Option(min=1, max=256, help="Frames of each video. (default: as many as fit, at most 256)")
     ] = None,
     with_total: Annotated[
-        bool, typer.Option("--total", help="Add up what a run would take: tokens in and out, windows, hours, price.")
+        bool, _flag(None, "Add up what a run would take: tokens in and out, windows, hours, price.", "--total")
     ] = False,
     profile: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Of --total: which kind of model is shown the pages. (default: aria)"),
     ] = None,
     tasks: Annotated[
-        str | None, typer.Option(metavar="LIST", help="Of --total: what is read.  [default: tables,scenes,summary]")
+        str | None, typer.Option(metavar="LIST", help="Of --total: what is read. (default: tables,scenes,summary)")
     ] = None,
     schema: Annotated[
         str | None, typer.Option(metavar="FILE.py:MODEL", help="Of --total: a pydantic model that is read too.")
@@ -818,7 +702,7 @@ def report(
     db: Db,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where the pages go.")],
     no_pictures: Annotated[
-        bool, typer.Option("--no-pictures", help="Draw no pages and frames; those of an earlier report stay.")
+        bool, _flag(None, "Draw no pages and frames; those of an earlier report stay.", "--no-pictures")
     ] = False,
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
@@ -863,7 +747,7 @@ def _on_ray(
 
 
 def _keeper(db: Path | None, spool: Path | None, *, shard: str | None, say: Callable[[str], None]) -> Keeper:
-    """Who keeps what a run finds."""
+    """The database or spool that a run writes to."""
     from aria_docs.storage.database import Store
     from aria_docs.storage.spool import Spool
 
@@ -889,7 +773,7 @@ def _end_of_load(loaded: Loaded, spool: Path, db: Path, *, as_json: bool) -> Non
     raise typer.Exit(1 if loaded.left else 0)
 
 
-def _end_of_plan(plan: Plan, *, as_json: bool) -> None:
+def _end_of_plan(plan: ReadingPlan, *, as_json: bool) -> None:
     """Says what would be read, and exits with the status that a run with nothing to read would have."""
     from aria_docs.progress import failure_line
     from aria_docs.text_table import printable
@@ -906,7 +790,7 @@ def _end_of_plan(plan: Plan, *, as_json: bool) -> None:
         elsewhere = f", {plan.n_elsewhere} of other shards" if plan.n_elsewhere else ""
         typer.echo(
             f"{len(plan.pending)} to read, {len(plan.done)} done before{elsewhere}, "
-            f"{plan.n_ignored} of other kinds ignored"
+            f"{plan.n_ignored} other files ignored"
         )
     raise typer.Exit(1 if plan.failures else 0)
 
@@ -929,17 +813,22 @@ def _end(outcome: Outcome, db: Path | None, spool: Path | None, *, as_json: bool
             typer.echo(f"why: aria-docs status --db {shlex.quote(str(db))}", err=True)
     if outcome.interrupted:
         typer.echo("interrupted: what was finished is kept, and the same command reads the rest", err=True)
-        raise typer.Exit(_interrupts.status)
+        sys.exit(_interrupts.status)  # not Exit(130), which is what Typer makes of any other interrupt
     if outcome.n_files == outcome.n_elsewhere == 0:
         raise UsageError(_NOTHING)
     raise typer.Exit(1 if outcome.n_failed else 0)
+
+
+def _names(context: Any) -> list[str]:
+    """The names of the commands of a context: ["adapt", "train"]; empty for the command itself."""
+    return [*_names(context.parent), context.info_name] if context and context.parent else []
 
 
 def _command() -> str:
     return without_credentials(shlex.join(["aria-docs", *sys.argv[1:]]))
 
 
-def _configured(command: Any, arguments: list[str]) -> tuple[list[str], dict[str, dict[str, Any]]]:
+def _read_config(command: Any, arguments: list[str]) -> tuple[list[str], dict[str, dict[str, Any]]]:
     """Arguments without --config, and what its file says. `adapt` has a --config of its own."""
     if "adapt" in arguments[:1] or {"-h", "--help", "--version"} & set(arguments):
         return arguments, {}
@@ -995,13 +884,18 @@ def main() -> None:
     try:
         # Not app(): Typer puts its own hook in place of ours, and that prints a traceback.
         command = typer.main.get_command(app)
-        arguments, defaults = _configured(command, sys.argv[1:])
-        sys.exit(command(arguments, standalone_mode=False, default_map=defaults))
+        arguments, defaults = _read_config(command, sys.argv[1:])
+        status = command(arguments, standalone_mode=False, default_map=defaults)
+        if status == 130 and _interrupts.n:
+            raise KeyboardInterrupt
+        sys.exit(status)
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("aria-docs: interrupted", err=True)
         sys.exit(_interrupts.status)
     except typer.TyperException as error:
-        typer.echo(f"aria-docs: {error.format_message()} (see aria-docs --help)", err=True)
+        if message := error.format_message():  # none where the help was asked for by leaving everything out
+            at = " ".join(["aria-docs", *_names(getattr(error, "ctx", None))])
+            typer.echo(f"aria-docs: {message} (see {at} --help)", err=True)
         sys.exit(2)
     except AriaDocsError as error:
         if "--debug" in sys.argv:

@@ -49,12 +49,12 @@ def split(arguments: Sequence[str]) -> tuple[list[str], Path | None]:
 def defaults(file: Path, known: Known, arguments: Sequence[str]) -> dict[str, dict[str, Any]]:
     """command → parameter → value, of a file. Raises UsageError, which names what is unknown."""
     try:
-        told = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{file} cannot be read as TOML: {error}") from error
     found: dict[str, dict[str, Any]] = {command: {} for command in known}
-    of_commands = {name: value for name, value in told.items() if isinstance(value, dict)}
-    for name, value in told.items():
+    of_commands = {name: value for name, value in content.items() if isinstance(value, dict)}
+    for name, value in content.items():
         if name in of_commands:
             continue
         having = [command for command, options in known.items() if _key(name) in options]

@@ -19,7 +19,7 @@ from aria_docs import errors
 from aria_docs.errors import AriaDocsError, UsageError, WrongKind
 from aria_docs.markdown import PageParts, document_markdown, page_markdown, table_html, table_markdown, video_markdown
 from aria_docs.media import Box
-from aria_docs.storage.columns import BLANK, DATES, MARK, Contents, Heading, column_names
+from aria_docs.storage.columns import BLANK, DATES, MARK, ColumnContents, Heading, column_names
 
 if TYPE_CHECKING:
     import pandas
@@ -87,7 +87,7 @@ class Table:
         columns = []
         for number in range(self.row.n_cols):
             of_column = [cell for cell in below if cell.col_no == number]
-            columns.append(_typed(of_column, range(self.row.n_header_rows, self.row.n_rows)))
+            columns.append(_column_values(of_column, range(self.row.n_header_rows, self.row.n_rows)))
         return [list(row) for row in zip(*columns, strict=True)]
 
     def df(self) -> pandas.DataFrame:
@@ -112,11 +112,11 @@ class Table:
         return self.to_html()
 
 
-def _typed(cells: Sequence[CellRow], rows: range) -> list[Value]:
+def _column_values(cells: Sequence[CellRow], rows: range) -> list[Value]:
     """One column as values of the type that all its cells fit."""
     filled = [cell for cell in cells if cell.col_span == 1 and (cell.number is not None or not _is_blank(cell.text))]
     numbers = [cell.number for cell in filled if cell.number is not None]
-    contents = Contents(
+    contents = ColumnContents(
         n_filled=len(filled),
         n_numbers=len(numbers),
         n_whole=sum(number == int(number) and abs(number) < 1e15 for number in numbers),
@@ -180,7 +180,7 @@ class Page:
         return page_markdown(self.parts)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Document:
     """What was read of a file. A PDF or an image has pages and tables, a video has scenes and cues.
 
@@ -190,13 +190,19 @@ class Document:
 
     path: Path
     kind: str
-    pages: tuple[Page, ...] = field(default=(), repr=False)
-    tables: tuple[Table, ...] = field(default=(), repr=False)
-    summary: SummaryRow | None = field(default=None, repr=False)
-    scenes: tuple[SceneRow, ...] = field(default=(), repr=False)
-    cues: tuple[CueRow, ...] = field(default=(), repr=False)
+    pages: tuple[Page, ...] = ()
+    tables: tuple[Table, ...] = ()
+    summary: SummaryRow | None = None
+    scenes: tuple[SceneRow, ...] = ()
+    cues: tuple[CueRow, ...] = ()
     notes: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
+
+    def __repr__(self) -> str:
+        """`Document(report.pdf: 12 pages, 3 tables)`."""
+        parts = ("pages", "tables", "scenes", "cues", "notes", "failures")
+        counts = [f"{n} {part if n != 1 else part[:-1]}" for part in parts if (n := len(getattr(self, part)))]
+        return f"Document({self.path.name}: {', '.join(counts) or 'nothing in it'})"
 
     @property
     def form_fields(self) -> tuple[FormFieldRow, ...]:
@@ -229,18 +235,6 @@ class Document:
         }
 
 
-class _Quiet:
-    """Progress that is not shown."""
-
-    def opened(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None: ...
-    def part(self, path: str) -> None: ...
-    def file_over(self, path: str) -> None: ...
-    def failed(self, failure: Failure) -> None: ...
-    def tokens(self, n: int) -> None: ...
-    def detail(self, sentence: str) -> None: ...
-    def say(self, sentence: str) -> None: ...
-
-
 def read(
     path: str | Path,
     *,
@@ -260,6 +254,7 @@ def read(
     with: Encrypted, Damaged, TimedOut, OutOfMemory, Unreachable.
     """
     from aria_docs.ingest.scans.choice import choose
+    from aria_docs.run.outcome import Silent
     from aria_docs.run.recipes import Options, PageRange, parse_pages
     from aria_docs.run.run import Run
     from aria_docs.storage.memory import Memory
@@ -273,7 +268,7 @@ def read(
         chosen = tuple(numbers)
     options = Options(pages=chosen, passwords=tuple(passwords), ocr=choose(ocr), timeout_s=timeout_s)
     memory = Memory()
-    with Run(memory, options, command="read", progress=_Quiet()) as run:
+    with Run(memory, options, command="read", progress=Silent()) as run:
         files = run.find([path])
         outcome = run.read(files)
     failures = (*run.outcome.failures, *outcome.failures)
@@ -311,12 +306,12 @@ def _document(path: Path, kind: str, memory: Memory, failures: tuple[Failure, ..
         summary=summaries[0] if summaries else None,
         scenes=tuple(scenes),
         cues=next((part.cues for part in memory.parts.values() if part.cues), ()),
-        notes=tuple(f"{_named(part)}: {note}" for part, note in sorted(notes.items(), key=_place)),
+        notes=tuple(f"{_part_words(part)}: {note}" for part, note in sorted(notes.items(), key=_place)),
         failures=failures,
     )
 
 
-def _named(part: str) -> str:
+def _part_words(part: str) -> str:
     return part.replace("page:", "page ")
 
 

@@ -90,7 +90,7 @@ class Workload:
 class Total:
     """What reading all files takes.
 
-    price_in, price_out:  of a million tokens, in whatever money; None where nobody said.
+    price_in, price_out:  of a million tokens, in whatever money; None if not given.
     """
 
     files: int
@@ -142,7 +142,7 @@ class Total:
 class Forecast:
     """One file.
 
-    work:     what a run of the tasks asked about sends and is answered; None where nobody asked.
+    work:     what a run of the tasks asked about sends and is answered; None if not asked for.
     frames:   how many of a video are shown.
     windows:  the contexts that hold it; each counts labels, markers, question and answer too.
     whole:    the sharpest mode in which one window holds it all, None if absent.

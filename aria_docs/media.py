@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Box = tuple[float, float, float, float]
+Place = tuple[int, int]
+"""A cell: row and column of its top left."""
 Transition = Literal["start", "cut", "dissolve", "fade", "wipe"]
 Origin = Literal["track", "sidecar", "speech"]
 
@@ -24,12 +26,16 @@ def one_note(*notes: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A run of characters between blanks, as it stands in the text layer or as OCR read it."""
+    """A run of characters between blanks, as it stands in the text layer or as OCR read it.
+
+    sure:  how sure OCR is of its least certain character, from 0 to 1; 1 in a text layer.
+    """
 
     text: str
     box: Box
     block: int = 0
     line: int = 0
+    sure: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,7 @@ class TableCell:
     number:    the value where the whole cell is one number, else None.
     box:       None where the engine cannot say where the text stands.
     grounded:  whether the text was found among the page's own words.
+    confidence:  the chance that text and number are right (`model.confidence`); None before it is worked out.
     """
 
     row: int
@@ -50,6 +57,7 @@ class TableCell:
     number: float | None = None
     box: Box | None = None
     grounded: bool = True
+    confidence: float | None = None
 
     def __post_init__(self) -> None:
         assert self.row >= 0 and self.col >= 0 and self.row_span >= 1 and self.col_span >= 1, self
@@ -61,6 +69,7 @@ class TableCandidate:
 
     ruled:    lines are drawn between its rows, or both over and under it.
     lattice:  lines are drawn around its cells.
+    seen:     rows and columns that the layout network counts at its place; None where it sees no table there.
     """
 
     box: Box
@@ -70,11 +79,34 @@ class TableCandidate:
     cells: tuple[TableCell, ...]
     ruled: bool = False
     lattice: bool = False
+    seen: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that holds or not; `mend` would make it hold, where one value of one suspect does.
+
+    row, col:  the row or column that is meant where it is a whole one, else both are None.
+    """
+
+    kind: str
+    holds: bool
+    row: int | None = None
+    col: int | None = None
+    suspects: tuple[Place, ...] = ()
+    mend: float | None = None
+    expected: float | None = None
+    found: float | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as an engine answers it."""
+    """A table as an engine answers it.
+
+    confidence:  the chance that all of its cells are right; None before it is worked out.
+    checks:      what arithmetic and the page say of it.
+    """
 
     box: Box
     n_rows: int
@@ -82,6 +114,8 @@ class Table:
     n_header_rows: int
     cells: tuple[TableCell, ...]
     caption: str | None = None
+    confidence: float | None = None
+    checks: tuple[Check, ...] = ()
 
     @property
     def grounded(self) -> float | None:

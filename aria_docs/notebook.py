@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 from aria_docs import text_table
 from aria_docs.errors import QueryError, TimedOut, Unreachable
 from aria_docs.media import Box
+from aria_docs.storage.rows import quoted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from aria_docs.storage.database import Answer, Store
-from aria_docs.storage.rows import quoted
 
 SHOWN_ROWS = 50
 LONG_EDGE_PX = 1200  # 10-point print on A4 can be read
@@ -94,7 +94,7 @@ class Rows:
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{html.escape(name)}</th>" for name in self.columns)
         body = "".join(
-            f"<tr>{''.join(f'<td>{_shown(value)}</td>' for value in row)}</tr>" for row in self.rows[:SHOWN_ROWS]
+            f"<tr>{''.join(f'<td>{_as_html(value)}</td>' for value in row)}</tr>" for row in self.rows[:SHOWN_ROWS]
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{html.escape(self._rest())}"
 
@@ -102,7 +102,7 @@ class Rows:
         return f"… {len(self) - SHOWN_ROWS:,} more rows" if len(self) > SHOWN_ROWS else ""
 
 
-def _shown(value: object) -> str:
+def _as_html(value: object) -> str:
     """HTML of a value: a thumbnail is a picture, everything else is text."""
     if isinstance(value, bytes) and value.startswith(b"\xff\xd8"):
         return f'<img src="data:image/jpeg;base64,{base64.b64encode(value).decode()}">'
@@ -110,7 +110,7 @@ def _shown(value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Table(Rows):
+class StoredTable(Rows):
     """An extracted table: its rows below the header, with typed columns.
 
     path, page_no, caption:  where it stands.
@@ -125,9 +125,9 @@ class Table(Rows):
     _passwords: tuple[str, ...] = ()
 
     @property
-    def page(self) -> Page:
+    def page(self) -> StoredPage:
         """The page it stands on."""
-        return Page(self._store, self.path, self.page_no, self._passwords)
+        return StoredPage(self._store, self.path, self.page_no, self._passwords)
 
     @property
     def cells(self) -> Rows:
@@ -177,7 +177,7 @@ class Table(Rows):
         return f"<div><b>{html.escape(where)}</b> <code>{self.table_id}</code>{Rows._repr_html_(self)}</div>"
 
 
-class Tables(list[Table]):
+class Tables(list[StoredTable]):
     """Tables, shown as a line each."""
 
     def __repr__(self) -> str:
@@ -197,7 +197,7 @@ class Tables(list[Table]):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class StoredPage:
     """A page of a PDF."""
 
     _store: Store = field(repr=False)
@@ -242,12 +242,12 @@ class Page:
         return self._store.ask(f"""
             WITH here AS (
                 SELECT table_id, x0, y0, x1, y1 FROM document_tables
-                WHERE path = {_quoted(self.path)} AND page = {self.number}
+                WHERE path = {quoted(self.path)} AND page = {self.number}
             )
             SELECT any_value(width_pt), (SELECT list([x0, y0, x1, y1]) FROM here),
                    (SELECT list({{'box': [c.x0, c.y0, c.x1, c.y1], 'grounded': c.grounded}})
                     FROM cells c JOIN here USING (table_id) WHERE c.x0 IS NOT NULL AND c.text <> '')
-            FROM pages JOIN files USING (source_id) WHERE path = {_quoted(self.path)} AND page = {self.number}
+            FROM pages JOIN files USING (source_id) WHERE path = {quoted(self.path)} AND page = {self.number}
         """).rows
 
     def _repr_png_(self) -> bytes:
@@ -319,24 +319,24 @@ class Database:
             conditions, parameters = [*conditions, "page = ?"], [*parameters, page]
         return _tables(self._store, " AND ".join(conditions), parameters, self._passwords)
 
-    def table(self, table_id: str) -> Table:
+    def table(self, table_id: str) -> StoredTable:
         """One table. Raises QueryError if there is none of that id."""
         found = _tables(self._store, "table_id = ?", [table_id], self._passwords)
         if not found:
             raise QueryError(f"no table {table_id!r}: the ids are in document_tables")
         return found[0]
 
-    def page(self, file: str, number: int) -> Page:
+    def page(self, file: str, number: int) -> StoredPage:
         """One page of a PDF: by the file's path, or its name where only one has it. Raises QueryError."""
         path = self._path(file)
-        exists = f"SELECT 1 FROM pages JOIN files USING (source_id) WHERE path = {_quoted(path)} AND page = {number:d}"
+        exists = f"SELECT 1 FROM pages JOIN files USING (source_id) WHERE path = {quoted(path)} AND page = {number:d}"
         if not self._store.ask(exists).rows:
             raise QueryError(f"page {number} of {path} was not read: the pages that were are in `pages`")
-        return Page(self._store, path, number, self._passwords)
+        return StoredPage(self._store, path, number, self._passwords)
 
     def scenes(self, file: str | None = None) -> Rows:
         """The scenes of all videos, or of one, with their thumbnails."""
-        where = f"WHERE path = {_quoted(self._path(file))}" if file else ""
+        where = f"WHERE path = {quoted(self._path(file))}" if file else ""
         return self.sql(
             "SELECT thumbnail, start_clock, end_clock, transition, title, description, scene_no, path "
             f"FROM video_scenes {where} ORDER BY path, scene_no"
@@ -344,7 +344,7 @@ class Database:
 
     def search(self, words: str) -> Rows:
         """Pages, captions, summaries and scenes that hold all the words."""
-        return self.sql(f"FROM search({_quoted(words)})")
+        return self.sql(f"FROM search({quoted(words)})")
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count:,} {what}" for what, count in self._counts())
@@ -360,7 +360,7 @@ class Database:
         return list(zip(counted, answer.rows[0], strict=True))
 
     def _path(self, file: str) -> str:
-        called = f"{_quoted(file)} IN (path, parse_filename(path))"
+        called = f"{quoted(file)} IN (path, parse_filename(path))"
         found = [path for (path,) in self._store.ask(f"SELECT path FROM files WHERE present AND {called}").rows]
         if file in found:
             return file
@@ -377,7 +377,9 @@ def _tables(store: Store, where: str, parameters: Sequence[Any], passwords: tupl
         FROM document_tables WHERE {where} GROUP BY table_id ORDER BY min(path), any_value(page), any_value(table_no)
     """
     return Tables(
-        Table(store, f"FROM tbl_{id_} ORDER BY row_no", [], (), id_, path, page, caption, (n_rows, n_cols), passwords)
+        StoredTable(
+            store, f"FROM tbl_{id_} ORDER BY row_no", [], (), id_, path, page, caption, (n_rows, n_cols), passwords
+        )
         for id_, path, page, caption, n_rows, n_cols in store.ask(query, list(parameters)).rows
     )
 
@@ -388,12 +390,8 @@ def _around(box: Sequence[float], scale: float, *, margin_px: float = 1) -> Box:
     return (x0 - margin_px, y0 - margin_px, max(x0, x1) + margin_px, max(y0, y1) + margin_px)
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _PageRequest:
     path: str
     number: int
     long_edge_px: int
@@ -407,7 +405,7 @@ def render(path: str, number: int, *, long_edge_px: int, passwords: tuple[str, .
     if not Path(path).exists():
         raise Unreachable(f"{path} has gone: without the file there is no picture of its pages")
     with Sandbox() as sandbox:
-        child = sandbox.start("aria_docs.notebook:draw_page", _Wanted(path, number, long_edge_px, passwords))
+        child = sandbox.start("aria_docs.notebook:draw_page", _PageRequest(path, number, long_edge_px, passwords))
         try:
             if not child.connection.poll(_LIMIT_S):
                 raise TimedOut(f"{path}: drawing page {number} took more than {_LIMIT_S:.0f} seconds")
@@ -417,7 +415,7 @@ def render(path: str, number: int, *, long_edge_px: int, passwords: tuple[str, .
             child.kill()
 
 
-def draw_page(wanted: _Wanted, _requests: Iterable[object]) -> Iterator[NDArray[np.uint8]]:
+def draw_page(wanted: _PageRequest, _requests: Iterable[object]) -> Iterator[NDArray[np.uint8]]:
     """Runs in the child."""
     from aria_docs.ingest import documents, sandbox
 

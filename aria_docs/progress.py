@@ -70,7 +70,7 @@ class _Kind:
 
 
 class Meter:
-    """How far a run is, in pages and seconds of film. Files that nobody has opened yet are judged by their size."""
+    """How far a run is, in pages and seconds of film. Files that are not open yet are judged by their size."""
 
     def __init__(self, *, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -135,18 +135,20 @@ class Meter:
         (pages, film_s), (pages_in_all, film_in_all_s) = self._over(), self._in_all()
         elapsed_s = 0.0 if self._began_s is None else self._clock() - self._began_s
         about = "about " if self._waiting else ""
-        told, rates = [f"{self.n_over}/{self.n_files} files"], []
+        counts, rates = [f"{self.n_over}/{self.n_files} files"], []
         if pages or pages_in_all:
-            told.append(f"{pages:,}{'' if pages_in_all is None else f' of {about}{pages_in_all:,.0f}'} pages")
+            counts.append(f"{pages:,}{'' if pages_in_all is None else f' of {about}{pages_in_all:,.0f}'} pages")
             rates += [f"{pages / elapsed_s:.1f} pages/s"] if pages and elapsed_s else []
         if film_s or film_in_all_s:
-            told.append(f"{film_s:,.0f}{'' if film_in_all_s is None else f' of {about}{film_in_all_s:,.0f}'} s of film")
+            counts.append(
+                f"{film_s:,.0f}{'' if film_in_all_s is None else f' of {about}{film_in_all_s:,.0f}'} s of film"
+            )
             rates += [f"film at {film_s / elapsed_s:.1f}×"] if film_s and elapsed_s else []
         done, in_all = self.units()
         if done and in_all is not None and elapsed_s:
             rates.append(f"about {_duration(elapsed_s * (in_all - done) / done)} left")
         tokens = [f"{self.n_tokens:,} tokens generated"] if self.n_tokens else []
-        return ", ".join([*told, *rates, *tokens])
+        return ", ".join([*counts, *rates, *tokens])
 
     def _over(self) -> tuple[int, float]:
         work = list(self._work.values())
@@ -190,7 +192,7 @@ class Bars:
         self._meter.files(n, found)
         self._total = self._bars.add_task("all", total=None, count=self._meter.as_text())
 
-    def opened(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None:
+    def begin_file(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None:
         """A bar for the file."""
         self._meter.open(path, n_parts, pages=pages, film_s=film_s)
         name = "  " + printable(Path(path).name)[:40]
@@ -208,7 +210,7 @@ class Bars:
             self._bars.update(bar, count=f"{task.completed:.0f}/{task.total:.0f}")
         self._update()
 
-    def file_over(self, path: str) -> None:
+    def end_file(self, path: str) -> None:
         """The file's bar goes."""
         seconds = self._meter.end(path)
         if path in self._files:
@@ -217,7 +219,7 @@ class Bars:
             self.detail(_closing(path, seconds))
         self._update()
 
-    def failed(self, failure: Failure) -> None:
+    def add_failure(self, failure: Failure) -> None:
         """A line above the bars."""
         self.say(failure_line(failure))
 
@@ -259,7 +261,7 @@ class Lines:
         """So many files hold a PDF, an image or a video."""
         self._meter.files(n, found)
 
-    def opened(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None:
+    def begin_file(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None:
         """A line where these are verbose."""
         self._meter.open(path, n_parts, pages=pages, film_s=film_s)
         self.detail(_opening(path, pages, film_s))
@@ -274,13 +276,13 @@ class Lines:
         self._meter.n_tokens += n
         self._say_now_and_then("")
 
-    def file_over(self, path: str) -> None:
+    def end_file(self, path: str) -> None:
         """Counts; a line where these are verbose."""
         seconds = self._meter.end(path)
         if seconds is not None:
             self.detail(_closing(path, seconds))
 
-    def failed(self, failure: Failure) -> None:
+    def add_failure(self, failure: Failure) -> None:
         """A line."""
         self.say(failure_line(failure))
 
@@ -302,7 +304,7 @@ class Lines:
 class FailuresOnly(Lines):
     """What --quiet leaves."""
 
-    def failed(self, failure: Failure) -> None:
+    def add_failure(self, failure: Failure) -> None:
         """A line."""
         super().say(failure_line(failure))
 
@@ -332,7 +334,7 @@ Shown = Bars | Lines
 
 
 class Both:
-    """Each is told everything."""
+    """Passes everything on to both."""
 
     def __init__(self, first: Shown, second: Shown) -> None:
         self._each = (first, second)
@@ -351,25 +353,25 @@ class Both:
         for one in self._each:
             one.files(n, found)
 
-    def opened(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None:
+    def begin_file(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None:
         """To each."""
         for one in self._each:
-            one.opened(path, n_parts, pages=pages, film_s=film_s)
+            one.begin_file(path, n_parts, pages=pages, film_s=film_s)
 
     def part(self, path: str) -> None:
         """To each."""
         for one in self._each:
             one.part(path)
 
-    def file_over(self, path: str) -> None:
+    def end_file(self, path: str) -> None:
         """To each."""
         for one in self._each:
-            one.file_over(path)
+            one.end_file(path)
 
-    def failed(self, failure: Failure) -> None:
+    def add_failure(self, failure: Failure) -> None:
         """To each."""
         for one in self._each:
-            one.failed(failure)
+            one.add_failure(failure)
 
     def tokens(self, n: int) -> None:
         """To each."""
@@ -402,7 +404,7 @@ def _closing(path: str, seconds: float) -> str:
     return f"done: {path}, in {seconds:.1f} s"
 
 
-class Steps:
+class StepLog:
     """Steps of one kind, with the time that is left: a bar on a terminal, a line every ten seconds elsewhere."""
 
     def __init__(self, unit: str, *, terminal: bool) -> None:
@@ -440,9 +442,9 @@ class Steps:
             print(printable(sentence), file=sys.stderr, flush=True)  # noqa: T201 - this is what the module is for
 
 
-def steps(unit: str) -> Steps:
+def steps(unit: str) -> StepLog:
     """For standard error as it is."""
-    return Steps(unit, terminal=sys.stderr.isatty())
+    return StepLog(unit, terminal=sys.stderr.isatty())
 
 
 def _duration(seconds: float) -> str:

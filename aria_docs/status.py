@@ -8,7 +8,7 @@ from typing import Any
 
 from aria_docs.storage.database import Store
 
-# Failures and notes of one kind are told of in one line from so many on.
+# Failures and notes of one kind are one line from so many on.
 GROUP_FROM = 4
 
 # A part is expected for each page of a document for the tasks that are asked page by page, else one for the whole.
@@ -73,9 +73,9 @@ class Status:
 
     def as_lines(self) -> list[str]:
         """For people: one fact a line, still to be made printable."""
-        lines = [f"{_count(row['files'], row['kind'] + ' file')} ({row['sources']} different)" for row in self.files]
+        lines = [_files(row) for row in self.files]
         heads = ("task", "parts", "ok", "partial", "failed", "missing")
-        lines += _aligned(heads, [tuple(row.values()) for row in self.readings])
+        lines += _align(heads, [tuple(row.values()) for row in self.readings])
         lines.append(", ".join(f"{count:,} {what}" for what, count in self.results.items()))
         if self.review["cells"]:
             cells, tables = self.review["cells"], self.review["tables"]
@@ -163,6 +163,12 @@ def _kinds_of(rows: str, text: str) -> str:
     """
 
 
+def _files(row: dict[str, Any]) -> str:
+    kind = "PDF" if row["kind"] == "pdf" else row["kind"]
+    different = f", {row['sources']} different" if row["sources"] < row["files"] else ""
+    return f"{_count(row['files'], f'{kind} file')}{different}"
+
+
 def _spread(row: dict[str, Any]) -> str:
     return f"{_count(row['parts'], 'part')} of {_count(row['files'], 'file')}, the first {row['path']}"
 
@@ -171,7 +177,7 @@ def _count(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'s' * (n != 1)}"
 
 
-def _aligned(heads: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[str]:
+def _align(heads: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[str]:
     if not rows:
         return []
     table = [tuple(heads), *((str(value) for value in row) for row in rows)]

@@ -62,7 +62,7 @@ def as_lines(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
         lines.append(f"── row {number} ──")
         for word, value in zip(words, row, strict=True):
             text = shown(value).replace("\n", "\n" + " " * (wide + 2))
-            lines.append(f"{_padded(word, wide)}  {text}".rstrip())
+            lines.append(f"{_pad(word, wide)}  {text}".rstrip())
     return "\n".join(lines or ["no rows"])
 
 
@@ -72,12 +72,12 @@ def as_markdown(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     def line(values: Sequence[str]) -> str:
         return "| " + " | ".join(values) + " |"
 
-    def escaped(value: object) -> str:
+    def escape(value: object) -> str:
         return "" if value is None else shown(value).replace("\\", "\\\\").replace("|", "\\|").replace("\n", "<br>")
 
     numeric = [_is_numeric([row[number] for row in rows]) for number in range(len(names))]
     rule = line(["---:" if right else "---" for right in numeric])
-    return "\n".join([line(list(map(escaped, names))), rule, *(line(list(map(escaped, row))) for row in rows)])
+    return "\n".join([line(list(map(escape, names))), rule, *(line(list(map(escape, row))) for row in rows)])
 
 
 def _is_numeric(values: Sequence[object]) -> bool:
@@ -113,9 +113,7 @@ def _widths(
             over -= most - widths[number]
             if over <= 0:
                 break
-    tallest = max(
-        (len(_wrapped(text, wide)) for row in cells for text, wide in zip(row, widths, strict=True)), default=1
-    )
+    tallest = max((len(_wrap(text, wide)) for row in cells for text, wide in zip(row, widths, strict=True)), default=1)
     return widths if tallest <= _TALLEST or widths == full else None
 
 
@@ -124,11 +122,11 @@ def _box(names: Sequence[str], cells: Sequence[Sequence[str]], numeric: Sequence
         return left + between.join("─" * (wide + 2) for wide in widths) + right
 
     def lines(row: Sequence[str]) -> list[str]:
-        wrapped = [_wrapped(text, wide) for text, wide in zip(row, widths, strict=True)]
+        wrapped = [_wrap(text, wide) for text, wide in zip(row, widths, strict=True)]
         height = max(map(len, wrapped), default=1)
         padded = []
         for texts, wide, right in zip(wrapped, widths, numeric, strict=True):
-            padded.append([_padded(text, wide, right=right) for text in [*texts, *[""] * (height - len(texts))]])
+            padded.append([_pad(text, wide, right=right) for text in [*texts, *[""] * (height - len(texts))]])
         return ["│ " + " │ ".join(parts) + " │" for parts in zip(*padded, strict=True)]
 
     body = [line for row in cells for line in lines(row)]
@@ -144,12 +142,12 @@ def cells_of(text: str) -> int:
     )
 
 
-def _padded(text: str, width: int, *, right: bool = False) -> str:
+def _pad(text: str, width: int, *, right: bool = False) -> str:
     room = " " * (width - cells_of(text))
     return room + text if right else text + room
 
 
-def _wrapped(text: str, width: int) -> list[str]:
+def _wrap(text: str, width: int) -> list[str]:
     """Lines of at most `width`, broken between words, and inside of words that are longer."""
     lines = []
     for paragraph in text.split("\n"):

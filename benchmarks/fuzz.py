@@ -1,10 +1,11 @@
-"""Damaged PDFs through the real run: none may end it, none may be left without a reading or a failure.
+"""Damaged PDFs and videos through the real run: none may end it, none may be left without a reading or a failure.
 
-    python benchmarks/fuzz.py PDF... [--count 2000] [--seed 0] [--limit-s 600] [--keep FOLDER]
+    python benchmarks/fuzz.py FILE... [--count 2000] [--seed 0] [--limit-s 600] [--keep FOLDER]
 
-Every mutant is one of the PDFs given, small ones for choice, with up to three of the injuries below; the seed decides
-all. They are read in lots of 250 by `aria-docs run`. Ends with status 1 where a run died or a file got lost; failures
-that nobody foresaw (`Crashed`) are listed, and with --keep so are the files, to look at.
+Every mutant is one of the files given, small ones for choice, with up to three of the injuries below; a video gets
+those that know nothing of PDF. The seed decides all. They are read in lots of 250 by `aria-docs run`. Ends with status
+1 where a run died or a file got lost; failures that nobody foresaw (`Crashed`) are listed, and with --keep so are the
+files, to look at.
 """
 
 from __future__ import annotations
@@ -58,6 +59,12 @@ def spliced(pdf: bytes, chance: random.Random) -> bytes:
     length = chance.randrange(1, max(2, len(pdf) // 8))
     here, there = chance.randrange(len(pdf)), chance.randrange(len(pdf))
     return pdf[:there] + pdf[here : here + length] + pdf[there + length * chance.randrange(2) :]
+
+
+def blanked(content: bytes, chance: random.Random) -> bytes:
+    """A stretch of the file is zeros, as after a copy that was broken off and taken up again."""
+    start, length = chance.randrange(len(content)), chance.randrange(1, max(2, len(content) // 8))
+    return content[:start] + bytes(len(content[start : start + length])) + content[start + length :]
 
 
 def swapped_streams(pdf: bytes, chance: random.Random) -> bytes:
@@ -115,32 +122,47 @@ def _replaced(pdf: bytes, what: re.Pattern[bytes], by: Sequence[bytes], chance: 
 INJURIES: tuple[Callable[[bytes, random.Random], bytes], ...] = (
     flipped, truncated, spliced, swapped_streams, doubled_object, renumbered, renamed, damaged_content,
 )  # fmt: skip
+OF_ANY_FILE = (flipped, truncated, spliced, blanked)
+# The first bytes tell what a video is; without them it is no video, which is quickly said.
+HEAD = 32
 
 
 def mutants(pdfs: Sequence[bytes], *, seed: int) -> Iterator[tuple[str, bytes]]:
     """Without end: a name that tells the injuries, and the damaged bytes. Each begins like a PDF."""
+    return _injured([(".pdf", b"%PDF-1.7\n", pdf) for pdf in pdfs], INJURIES, seed)
+
+
+def video_mutants(videos: Sequence[tuple[str, bytes]], *, seed: int) -> Iterator[tuple[str, bytes]]:
+    """Without end: a name that tells the injuries, with the suffix given, and the damaged bytes behind a whole head."""
+    return _injured([(suffix, video[:HEAD], video[HEAD:]) for suffix, video in videos], OF_ANY_FILE, seed)
+
+
+def _injured(
+    files: Sequence[tuple[str, bytes, bytes]], kinds: Sequence[Callable[[bytes, random.Random], bytes]], seed: int
+) -> Iterator[tuple[str, bytes]]:
     chance = random.Random(seed)
     number = 0
     while True:
-        pdf = chance.choice(pdfs)
+        suffix, head, body = chance.choice(files)
         # Each injury in turn comes first, so that a few mutants have them all.
-        injuries = [INJURIES[number % len(INJURIES)], *chance.choices(INJURIES, k=chance.choice((0, 0, 1, 2)))]
+        injuries = [kinds[number % len(kinds)], *chance.choices(kinds, k=chance.choice((0, 0, 1, 2)))]
         for injury in injuries:
-            pdf = injury(pdf, chance) or b" "
-        yield f"{number:04}-{'-'.join(injury.__name__ for injury in injuries)}.pdf", b"%PDF-1.7\n" + pdf
+            body = injury(body, chance) or b" "
+        yield f"{number:04}-{'-'.join(injury.__name__ for injury in injuries)}{suffix}", head + body
         number += 1
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pdf", nargs="+", type=Path)
+    parser.add_argument("file", nargs="+", type=Path, help="PDFs, or videos")
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit-s", type=float, default=600, help="no further lot is begun after this time")
     parser.add_argument("--keep", type=Path, help="a folder for the files that crashed, got lost or took too long")
     options = parser.parse_args()
-    contents = [content for path in options.pdf if (content := path.read_bytes())]
-    source = mutants(contents, seed=options.seed)
+    contents = [(path.suffix.lower(), content) for path in options.file if (content := path.read_bytes())]
+    pdfs = [content for suffix, content in contents if suffix == ".pdf"]
+    source = mutants(pdfs, seed=options.seed) if pdfs else video_mutants(contents, seed=options.seed)
     began, n_read, n_bad = time.monotonic(), 0, 0
     kinds: Counter[str] = Counter()
     while n_read < options.count and time.monotonic() - began < options.limit_s:

@@ -31,7 +31,7 @@ from tests.conftest import make_pdf, make_video  # noqa: E402
 
 # What differs from run to run, and what a whole run sets at its end.
 VOLATILE = {"run_id", "seconds", "read_at", "failed_at", "first_seen_at", "modified_at", "continues", "n_pages"}
-VOLATILE |= {"duration_s", "width", "height", "fps"}
+VOLATILE |= {"duration_s", "width", "height", "fps", "prefill_s", "decode_s"}
 TABLES = ["files", "sources", "readings", "pages", "tables", "cells", "shots", "scenes", "summaries", "failures"]
 KEPT = ["readings", "pages", "tables", "cells", "shots", "scenes", "summaries"]
 

@@ -91,8 +91,8 @@ def read(folder: str, db: str, tasks: str, workers: str) -> None:
     marks: list[float] = []
 
     class Clock(Lines):
-        def file_over(self, path: str) -> None:
-            super().file_over(path)
+        def end_file(self, path: str) -> None:
+            super().end_file(path)
             if self._meter.n_over % max(1, self._meter.n_files // 4) == 0:
                 marks.append(tree_cpu_s())
 

@@ -16,7 +16,7 @@ from aria_docs.errors import UsageError
 if importlib.util.find_spec("prefect") is None:
     raise UsageError("Prefect is not installed here: pip install 'aria-docs[flows]'")
 
-# Read by Prefect when it is imported; whoever sets one of these keeps his setting. Nothing phones home. What the runs
+# Read by Prefect when it is imported; a value set by the user stays. Nothing phones home. What the runs
 # log stands in the Prefect UI: on the console it would drown our own lines, so only breakdowns come through there.
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")

@@ -25,7 +25,7 @@ from aria_docs.credentials import hand_down, with_credentials, without_credentia
 from aria_docs.errors import AriaDocsError, Unreachable
 from aria_docs.flows.server import prefect_server
 from aria_docs.ingest.folder import FoundFile, Kind
-from aria_docs.progress import Lines, failure_line
+from aria_docs.progress import Both, Lines, LogFile, failure_line
 from aria_docs.run.outcome import Failure, Outcome
 from aria_docs.run.pending import chunks
 from aria_docs.run.recipes import Options, read_passwords
@@ -56,15 +56,27 @@ class Reading:
 
 class FlowLog(Lines):
     """Lines on standard error, as without Prefect, that stand in the log of the flow run too. Made within a run; used
-    from any thread: a model's own knows no run."""
+    from any thread: a model's own knows no run.
 
-    def __init__(self) -> None:
-        super().__init__()
+    quiet: standard error has failures only.
+    """
+
+    def __init__(self, *, verbose: bool = False, quiet: bool = False) -> None:
+        super().__init__(verbose=verbose)
+        self._quiet = quiet
         self._log = get_run_logger()
+
+    def add_failure(self, failure: Failure) -> None:
+        """A line here and there."""
+        self._write(failure_line(failure), here=True)
 
     def say(self, sentence: str) -> None:
         """A line here and there."""
-        super().say(sentence)
+        self._write(sentence, here=not self._quiet)
+
+    def _write(self, sentence: str, *, here: bool) -> None:
+        if here:
+            super().say(sentence)
         self._log.info("%s", printable(sentence))
 
 
@@ -122,6 +134,7 @@ def read_all(
     kinds: Sequence[str],
     password_file: str | None,
     command: str,
+    log: FlowLog | Both | None = None,
 ) -> Reading:
     """The body of every flow: a task for each content of these kinds with something left to read, then an artifact.
 
@@ -130,8 +143,8 @@ def read_all(
     options = replace(options, servers=with_credentials(options.servers))
     if password_file:
         options = replace(options, passwords=read_passwords(Path(password_file)))
-    log = FlowLog()
-    with Run(keeper, options, command=without_credentials(command), progress=log) as run:
+    log = log or FlowLog()
+    with log, Run(keeper, options, command=without_credentials(command), progress=log) as run:
         reading = Reading(run, [])
         files = run.find([Path(path) for path in paths], kinds=kinds)
         log.files(len(files), files)
@@ -195,7 +208,7 @@ def _pending(run: Run, files: Iterable[FoundFile], done: list[FoundFile]) -> Ite
     for file in files:
         if file not in whole:
             of_size.setdefault((file.kind, file.size_bytes), []).append(file)
-    for _, candidates in groupby(_looked_up(run, list(chain(*of_size.values()))), lambda f: (f.kind, f.size_bytes)):
+    for _, candidates in groupby(_look_up(run, list(chain(*of_size.values()))), lambda f: (f.kind, f.size_bytes)):
         pending: dict[str, list[FoundFile]] = {}
         for file in candidates:
             try:
@@ -210,7 +223,7 @@ def _pending(run: Run, files: Iterable[FoundFile], done: list[FoundFile]) -> Ite
         yield from (tuple(same) for same in pending.values())
 
 
-def _looked_up(run: Run, files: Sequence[FoundFile]) -> Iterator[FoundFile]:
+def _look_up(run: Run, files: Sequence[FoundFile]) -> Iterator[FoundFile]:
     """The files, with one question to the keeper for each group."""
     for chunk in chunks(files):
         run.pending.look_up(chunk)
@@ -270,20 +283,41 @@ def final_state(reading: Reading, *, data: Any) -> State[Any]:
 
 @flow(name="aria-docs", flow_run_name=run_name, persist_result=False)
 def files(
-    paths: list[str], db: str, options: Options, password_file: str | None, command: str, *, spool: bool = False
+    paths: list[str],
+    db: str,
+    options: Options,
+    password_file: str | None,
+    command: str,
+    *,
+    spool: bool = False,
+    verbose: bool = False,
+    quiet: bool = False,
+    log_file: str | None = None,
 ) -> State[Outcome]:
     """PDFs and videos: what `aria-docs run --prefect` runs.
 
     spool:  `db` is the folder of a spool.
+    verbose, quiet, log_file:  as of `aria-docs run`.
     """
-    say = FlowLog().say
-    keeper = Spool(Path(db), say=say) if spool else Store(Path(db), on_wait=say)
-    reading = read_all(paths, keeper, options, kinds=("pdf", "video"), password_file=password_file, command=command)
+    here = FlowLog(verbose=verbose, quiet=quiet)
+    log = Both(here, LogFile(Path(log_file))) if log_file else here
+    keeper = Spool(Path(db), say=log.say) if spool else Store(Path(db), on_wait=log.say)
+    reading = read_all(
+        paths, keeper, options, kinds=("pdf", "video"), password_file=password_file, command=command, log=log
+    )
     return final_state(reading, data=reading.outcome)
 
 
 def run_as_flow(
-    paths: Sequence[Path], keeper: Keeper, options: Options, *, password_file: Path | None, command: str
+    paths: Sequence[Path],
+    keeper: Keeper,
+    options: Options,
+    *,
+    password_file: Path | None,
+    command: str,
+    verbose: bool = False,
+    quiet: bool = False,
+    log_file: Path | None = None,
 ) -> Outcome:
     """The same work as `aria-docs run`, as a flow run on the configured Prefect server, or on one of our own."""
     called_with = parameters(paths, keeper.path, options, password_file)
@@ -292,6 +326,9 @@ def run_as_flow(
             **called_with,
             command=without_credentials(command),
             spool=isinstance(keeper, Spool),
+            verbose=verbose,
+            quiet=quiet,
+            log_file=str(log_file.absolute()) if log_file else None,
             return_state=True,
         )
     outcome = state.data.result if hasattr(state.data, "result") else state.data

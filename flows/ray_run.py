@@ -53,17 +53,17 @@ class _Events:
     def _tell(self, name: str, *arguments: Any, **named: Any) -> None:
         self.told.put((name, arguments, named))
 
-    def opened(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None:
-        self._tell("opened", path, n_parts, pages=pages, film_s=film_s)
+    def begin_file(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None:
+        self._tell("begin_file", path, n_parts, pages=pages, film_s=film_s)
 
     def part(self, path: str) -> None:
         self._tell("part", path)
 
-    def file_over(self, path: str) -> None:
-        self._tell("file_over", path)
+    def end_file(self, path: str) -> None:
+        self._tell("end_file", path)
 
-    def failed(self, failure: Failure) -> None:
-        self._tell("failed", failure)
+    def add_failure(self, failure: Failure) -> None:
+        self._tell("add_failure", failure)
 
     def tokens(self, n: int) -> None:
         self._tell("tokens", n)
@@ -202,8 +202,8 @@ def _unread(run: Run, files: Sequence[FoundFile], db: Path | None) -> list[Found
     if db and db.exists():
         done = Pending(run.options, Store(db)).finished([file for file in files if file not in done]) | done
     for file in done:
-        run.outcome.file_over((), read=False)
-        run.progress.file_over(file.path)
+        run.outcome.end_file((), read=False)
+        run.progress.end_file(file.path)
     return [file for file in files if file not in done]
 
 
@@ -296,9 +296,9 @@ class _Driver:
         rows = [failure_row(file.path, None, Begun("", "", "read"), "", error) for file in unit.files]
         self._run.store.write(Batch(failures=rows))
         for file, row in zip(unit.files, rows, strict=True):
-            self._run.progress.failed(failure_of(row))
-            self._run.progress.file_over(as_text(file.path))
-            self._run.outcome.file_over([failure_of(row)], read=False)
+            self._run.progress.add_failure(failure_of(row))
+            self._run.progress.end_file(as_text(file.path))
+            self._run.outcome.end_file([failure_of(row)], read=False)
 
     def _interrupt(self) -> None:
         """Actors store what is finished; those that take too long are ended."""

@@ -69,7 +69,7 @@ def serve(
     deployments = [
         RunnerDeployment.from_flow(
             _FLOWS[kind],
-            name="aria-docs-" + derived_id(where, digits=8),  # who serves other folders beside it gets another
+            name="aria-docs-" + derived_id(where, digits=8),  # other folders served beside it get another
             description=where,
             schedule=schedule,
             parameters=called_with,
@@ -113,7 +113,7 @@ async def _forget(deployments: Sequence[RunnerDeployment]) -> None:
 
 
 async def _next_run(deployments: list[UUID]) -> datetime:
-    """When the server has planned the first run: some seconds after it was told of the deployments."""
+    """When the server has planned the first run: some seconds after the deployments were registered."""
     async with get_client() as client:
         for _ in range(_PLANNING_PATIENCE_S):
             if runs := await client.get_scheduled_flow_runs_for_deployments(deployments):
@@ -126,7 +126,7 @@ async def _next_run(deployments: list[UUID]) -> datetime:
 
 
 class _Runner(Runner):
-    """Prefect's, but ended in order: the runs that go on are told to stop, and store what they have finished."""
+    """Prefect's, but ended in order: running flows are asked to stop, and store what they have finished."""
 
     def handle_sigterm(self, *_: object, **__: object) -> None:
         """Installed by `start`. A second signal does not wait for the runs."""

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import ClassVar, Literal
 
 from aria_docs.schemas import Row, derived_id
-from aria_docs.schemas.records import RecordRow
+from aria_docs.schemas.corrections import CheckRow
+from aria_docs.schemas.records import GroundRow, RecordRow
 from aria_docs.schemas.scenes import CueRow, SceneRow, ShotRow
 from aria_docs.schemas.sources import FormFieldRow, PageLinesRow, PageRow
 from aria_docs.schemas.summaries import SummaryRow
@@ -95,7 +96,7 @@ class FailureRow(Row):
 class Finished:
     """All rows of one part, written all or nothing. The page of a document may come without a reading.
 
-    cues:  all that is said in the video, in place of what was known before; None where nobody has looked.
+    cues:  all that is said in the video, in place of what was known before; None if not looked for.
     """
 
     reading: ReadingRow | None = None
@@ -110,3 +111,5 @@ class Finished:
     cues: tuple[CueRow, ...] | None = None
     page_lines: tuple[PageLinesRow, ...] = ()
     form_fields: tuple[FormFieldRow, ...] = ()
+    checks: tuple[CheckRow, ...] = ()
+    grounds: tuple[GroundRow, ...] = ()

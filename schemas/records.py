@@ -56,7 +56,7 @@ class SchemaRow(Row):
 
     columns:  JSON of column → DuckDB type, in order.
 
-    Name, hash and types are written into SQL, and may come from a file that somebody else wrote: they are checked.
+    Name, hash and types are written into SQL, and may come from a file of unknown origin: they are checked.
     """
 
     table: ClassVar[str] = "custom_schemas"
@@ -82,3 +82,27 @@ class RecordRow(Row):
     start_s: float | None = None
     end_s: float | None = None
     fields: str
+
+
+class GroundRow(Row):
+    """Where one value of a row of a custom schema's table stands.
+
+    record_no:  of the row in its reading, from 0.
+    field:      with the place in a list from 0: `lines[0].amount`.
+    words:      of the page, that it was read from; reason: why there are none.
+    """
+
+    table: ClassVar[str] = "grounds"
+    reading_id: str
+    source_id: str
+    record_no: int
+    field: str
+    value: str | None
+    page: int | None = None
+    x0: float | None = None
+    y0: float | None = None
+    x1: float | None = None
+    y1: float | None = None
+    words: str | None = None
+    reason: str | None = None
+    confidence: float

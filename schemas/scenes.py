@@ -3,7 +3,7 @@
 from base64 import b64decode, b64encode
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 from aria_docs.schemas import Row
 
@@ -17,7 +17,10 @@ Blob = Annotated[
 
 
 class ShotRow(Row):
-    """A run of frames from one camera, and the transition that leads into it."""
+    """A run of frames from one camera, and the transition that leads into it.
+
+    confidence:  that something changes where it begins.
+    """
 
     table: ClassVar[str] = "shots"
     source_id: str
@@ -27,6 +30,7 @@ class ShotRow(Row):
     transition: Transition
     transition_start_s: float
     transition_end_s: float
+    confidence: float | None = None
 
 
 class CueRow(Row):
@@ -53,4 +57,4 @@ class SceneRow(Row):
     transition: Transition
     title: str | None = None
     description: str | None = None
-    thumbnail: Blob | None = None
+    thumbnail: Blob | None = Field(default=None, repr=False)

@@ -29,6 +29,7 @@ class TableRow(Row):
     caption: str | None = None
     continues: str | None = None
     grounded: float | None = None
+    confidence: float | None = None
 
 
 class CellRow(Row):
@@ -48,3 +49,4 @@ class CellRow(Row):
     x1: float | None = None
     y1: float | None = None
     grounded: bool
+    confidence: float | None = None

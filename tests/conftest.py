@@ -95,17 +95,17 @@ class Told:
         self.details: list[str] = []
         self.sizes: dict[str, tuple[int, float]] = {}
 
-    def opened(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None:
+    def begin_file(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None:
         self.parts[path] = n_parts
         self.sizes[path] = (pages, film_s)
 
     def part(self, path: str) -> None:
         self.parts[path] -= 1
 
-    def file_over(self, path: str) -> None:
+    def end_file(self, path: str) -> None:
         self.over.append(path)
 
-    def failed(self, failure: Failure) -> None:
+    def add_failure(self, failure: Failure) -> None:
         self.failures.append(failure)
 
     def tokens(self, n: int) -> None:

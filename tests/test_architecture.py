@@ -31,7 +31,7 @@ LADDER = [
     {"aria_docs.storage"},
     {"aria_docs.reading"},
     {"aria_docs.model", "aria_docs.ingest"},
-    {"aria_docs.config", "aria_docs.forecast", "aria_docs.markdown", "aria_docs.prompts"},
+    {"aria_docs.config", "aria_docs.forecast", "aria_docs.markdown", "aria_docs.prompts", "aria_docs.whole_folder"},
     {"aria_docs.tiling", "aria_docs.turns"},
     {
         "aria_docs.bidi",

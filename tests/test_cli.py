@@ -186,6 +186,25 @@ def test_one_line_and_an_exit_status(tmp_path, monkeypatch, capsys, arguments, s
     assert says in lines[0]
 
 
+def test_wrong_usage_leaves_nothing_behind(aria_docs, bench, tmp_path: Path) -> None:
+    """No folder of an export that chose nothing, no run of a path that is absent, no database where JSON lies."""
+    bench.pdf("a.pdf", 1)
+    bench.run()
+    db, other = str(bench.store.path), tmp_path / "other.json"
+    assert aria_docs("export", "--db", db, "-o", str(tmp_path / "out"), "--table", "abc").returncode == 2
+    assert not (tmp_path / "out").exists()
+    assert aria_docs("run", str(tmp_path / "absent"), "--db", db).returncode == 2
+    assert bench.store.ask("SELECT count(*) FROM runs").rows == [(1,)]
+    other.write_text('{"a": 1}')
+    ended = aria_docs("run", str(bench.folder), "--db", str(other))
+    assert ended.stderr.strip().endswith("other.json cannot be opened as a DuckDB database: it is another kind of file")
+    assert other.read_text() == '{"a": 1}'
+
+
+def test_wrong_usage_names_the_help_of_its_command(aria_docs) -> None:
+    assert aria_docs("adapt", "train").stderr.strip().endswith("(see aria-docs adapt train --help)")
+
+
 def test_a_defect_of_ours_is_one_line_too(tmp_path: Path) -> None:
     program = "import aria_docs.status, aria_docs.cli as c; aria_docs.status.read_status = None; c.main()"
     ended = subprocess.run(
@@ -243,6 +262,29 @@ def test_interrupted(bench, tmp_path: Path, name: str) -> None:
     assert one(db, "SELECT count(*) FROM readings") == outcome["n_parts"] > 0
     assert one(db, "SELECT count(*) FROM runs WHERE ended_at IS NOT NULL") == 1
     assert [pid for pid in children if Path(f"/proc/{pid}").exists() and pid in processes_of(pid)] == []
+
+
+def catches(pid: int, number: int) -> bool:
+    """Whether the process has a handler for this signal."""
+    [mask] = re.findall(r"^SigCgt:\s*(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_interrupted_where_there_is_nothing_to_keep(tmp_path: Path, name: str, status: int) -> None:
+    import duckdb
+
+    db = tmp_path / "r.duckdb"
+    with duckdb.connect(db):  # held for writing by another, so that the command waits
+        command = [sys.executable, "-m", "aria_docs", "correct", "--db", str(db), "--table", "a", "--text", "b"]
+        waiting = subprocess.Popen([*command, "--row", "0", "--col", "0"], stderr=subprocess.PIPE, text=True)
+        while not catches(waiting.pid, signal.SIGTERM):
+            time.sleep(0.05)
+        os.kill(waiting.pid, getattr(signal, name))
+        _, err = waiting.communicate(timeout=60)
+    # Python itself ends by the signal, which a shell shows as 130, if it was in an `exec` of some import.
+    assert waiting.returncode == status or (waiting.returncode, name) == (-signal.SIGINT, "SIGINT")
+    assert err == "aria-docs: interrupted\n"
 
 
 def test_a_terminal_sees_bars_and_plain_lines_of_failures(bench, tmp_path: Path) -> None:

@@ -14,12 +14,14 @@ import duckdb
 import pytest
 
 from aria_docs import cli
+from aria_docs.storage.database import Store
+from aria_docs.text_table import shown
 from aria_docs.version import __version__
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 COOKBOOK = ROOT / "docs" / "cookbook.md"
-COMMANDS = ("run", "load", "sql", "status", "correct", "report", "export", "budget", "prune", "schedule")
+COMMANDS = ("run", "read", "load", "sql", "status", "correct", "report", "export", "budget", "prune", "schedule")
 # A query, and after it what it answers (absent until the first refresh).
 _QUERY = re.compile(r"```sql\n(?P<query>.*?)\n```\n(?:\n```text\n(?P<answer>.*?)\n```\n)?", re.DOTALL)
 
@@ -75,6 +77,40 @@ def test_answers_shown_are_the_answers(page: Path, n_queries: int, db: Path) -> 
         assert values(block["answer"]) == values(ask(with_todays_ids(block["query"], db), db))
 
 
+def squeezed(text: str) -> str:
+    return re.sub(r"\s", "", text)
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "200", None], ids=str)
+def test_every_value_of_every_readme_query_is_shown(
+    columns: str | None, db: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a terminal of any width, and through a pipe (no COLUMNS, no terminal)."""
+    if columns:
+        monkeypatch.setenv("COLUMNS", columns)
+    else:
+        monkeypatch.delenv("COLUMNS", raising=False)
+    store = Store(db)
+    for block in _QUERY.finditer(README.read_text(encoding="utf-8")):
+        query = with_todays_ids(block["query"], db)
+        answer = store.ask(query)
+        store.answer(query, form="table", target=None)
+        drawn = capsys.readouterr().out
+        assert answer.rows
+        if "│" in drawn:
+            assert columns is None or max(map(len, drawn.splitlines())) <= int(columns)
+            lines = values(drawn)
+            for number, name in enumerate(answer.names):
+                expected = name + "".join(shown(row[number]) for row in answer.rows)
+                assert squeezed("".join(line[number] for line in lines)) == squeezed(expected)
+        else:
+            expected = [
+                f"{name}{shown(value)}" for row in answer.rows for name, value in zip(answer.names, row, strict=True)
+            ]
+            lines = re.sub(r"── row \d+ ──", "", drawn)
+            assert squeezed(lines) == squeezed("".join(expected))
+
+
 def test_readme_options_and_commands_exist() -> None:
     helps = {command: aria_docs(command, "--help").stdout for command in COMMANDS}
     helps["all"] = aria_docs("--help").stdout
@@ -82,7 +118,7 @@ def test_readme_options_and_commands_exist() -> None:
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)):
         assert any(option in shown for shown in helps.values()), option
     named = set(re.findall(r"aria-docs ([a-z]+)", text))
-    assert named == set(COMMANDS)
+    assert named == {*COMMANDS, "adapt"}
     shown = aria_docs("--help").stdout
     assert all(re.search(rf"^\W*{command} ", shown, re.MULTILINE) for command in COMMANDS)
 

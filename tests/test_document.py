@@ -44,6 +44,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_document_has_pages_tables_and_markdown(report: Path) -> None:
     document = aria_docs.read(report)
+    n_pages, n_tables = len(document.pages), len(document.tables)
+    assert repr(document).startswith(f"Document({report.name}: {n_pages} pages, {n_tables} table")
     assert [page.number for page in document.pages] == [1, 2]
     assert document.pages[1].text == "The second page says little."
     (table,) = document.tables
@@ -111,6 +113,8 @@ def test_a_part_of_a_table_has_the_header_of_the_one_before() -> None:
 
 def test_a_film_has_scenes_and_its_words_at_their_second(video: Path) -> None:
     film = aria_docs.read(video)
+    assert repr(film).startswith(f"Document({video.name}: ")
+    assert "\\xff" not in repr(film.scenes), "no JPEG bytes in a prompt"
     assert [round(scene.start_s, 1) for scene in film.scenes] == [0, 1.5]
     [cue] = film.cues
     assert (round(cue.start_s, 1), cue.text, cue.origin) == (0.2, "The harbour of Bergen lies in the fog.", "sidecar")

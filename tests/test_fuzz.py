@@ -28,3 +28,11 @@ def test_no_damage_ends_a_run_or_loses_a_file(bench: Any) -> None:
     assert set(failures.values()) <= {"Damaged", "Encrypted"}
     damaged = bench.rows("SELECT DISTINCT path FROM files JOIN readings USING (source_id) WHERE status = 'partial'")
     assert len(damaged) > 5 and failures
+
+
+def test_a_damaged_video_keeps_its_head_and_is_like_no_other(video: Path) -> None:
+    whole = video.read_bytes()
+    made = runpy.run_path(str(FUZZ))["video_mutants"]([(".mp4", whole)], seed=SEED)
+    mutants = dict(islice(made, 20))
+    assert len(set(mutants.values()) - {whole}) == 20
+    assert all(name.endswith(".mp4") and content[:32] == whole[:32] for name, content in mutants.items())

@@ -28,12 +28,12 @@ def test_printable() -> None:
 def test_a_run_is_told(kind: type[Bars | Lines], capsys: pytest.CaptureFixture[str]) -> None:
     with kind() as shown:
         shown.files(1)
-        shown.opened(NASTY, 2, pages=1)
+        shown.begin_file(NASTY, 2, pages=1)
         shown.part(NASTY)
-        shown.failed(Failure(NASTY, "page:2", "Damaged", f"{NASTY}: page 2 cannot be read [bold]"))
+        shown.add_failure(Failure(NASTY, "page:2", "Damaged", f"{NASTY}: page 2 cannot be read [bold]"))
         shown.part(NASTY)
-        shown.file_over(NASTY)
-        shown.file_over("/in/done-before.pdf")
+        shown.end_file(NASTY)
+        shown.end_file("/in/done-before.pdf")
     captured = capsys.readouterr()
     assert captured.out == ""
     assert f"failed: {printable(NASTY)}: page 2 cannot be read [bold]" in captured.err
@@ -50,8 +50,8 @@ def test_a_line_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch: py
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     lines = Lines()
     lines.files(3)
-    lines.file_over("a")
-    lines.opened("/in/b.pdf", 21, pages=20)
+    lines.end_file("a")
+    lines.begin_file("/in/b.pdf", 21, pages=20)
     for now[0] in (4.0, 8.0, 12.0, 16.0, 30.0):
         lines.part("/in/b.pdf")
     lines.detail("slow")
@@ -92,10 +92,10 @@ def test_a_log_has_times_and_everything(tmp_path: Path) -> None:
     path = tmp_path / "run.log"
     for _ in range(2):
         with LogFile(path) as log:
-            log.opened("/in/a.pdf", 2, pages=2)
+            log.begin_file("/in/a.pdf", 2, pages=2)
             log.detail(f"slow: {NASTY}")
-            log.failed(Failure("/in/a.pdf", "page:2", "Damaged", "/in/a.pdf: page 2 cannot be read"))
-            log.file_over("/in/a.pdf")
+            log.add_failure(Failure("/in/a.pdf", "page:2", "Damaged", "/in/a.pdf: page 2 cannot be read"))
+            log.end_file("/in/a.pdf")
     lines = path.read_text().splitlines()
     assert len(lines) == 8
     assert all(re.match(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d ", line) for line in lines)
@@ -111,8 +111,8 @@ def test_a_log_has_times_and_everything(tmp_path: Path) -> None:
 def test_quiet_says_failures_only(capsys: pytest.CaptureFixture[str]) -> None:
     with for_run(quiet=True) as shown:
         shown.say("engine: embedded")
-        shown.opened("/in/a.pdf", 1, pages=1)
-        shown.failed(Failure("/in/a.pdf", "", "Damaged", "/in/a.pdf is damaged"))
+        shown.begin_file("/in/a.pdf", 1, pages=1)
+        shown.add_failure(Failure("/in/a.pdf", "", "Damaged", "/in/a.pdf is damaged"))
     assert capsys.readouterr().err == "failed: /in/a.pdf is damaged\n"
 
 

@@ -15,7 +15,7 @@ def test_a_database_in_words_and_in_numbers(bench) -> None:
     assert (failure["part"], failure["error"]) == ("page:2", "Damaged")
     assert (status.missing, status.partial) == ([], [])
     lines = status.as_lines()
-    assert lines[0] == "2 pdf files (2 different)"
+    assert lines[0] == "2 PDF files"
     assert "tables   5      4   0        1       0" in lines
     assert f"failed: {failure['message']} [Damaged, tried again with --retry-failed]" in lines
     assert status.as_json()["results"]["summaries"] == 2

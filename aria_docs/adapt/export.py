@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from PIL import Image
 
-from aria_docs import prompts
+from aria_docs import prompts, whole_folder
 from aria_docs.adapt import answers
 from aria_docs.errors import AriaDocsError, TimedOut, Unreachable, UsageError
 from aria_docs.ingest.sandbox import Sandbox
@@ -46,9 +45,8 @@ if TYPE_CHECKING:
     from aria_docs.storage.database import Store
 
 RECORD = "export.json"  # what was exported: the folder is ours where it stands
-CONFIDENT = 0.95  # of a table nobody has looked at: of 20 such cells one may be wrong
+CONFIDENT = 0.95  # of the cells of a table nobody has looked at, on the mean: of 20 such cells one may be wrong
 TEST_SHARE = 0.1  # of documents
-_PARTIAL = ".partial"
 _LIMIT_S = 60.0  # CPU seconds for a page, or for each begun minute of video, as in a run
 _QUESTIONS = {"tables": prompts.TABLES, "scenes": prompts.SCENES, "summary": prompts.SUMMARY}
 
@@ -110,22 +108,18 @@ def export(
 
     Raises UsageError where there is nothing to export or `output` is not ours, StoreError.
     """
-    _check_ours(output)
+    if output.exists() and not whole_folder.is_ours(output, RECORD):
+        raise UsageError(f"{output} is there and holds no export: name a new folder with -o")
     found = _collect(store, everything=everything, schema=schema, resolution=resolution, frames=frames)
     if not found.examples:
         why = f" ({found.left_out[0]})" if found.left_out else ""
         more = "" if everything else ", and --all takes what was read with high confidence"
         raise UsageError(f"{store.path} holds nothing to learn from{why}: `aria-docs correct` says what is right{more}")
-    partial = output.with_name(output.name + _PARTIAL)
-    if partial.exists():  # of an export that was killed
-        _check_ours(partial)
-        shutil.rmtree(partial)
-    partial.mkdir(parents=True)
-    (partial / RECORD).write_text("{}", encoding="utf-8")
+    partial = whole_folder.begin(output, RECORD)
     (partial / "images").mkdir()
     lines, left_out = _draw(found.examples, partial, say)
     if not lines:
-        shutil.rmtree(partial)
+        whole_folder.remove(partial, RECORD)
         raise UsageError(f"none of {len(found.examples):,} examples could be drawn ({left_out[0]})")
     tested = _tested({example.source_id for example, _ in lines})
     counts = {"train": 0, "test": 0}
@@ -138,14 +132,9 @@ def export(
         (partial / f"{split}.jsonl").write_text(text, encoding="utf-8")
     (partial / RECORD).write_text(json.dumps(counts | {"db": str(store.path)}), encoding="utf-8")
     if output.exists():
-        shutil.rmtree(output)
+        whole_folder.remove(output, RECORD)
     partial.rename(output)
     return Exported(counts["train"], counts["test"], (*found.left_out, *left_out))
-
-
-def _check_ours(folder: Path) -> None:
-    if folder.exists() and not (folder / RECORD).is_file():
-        raise UsageError(f"{folder} is there and holds no export: name a new folder with -o")
 
 
 def _tested(sources: Iterable[str]) -> set[str]:
@@ -217,7 +206,7 @@ def _collect_pages(
         SELECT v.*, p.width_pt, p.height_pt, s.kind, {_READ_AS}
         FROM (SELECT v.path, v.page, v.table_no, v.caption, v.n_rows, v.n_cols, v.n_header_rows, v.table_id, v.grounded,
                      v.source_id, v.reading_id, v.x0, v.y0, v.x1, v.y1
-                     {_columns(store, "document_tables", ("corrected", "confidence"))}
+                     {_columns(store, "document_tables", ("corrected",))}
               FROM document_tables v QUALIFY row_number() OVER (PARTITION BY v.table_id ORDER BY v.path) = 1) v
         JOIN pages p ON p.source_id = v.source_id AND p.page = v.page
         JOIN sources s ON s.source_id = v.source_id
@@ -226,7 +215,7 @@ def _collect_pages(
     cells: dict[str, list[Row]] = defaultdict(list)
     for row in store.records(f"""
         SELECT DISTINCT v.table_id, v.row_no, v.col_no, v.row_span, v.col_span, v.text
-               {_columns(store, "document_cells", ("corrected",))}
+               {_columns(store, "document_cells", ("corrected", "confidence"))}
         FROM document_cells v ORDER BY v.table_id, v.row_no, v.col_no"""):
         cells[row["table_id"]].append(row)
     known: dict[tuple[str, int], list[Row]] = defaultdict(list)
@@ -273,8 +262,10 @@ def _sure(table: Row, cells: Sequence[Row], corrections: Sequence[Row]) -> bool:
         return True
     if any(_is_within(one["anchor"], table) for one in corrections):
         return True
-    confidence = table["grounded"] if table["confidence"] is None else table["confidence"]
-    return confidence is not None and confidence >= CONFIDENT
+    known = [cell["confidence"] for cell in cells if cell["confidence"] is not None]
+    # Read before cells had a confidence: those that stand on the page with their words are right far more often.
+    share = sum(known) / len(known) if known else table["grounded"]
+    return share is not None and share >= CONFIDENT
 
 
 def _is_within(anchor: Any, table: Row) -> bool:

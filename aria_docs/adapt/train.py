@@ -77,6 +77,8 @@ def train(
     adapt extra is missing or memory is too small.
     """
     needs()
+    from aria_docs.model.aria.adapt import checkpoints
+
     ready = prepare(folder, model=model, settings=settings, device=device)
     for line in ready.as_lines():
         say(line)
@@ -90,6 +92,7 @@ def train(
     if dry_run:
         return True
     if _finished(output, ready.recipe):
+        checkpoints.remove(output)  # which a kill at the end may have left
         say(f"{output} was trained so before: nothing is left to do")
         return True
     begun = _begun(output, ready, resume=resume)
@@ -219,7 +222,7 @@ def _begun(output: Path, ready: Ready, *, resume: bool) -> int:
     if (
         output.exists()
         and not found
-        and (not output.is_dir() or {path.name for path in output.iterdir()} - {CSV, "checkpoints"})
+        and (not output.is_dir() or {path.name for path in output.iterdir()} - {CSV, f"{CSV}.tmp", "checkpoints"})
     ):
         raise UsageError(f"{output} is there and holds no training: name a new folder with -o")
     return found[0] if found else 0

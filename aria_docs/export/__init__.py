@@ -12,35 +12,23 @@ import functools
 import importlib
 import json
 import os
-import re
 import tempfile
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from aria_docs.errors import AriaDocsError, FileError, UsageError
 
 if TYPE_CHECKING:
     from aria_docs.storage.database import Store
 
-FORMATS = (
-    "csv",
-    "parquet",
-    "xlsx",
-    "markdown",
-    "chapters",
-    "edl",
-    "otio",
-    "clips",
-    "thumbnails",
-    "sheets",
-    "srt",
-    "vtt",
-)
+Format = Literal[
+    "csv", "parquet", "xlsx", "markdown", "chapters", "edl", "otio", "clips", "thumbnails", "sheets", "srt", "vtt",
+]  # fmt: skip
+FORMATS: tuple[Format, ...] = get_args(Format)
 MANIFEST = "manifest.json"
-_LONGEST_STEM = 80  # characters; with a folder and a suffix, well inside the 255 bytes of a file name in most scripts
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +49,7 @@ class Written:
 class Left:
     """A file that could not be made, or a source of which none could be.
 
-    is_unwanted: whether nobody would want that file: then it is said, and is no failure.
+    is_unwanted: the file would be of no use: this is reported, and is no failure.
     """
 
     source: str
@@ -70,7 +58,7 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportOutcome:
     """What became of an export."""
 
     written: tuple[Written, ...]
@@ -122,7 +110,7 @@ def export(
     chosen: Chosen = EVERYTHING,
     max_chapters: int | None = None,
     on_left: Callable[[Left], None] = lambda _: None,
-) -> Exported:
+) -> ExportOutcome:
     """Writes everything of one format under the folder, and a manifest of it.
 
     stacked:   tables of one stack become one file or sheet instead of one each.
@@ -149,24 +137,37 @@ def export(
             raise UsageError("--max-chapters N is for --format chapters, and N is 1 or more")
         write = functools.partial(write, most=max_chapters)
     store.ask("SELECT 1")  # before a folder is made: StoreError where there is no database
-    make_folder(folder)
-    ours = _exported_before(folder)
     written: list[Written] = []
     left: list[Left] = []
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as staged:
+    with _made_folder(folder), tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as staged:
+        ours = _earlier_files(folder)
         for made in write(store, Path(staged), chosen):
-            settled = made if isinstance(made, Left) else _moved(made, Path(staged), folder, ours)
+            settled = made if isinstance(made, Left) else _move(made, Path(staged), folder, ours)
             if isinstance(settled, Left):
                 left.append(settled)
                 on_left(settled)
             else:
                 written.append(settled)
     _write_manifest(folder / MANIFEST, folder, form, written, left, ours)
-    return Exported(tuple(written), tuple(left))
+    return ExportOutcome(tuple(written), tuple(left))
 
 
-def _exported_before(folder: Path) -> set[str]:
-    """The names of all files there that an export wrote. Raises UsageError where the manifest is somebody else's."""
+@contextmanager
+def _made_folder(folder: Path) -> Iterator[None]:
+    """The folder, made where it is missing, and removed again where an error leaves it empty. Raises UsageError."""
+    is_new = not folder.exists()
+    make_folder(folder)
+    try:
+        yield
+    except AriaDocsError:
+        if is_new:
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
+        raise
+
+
+def _earlier_files(folder: Path) -> set[str]:
+    """The names of all files there that an export wrote. Raises UsageError if the manifest is not an export's."""
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -177,7 +178,7 @@ def _exported_before(folder: Path) -> set[str]:
         raise UsageError(f"{path} was not written by an export, and would be overwritten: name another with -o") from e
 
 
-def _moved(made: Written, staged: Path, folder: Path, ours: set[str]) -> Written | Left:
+def _move(made: Written, staged: Path, folder: Path, ours: set[str]) -> Written | Left:
     """A file that is whole, at its place: unless one lies there that no export wrote."""
     name = made.file.relative_to(staged)
     target = folder / name
@@ -192,7 +193,7 @@ def _moved(made: Written, staged: Path, folder: Path, ours: set[str]) -> Written
 def _write_manifest(
     target: Path, folder: Path, form: str, written: list[Written], left: list[Left], ours: set[str]
 ) -> None:
-    """Replaced at once and whole, so that nobody reads half of one.
+    """Replaces the manifest at once, so that no reader sees half of one.
 
     ours: what exports wrote before; what of it is still there may be overwritten by the next.
     """
@@ -215,42 +216,6 @@ def make_folder(folder: Path) -> Path:
     except OSError as e:
         raise UsageError(f"{folder} cannot be made a folder ({e.strerror}): name another with -o") from e
     return folder
-
-
-class Names:
-    """File names made of people's words: safe on every system, unlike each other, the same for the same input.
-
-    >>> names = Names()
-    >>> names.take("../Q1: Sales"), names.take("q1 sales")
-    ('Q1 Sales', 'q1 sales-2')
-    """
-
-    def __init__(self) -> None:
-        self._taken: set[str] = set()
-        self._last: dict[str, int] = {}  # of each stem, so that the next of thousands is not sought from 2 on
-
-    def take(self, words: str) -> str:
-        """A stem that nobody has been given yet; file systems that ignore case are thought of."""
-        stem = _clean(words)
-        n = self._last.get(stem.casefold(), 0) + 1
-        name = stem if n == 1 else f"{stem}-{n}"
-        while name.casefold() in self._taken:
-            n += 1
-            name = f"{stem}-{n}"
-        self._taken.add(name.casefold())
-        self._last[stem.casefold()] = n
-        return name
-
-
-# Names that Windows keeps for devices, whatever the suffix.
-_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
-
-
-def _clean(words: str) -> str:
-    text = unicodedata.normalize("NFC", words)
-    text = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*\s\u200b-\u200f\u2028-\u202e\ufffd\ud800-\udfff]+', " ", text)
-    text = text.strip(" .-")[:_LONGEST_STEM].strip(" .-")
-    return f"_{text}" if not text or _DEVICES.match(text) else text
 
 
 def sources(store: Store, kind: str) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,7 @@ from aria_docs.errors import FileError, SandboxError
 from aria_docs.export import EVERYTHING, Chosen, Left, Written
 from aria_docs.export.timecode import clock
 from aria_docs.export.topics import topics
-from aria_docs.export.videos import Cut, Video, videos
+from aria_docs.export.videos import Cut, VideoSource, videos
 from aria_docs.ingest.sandbox import Sandbox
 from aria_docs.ingest.video.cutting import STALL_S
 
@@ -46,9 +46,9 @@ def export(
         for video in videos(store, chosen):
             cuts = _chapters(store, box, video, most)
             for suffix, written_as in forms.items():
-                yield _written(folder, video, suffix, written_as(cuts), len(cuts))
+                yield _write(folder, video, suffix, written_as(cuts), len(cuts))
             if len(kept := youtube_chapters(cuts)) >= YOUTUBE_FEWEST:
-                yield _written(folder, video, "youtube.txt", youtube(cuts), len(kept))
+                yield _write(folder, video, "youtube.txt", youtube(cuts), len(kept))
             else:
                 yield Left(
                     video.path,
@@ -60,13 +60,13 @@ def export(
                 )
 
 
-def _written(folder: Path, video: Video, suffix: str, text: str, n_chapters: int) -> Written:
+def _write(folder: Path, video: VideoSource, suffix: str, text: str, n_chapters: int) -> Written:
     file = folder / f"{video.name}.{suffix}"
     file.write_text(text, encoding="utf-8", newline="\n")
     return Written(file, video.path, {"source_id": video.source_id, "n_chapters": n_chapters})
 
 
-def _chapters(store: Store, box: Sandbox, video: Video, most: int) -> Sequence[Cut]:
+def _chapters(store: Store, box: Sandbox, video: VideoSource, most: int) -> Sequence[Cut]:
     """Those that the file names; else the scenes, if a model has named them; else what is said; else the scenes."""
     if named := _of_file(box, video):
         return named
@@ -88,7 +88,7 @@ def _spans(found: Sequence[tuple[float, str]], ends_s: Sequence[float]) -> Itera
         yield (start_s, end_s), title
 
 
-def _of_file(box: Sandbox, video: Video) -> list[Cut]:
+def _of_file(box: Sandbox, video: VideoSource) -> list[Cut]:
     """The chapters that the writer of the file has named; none where it is gone or cannot be opened."""
     try:
         child = box.start("aria_docs.ingest.video.cutting:chapters", str(video.file()))

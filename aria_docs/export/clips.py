@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from aria_docs.errors import FileError, SandboxError, TimedOut
 from aria_docs.export import EVERYTHING, Chosen, Left, Written
-from aria_docs.export.videos import Video, videos
+from aria_docs.export.videos import VideoSource, videos
 from aria_docs.ingest.sandbox import Sandbox
 from aria_docs.ingest.video.cutting import Busy, Clip, Failed, Job, Part
 
@@ -36,7 +36,7 @@ def export(store: Store, folder: Path, chosen: Chosen = EVERYTHING) -> Iterator[
                 yield Left(video.path, e)
 
 
-def _clips(box: Sandbox, video: Video, folder: Path) -> Iterator[Written | Left]:
+def _clips(box: Sandbox, video: VideoSource, folder: Path) -> Iterator[Written | Left]:
     """Raises FileError where the video cannot be opened."""
     path = video.file()
     left = list(video.cuts)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aria_docs.errors import UsageError
-from aria_docs.export import EVERYTHING, Chosen, Left, Names, Written
+from aria_docs.export import EVERYTHING, Chosen, Left, Written
+from aria_docs.export.names import Names
 from aria_docs.markdown import PageParts, document_markdown, video_markdown
 from aria_docs.schemas.scenes import CueRow, SceneRow
 from aria_docs.schemas.sources import PageRow

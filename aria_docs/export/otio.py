@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from aria_docs.errors import FileError, SandboxError, TimedOut, UsageError
 from aria_docs.export import EVERYTHING, Chosen, Left, Written
 from aria_docs.export.timecode import nearest
-from aria_docs.export.videos import Video, videos
+from aria_docs.export.videos import VideoSource, videos
 from aria_docs.ingest.sandbox import Sandbox
 from aria_docs.ingest.video.cutting import STALL_S
 
@@ -41,7 +41,7 @@ def export(store: Store, folder: Path, chosen: Chosen = EVERYTHING) -> Iterator[
             yield Written(file, video.path, {"source_id": video.source_id, "n_scenes": len(video.cuts)})
 
 
-def timeline(video: Video, path: Path, *, has_sound: bool) -> Timeline:
+def timeline(video: VideoSource, path: Path, *, has_sound: bool) -> Timeline:
     """A track of pictures, and one of sound beside it, each with a clip per scene, in whole frames.
 
     Scenes of no whole frame (of a variable rate) are left out, as in an edit list.

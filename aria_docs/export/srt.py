@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aria_docs.export import EVERYTHING, Chosen, Left, Names, Written
+from aria_docs.export import EVERYTHING, Chosen, Left, Written
+from aria_docs.export.names import Names
 from aria_docs.ingest.video import subtitles
 from aria_docs.media import Cue
 

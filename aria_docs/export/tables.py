@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aria_docs.errors import UsageError
-from aria_docs.export import Chosen, Names
+from aria_docs.export import Chosen
+from aria_docs.export.names import Names
 
 if TYPE_CHECKING:
     from aria_docs.storage.database import Store

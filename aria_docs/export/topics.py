@@ -33,7 +33,7 @@ def topics(
         return []
     spacing_s = max(SHORTEST_S, duration_s / (1.5 * most))
     starts_s = _starts([(at_s, word) for at_s, word, _ in words], duration_s, spacing_s, most)
-    starts_s = [0.0] + [_snapped(at_s, cuts_s) for at_s in starts_s]
+    starts_s = [0.0] + [_snap(at_s, cuts_s) for at_s in starts_s]
     starts_s = [0.0] + [b for a, b in pairwise(starts_s) if b - a >= SHORTEST_S and duration_s - b >= SHORTEST_S]
     stretches: list[list[tuple[str, str]]] = [[] for _ in starts_s]
     for at_s, word, written in words:
@@ -65,7 +65,7 @@ def _cosine(a: Counter[str], b: Counter[str]) -> float:
     return product / math.sqrt(sum(n * n for n in a.values()) * sum(n * n for n in b.values()) + 1e-9)
 
 
-def _snapped(at_s: float, cuts_s: Sequence[float]) -> float:
+def _snap(at_s: float, cuts_s: Sequence[float]) -> float:
     return min((cut_s for cut_s in cuts_s if abs(cut_s - at_s) <= SNAP_S), key=lambda c: abs(c - at_s), default=at_s)
 
 

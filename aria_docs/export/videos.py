@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aria_docs.errors import FileError, Unreachable, UsageError
-from aria_docs.export import EVERYTHING, Chosen, Names
+from aria_docs.export import EVERYTHING, Chosen
+from aria_docs.export.names import Names
 from aria_docs.ingest.folder import sha256_of
 from aria_docs.schemas.sources import source_id
 
@@ -44,7 +45,7 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
-class Video:
+class VideoSource:
     """One content with the newest reading of its scenes.
 
     name:    a file name without suffix that no other video of the database has.
@@ -93,7 +94,7 @@ class Video:
         raise Unreachable(f"{Path(self.path).name} is gone: bring it back, or run again to have it forgotten")
 
 
-def videos(store: Store, chosen: Chosen = EVERYTHING) -> Iterator[Video]:
+def videos(store: Store, chosen: Chosen = EVERYTHING) -> Iterator[VideoSource]:
     """Every video that has chosen scenes and a file, in the order of paths, with those scenes.
 
     Raises UsageError if there is none, StoreError.
@@ -123,7 +124,7 @@ def videos(store: Store, chosen: Chosen = EVERYTHING) -> Iterator[Video]:
             if wanted is not None:
                 found = [cut for cut in found if (row["source_id"], cut.scene_no) in wanted]
             if found:
-                yield Video(**row, cuts=tuple(found))
+                yield VideoSource(**row, cuts=tuple(found))
 
 
 _AT_ONCE = 50  # so many videos' scenes are in memory; the file is opened once for them
@@ -140,7 +141,7 @@ def _cuts(store: Store, readings: Sequence[str]) -> dict[str, list[Cut]]:
     return found
 
 
-def pictures(store: Store, video: Video) -> list[bytes | None]:
+def pictures(store: Store, video: VideoSource) -> list[bytes | None]:
     """The JPEG of each of its scenes, None where no frame could be decoded."""
     rows = store.records(
         f"SELECT scene_no, thumbnail FROM scenes WHERE reading_id = '{video.reading_id}' ORDER BY scene_no"

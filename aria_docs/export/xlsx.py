@@ -52,12 +52,12 @@ def export(store: Store, folder: Path, chosen: Chosen, *, separate: bool = False
         names = sheet_names([(Path(table.source).stem, table.page, table.table_no) for table in listed])
         fitting = [(table, name) for table, name in zip(listed, names, strict=True) if _fits(table)]
         left += [_too_large_table(table) for table in listed if not _fits(table)]
-        _put_index(_Sheet(book, "Index"), fitting)
+        _put_index(_Worksheet(book, "Index"), fitting)
         for at in range(0, len(fitting), tables.AT_ONCE):
             block = fitting[at : at + tables.AT_ONCE]
             cells = _cells(store, [table for table, _ in block])
             for table, name in block:
-                sheet = _Sheet(book, name)
+                sheet = _Worksheet(book, name)
                 sheet.link(0, 0, "Index", text=_source_line(table))
                 _lay_out(sheet, table, cells.get(table.table_id, []), below=2)
                 sheet.end()
@@ -74,7 +74,7 @@ def _export_separately(store: Store, folder: Path, chosen: Chosen) -> Iterator[W
                 continue
             target = make_folder(folder / table.name.parent) / f"{table.name.name}.xlsx"
             with _workbook(target, title=table.caption or "") as book:
-                sheet = _Sheet(book, "Table")
+                sheet = _Worksheet(book, "Table")
                 _lay_out(sheet, table, cells.get(table.table_id, []))
                 sheet.end()
             yield Written(target, table.source, table.facts(table.n_rows - table.n_header_rows))
@@ -87,7 +87,7 @@ def export_stacked(store: Store, folder: Path, chosen: Chosen) -> Iterator[Writt
     n_rows: dict[str, int] = {}
     left: list[Left] = []
     with _workbook(target, title=f"Stacks of {store.path.name}") as book:
-        index = _Sheet(book, "Index")
+        index = _Worksheet(book, "Index")
         head = ("Sheet", "Tables", "Files", "Rows", "Why", "A caption", "View")
         for col, text in enumerate(head):
             index.put(0, col, text, header=True)
@@ -101,7 +101,7 @@ def export_stacked(store: Store, folder: Path, chosen: Chosen) -> Iterator[Writt
             facts = (stack.n_tables, stack.n_files, len(answer.rows), stack.why, stack.caption, stack.name)
             for col, value in enumerate(facts, start=1):
                 index.put(number, col, value)
-            _put_rows(_Sheet(book, name), answer.names, answer.rows)
+            _put_rows(_Worksheet(book, name), answer.names, answer.rows)
             n_rows[stack.name] = len(answer.rows)
         index.keep_in_view(1)
         index.end()
@@ -116,7 +116,7 @@ def write_answer(target: Path, answer: Answer) -> None:
     if len(answer.rows) + 1 > MAX_ROWS or len(answer.names) > MAX_COLS:
         raise _too_large("the answer", len(answer.rows))
     with _workbook(target, title="aria-docs sql") as book:
-        _put_rows(_Sheet(book, "Answer"), answer.names, answer.rows)
+        _put_rows(_Worksheet(book, "Answer"), answer.names, answer.rows)
 
 
 def write_table(target: Path, store: Store, table_id: str) -> None:
@@ -125,13 +125,13 @@ def write_table(target: Path, store: Store, table_id: str) -> None:
     if not _fits(table):
         raise _too_large(table_id, table.n_rows)
     with _workbook(target, title=table.caption or "") as book:
-        sheet = _Sheet(book, "Table")
+        sheet = _Worksheet(book, "Table")
         sheet.put(0, 0, _source_line(table))
         _lay_out(sheet, table, _cells(store, [table]).get(table_id, []), below=2)
         sheet.end()
 
 
-def _put_rows(sheet: _Sheet, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def _put_rows(sheet: _Worksheet, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     for row_no, row in enumerate([names, *rows]):
         for col_no, value in enumerate(row):
             sheet.put(row_no, col_no, value, header=row_no == 0)
@@ -165,7 +165,7 @@ def _source_line(table: tables.Listed) -> str:
     return f"{Path(table.source).name}, page {table.page}, table {table.table_no + 1}{caption}"
 
 
-def _put_index(sheet: _Sheet, listed: Sequence[tuple[tables.Listed, str]]) -> None:
+def _put_index(sheet: _Worksheet, listed: Sequence[tuple[tables.Listed, str]]) -> None:
     for col, text in enumerate(("Sheet", "File", "Page", "Table", "Caption", "Rows", "Columns", "table_id", "Path")):
         sheet.put(0, col, text, header=True)
     for row, (table, name) in enumerate(listed, start=1):
@@ -177,7 +177,7 @@ def _put_index(sheet: _Sheet, listed: Sequence[tuple[tables.Listed, str]]) -> No
     sheet.end()
 
 
-def _lay_out(sheet: _Sheet, table: tables.Listed, cells: Sequence[tuple[Any, ...]], *, below: int = 0) -> None:
+def _lay_out(sheet: _Worksheet, table: tables.Listed, cells: Sequence[tuple[Any, ...]], *, below: int = 0) -> None:
     """The cells as they stand on the page, `below` rows down.
 
     A span that reaches over another cell or the edge is not merged: a model's answer may have one.
@@ -233,7 +233,7 @@ def _clean(name: str) -> str:
     return re.sub(r"[\[\]:*?/\\\x00-\x1f]+", " ", name).strip(" '")[:_LONGEST_NAME].strip(" '") or "Table"
 
 
-class _Sheet:
+class _Worksheet:
     """One worksheet. The formats are the workbook's: kept with it, for a book may have 5,000 sheets."""
 
     def __init__(self, book: Any, name: str) -> None:
@@ -248,7 +248,7 @@ class _Sheet:
         if header:
             look |= {"bold": True, "bottom": 1, "text_wrap": True}
         if isinstance(value, str):
-            # Excel's own mark for "this is text": it stays, when somebody edits the cell, and is not part of the text.
+            # Excel's own mark for "this is text": it stays when the cell is edited, and is not part of the text.
             look |= {"quote_prefix": True} if harmless(value) != value else {}
             value = value[:MAX_CHARS]
         elif isinstance(value, date):

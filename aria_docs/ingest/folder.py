@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -89,17 +89,23 @@ def kind_of(head: bytes, suffix: str) -> Kind | None:
     return "pdf" if suffix == ".pdf" else "video" if suffix in VIDEO_SUFFIXES else None
 
 
-def find(paths: Iterable[Path]) -> Findings:
-    """Walks files and folders, deep and in order; links are followed, no folder is entered twice.
+def require(paths: Iterable[Path]) -> None:
+    """Raises UsageError for a path that does not exist."""
+    for path in paths:
+        if not os.path.lexists(path):
+            raise UsageError(f"{path}: no such file or folder")
+
+
+def find(paths: Sequence[Path]) -> Findings:
+    """Searches files and folders recursively and in order; links are followed, no folder is entered twice.
 
     Raises UsageError for a path that does not exist.
     """
     findings = Findings()
     seen: set[str | tuple[int, int]] = set()
+    require(paths)
     for path in paths:
         absolute = os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links: the user's own names are kept
-        if not os.path.lexists(absolute):
-            raise UsageError(f"{path}: no such file or folder")
         _visit(absolute, findings, seen)
     findings.files = _with_sidecars(findings.files)
     findings.files.sort(key=lambda file: file.path)

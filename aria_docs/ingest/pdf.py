@@ -57,6 +57,11 @@ def warm() -> None:
         choice.load(reader)
 
 
+def _first_bytes(head: bytes) -> str:
+    """What a message shows of a file that is no PDF: eight characters, others than ASCII's as \\xNN."""
+    return repr(head[:8])[1:]
+
+
 def open_document(
     path: Path, *, passwords: Sequence[str] = (), ocr: OcrName | None = None, apart: Apart | None = None
 ) -> Document:
@@ -76,11 +81,11 @@ def open_document(
     except ERRORS as e:
         if b"%PDF-" in head:
             raise Damaged(f"{path} begins like a PDF, but nothing in it can be read: fetch or export it again") from e
-        raise WrongKind(f"{path} is no PDF: it begins with {head[:8]!r}") from e
+        raise WrongKind(f"{path} is no PDF: it begins with {_first_bytes(head)}") from e
     with contextlib.ExitStack() as unless_opened:
         unless_opened.callback(handle.close)
         if not handle.is_pdf:
-            raise WrongKind(f"{path} is no PDF: it begins with {head[:8]!r}")
+            raise WrongKind(f"{path} is no PDF: it begins with {_first_bytes(head)}")
         if handle.needs_pass and not any(handle.authenticate(password) for password in passwords):
             tried = f"none of {len(passwords)} passwords opens it" if passwords else "it asks for a password"
             raise Encrypted(f"{path} is encrypted and {tried}: add its password to a file given with --password-file")

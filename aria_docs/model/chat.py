@@ -21,12 +21,14 @@ from typing import Any, Literal, Protocol, TypeVar
 from pydantic import BaseModel
 
 from aria_docs import prompts
-from aria_docs.media import KeyPoint, Scene, Summary, Table, one_note
+from aria_docs.media import Cue, KeyPoint, Scene, Summary, Table, one_note
 from aria_docs.model import grounding, joining, quoting, recovery, snapping
 from aria_docs.model.cell_grid import grid, tidy
 from aria_docs.model.chat_model import ChatModel, Context, Question, Reply, Shown
+from aria_docs.model.confidence import How, judged
 from aria_docs.model.context_windows import Window, frame_windows, page_windows, plainly, room
 from aria_docs.model.page_words import PageWords
+from aria_docs.model.record_grounds import SeenWords
 from aria_docs.model.recovery import Answered, answered, given
 from aria_docs.model.seen import Read, Record, SeenDocument, SeenPage, SeenVideo
 from aria_docs.schemas.answers import (
@@ -110,7 +112,8 @@ class ChatEngine:
         forms = {task: self._form(task, "document") for task in seen.tasks}
         budget = self._budget(forms.values())
         windows = page_windows([plainly(shown).part for shown in seen.shown], budget)
-        said = self._ask_windows(seen.shown, windows, budget, forms, on_tokens)
+        quoted = [" ".join(" ".join(seen.texts[start:stop]).split()) for start, stop in windows]
+        said = self._ask_windows(seen.shown, windows, quoted, budget, forms, on_tokens)
         stretches = [_numbered(seen.pages[start:stop]) for start, stop in windows]
         return [self._document_read(task, seen, said[task], stretches) for task in seen.tasks]
 
@@ -119,13 +122,13 @@ class ChatEngine:
 
         Where there are more frames than the model is shown at once, each window is asked about its stretch.
         """
-        said_in_it = " ".join(cue.text for cue in seen.video.cues)
-        forms = {task: replace(self._form(task, "video"), quoted=said_in_it) for task in seen.tasks}
+        forms = {task: self._form(task, "video") for task in seen.tasks}
         budget = self._budget(forms.values())
         windows = frame_windows([plainly(shown).part for shown in seen.shown], budget)
-        said = self._ask_windows(seen.shown, windows, budget, forms, on_tokens)
         between = [(seen.times_s[stop - 1] + seen.times_s[stop]) / 2 for _, stop in windows[:-1]]
         stretches = list(pairwise([0.0, *between, seen.video.info.duration_s]))
+        quoted = [_spoken(seen.video.cues, stretch) for stretch in stretches]
+        said = self._ask_windows(seen.shown, windows, quoted, budget, forms, on_tokens)
         return [self._video_read(task, seen, said[task], stretches) for task in seen.tasks]
 
     # Asking
@@ -156,16 +159,22 @@ class ChatEngine:
         self,
         shown: Sequence[Shown],
         windows: Sequence[Window],
+        quoted: Sequence[str],
         budget: Budget,
         forms: Mapping[str, _Form],
         on_tokens: OnTokens,
     ) -> dict[str, list[_Said]]:
-        """What each window says to each task: all asked at once, and side by side as far as memory holds their keys."""
+        """What each window says to each task: all asked at once, and side by side as far as memory holds their keys.
+
+        quoted:  of each window, what its answers may quote.
+        """
         contexts: list[_Open] = []
         try:
             for start, stop in windows:
                 contexts.append(self._open(shown[start:stop], budget))
-            said = self._ask([(context, form) for context in contexts for form in forms.values()], on_tokens)
+            pairs = list(zip(contexts, quoted, strict=True))
+            asked = [(context, replace(form, quoted=words)) for context, words in pairs for form in forms.values()]
+            said = self._ask(asked, on_tokens)
         finally:
             _close(contexts)
         return {task: said[at :: len(forms)] for at, task in enumerate(forms)}
@@ -199,7 +208,8 @@ class ChatEngine:
             tables = _tables(said.answer.data, seen, self._model.profile.box_edges(seen.shown.part.layout))
             return _read(task, [said], note, tables=tables)
         records, fault = self._records("page", [said])
-        return _read(task, [said], one_note(note, fault), records=records)
+        words = SeenWords([(seen.page.number, seen.page.words)])
+        return _read(task, [said], one_note(note, fault), records=_grounded(records, words))
 
     def _document_read(self, task: str, seen: SeenDocument, said: Sequence[_Said], stretches: Sequence[str]) -> Read:
         note = one_note(seen.note, *_faults(said, [f"pages {pages}" for pages in stretches]))
@@ -207,7 +217,8 @@ class ChatEngine:
             found = [_document_summary(one.answer.data, seen.pages) for one in said]
             return _read(task, said, note, summary=joining.summaries([summary for summary in found if summary]))
         records, fault = self._records("document", said)
-        return _read(task, said, one_note(note, fault), records=records)
+        words = SeenWords(list(zip(seen.pages, seen.words, strict=True)) if seen.words else [])
+        return _read(task, said, one_note(note, fault), records=_grounded(records, words))
 
     def _video_read(
         self, task: str, seen: SeenVideo, said: Sequence[_Said], stretches: Sequence[tuple[float, float]]
@@ -226,7 +237,7 @@ class ChatEngine:
             for one, stretch in zip(said, stretches, strict=True)
             for record in self._records("video", [one])[0]
         ]
-        return read(note, records=tuple(records))
+        return read(note, records=_grounded(records, SeenWords([])))
 
     def _records(self, kind: Kind, said: Sequence[_Said]) -> tuple[tuple[Record, ...], str | None]:
         """The records of one or several windows; and why what they say together does not hold, where it does not."""
@@ -358,7 +369,8 @@ def _tables(data: Mapping[str, Any], seen: SeenPage, edges: tuple[int, int]) -> 
             continue
         hint = grounding.hinted(said["box"], seen.shown.part.layout, edges) if "box" in said else None
         caption = tidy(said.get("caption") or "") or None
-        found.append(grounding.table(cells, words, seen.page, caption=caption, hint=hint, taken=taken))
+        table = grounding.table(cells, words, seen.page, caption=caption, hint=hint, taken=taken)
+        found.append(judged(table, seen.page.words, How("model", from_ocr=seen.page.from_ocr)))
     return tuple(found)
 
 
@@ -410,6 +422,15 @@ def _summary(said: Mapping[str, Any], points: Sequence[KeyPoint]) -> Summary | N
 
 def _prose(text: str) -> str:
     return "\n".join(tidy(line) for line in text.splitlines()).strip()
+
+
+def _grounded(records: Sequence[Record], words: SeenWords) -> tuple[Record, ...]:
+    return tuple(replace(record, grounds=words.grounds(record.values)) for record in records)
+
+
+def _spoken(cues: Sequence[Cue], stretch: tuple[float, float]) -> str:
+    """What is said in a stretch of a video."""
+    return " ".join(cue.text for cue in cues if stretch[0] <= cue.start_s < stretch[1])
 
 
 def _within(record: Record, stretch: tuple[float, float]) -> Record:

@@ -19,10 +19,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import sqrt
 
-Place = tuple[int, int]
+import numpy as np
+from numpy.typing import NDArray
+
+from aria_docs.media import Check, Place
+from aria_docs.schemas.corrections import CheckRow, Suspect
+
+# The kinds of what arithmetic says; others are of the page (`confidence`).
+ARITHMETIC = ("sum", "difference", "balance", "count", "type")
 
 # Beyond these a table is no statement that people add up, and looking at all sums takes too long.
 _MAX_LINES, _MAX_SAMPLES, _MAX_TERMS = 300, 300, 40
@@ -48,24 +55,6 @@ class Entry:
     number: float | None
     is_wide: bool = False
     is_header: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that holds or not; `mend` would make it hold, where one value of one suspect does.
-
-    row, col:  the row or column that is meant where it is a whole one, else both are None.
-    """
-
-    kind: str
-    holds: bool
-    row: int | None = None
-    col: int | None = None
-    suspects: tuple[Place, ...] = ()
-    mend: float | None = None
-    expected: float | None = None
-    found: float | None = None
-    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +111,23 @@ def checks_of(entries: Sequence[Entry], *, n_header_rows: int) -> list[Check]:
     )
 
 
+def row_of(check: Check, *, table_id: str, check_no: int) -> CheckRow:
+    """A check of a table as a row of the database."""
+    return CheckRow(
+        table_id=table_id,
+        check_no=check_no,
+        kind=check.kind,
+        holds=check.holds,
+        row_no=check.row,
+        col_no=check.col,
+        suspects=[Suspect(row_no=row, col_no=col) for row, col in check.suspects],
+        mend=check.mend,
+        expected=check.expected,
+        found=check.found,
+        note=check.note,
+    )
+
+
 def _decimals(text: str, number: float) -> int:
     """Digits printed behind the decimal sign: trailing zeros count, so they are taken from the text."""
     digits = re.search(r"[.,](\d+)\D*$", text)
@@ -141,6 +147,16 @@ class _Grid:
     samples: Sequence[int]
     down: bool
     ratios: frozenset[int]
+    _numbers: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """_numbers: of each line the numbers in all samples, NaN where there is none, and half of their last digits."""
+        for line in self.lines:
+            found = [self.at(line, sample) for sample in self.samples]
+            self._numbers[line] = (
+                np.array([np.nan if value is None else value.number for value in found]),
+                np.array([0.5 * 10.0**-value.decimals if value else 0.0 for value in found]),
+            )
 
     def place(self, line: int, sample: int) -> Place:
         return (line, sample) if self.down else (sample, line)
@@ -154,6 +170,20 @@ class _Grid:
 
     def has(self, line: int) -> int:
         return sum(self.place(line, sample) in self.values for sample in self.samples)
+
+    def near_sums(self, target: int, terms: Sequence[int]) -> dict[int, NDArray[np.bool_]]:
+        """By sign, for the last 1, 2, … of these lines: whether their sum (or the first less the others) is in any
+        sample as near to the target as rounding could explain."""
+        whole = self._numbers[target]
+        last_first = [self._numbers[line] for line in reversed(terms)]
+        parts = np.array([numbers for numbers, _ in last_first]).reshape(len(terms), len(self.samples))
+        halves = np.array([half for _, half in last_first]).reshape(parts.shape)
+        sums = np.cumsum(parts, axis=0)
+        slack = np.cumsum(halves, axis=0) + whole[1] + 1e-6 + 1e-9 * np.cumsum(np.abs(parts), axis=0)
+        return {
+            1: (np.abs(whole[0] - sums) <= slack).any(axis=1),
+            -1: (np.abs(whole[0] - (2 * parts - sums)) <= slack).any(axis=1),
+        }
 
     def is_total(self, line: int) -> bool:
         """By the words of its label or heading."""
@@ -238,9 +268,13 @@ def _best(grid: _Grid, target: int, active: Sequence[int], *, n_targets: int) ->
     natural = _natural_counts(grid, active) if prior < 1 else set()
     hundred = _is_hundred(grid, target)
     best: tuple[float, _Sum] | None = None
+    near = grid.near_sums(target, active[-longest:])
     for count in range(2, longest + 1):
         own = active[-count:]
         for sign in (1, -1):
+            # Without a sample that holds, only a total that one sample tells of can be a relation.
+            if not near[sign][count - 1] and (prior == 1 or sign < 0):
+                continue
             terms = ((own[0], 1), *((line, sign) for line in own[1:]))
             expected = count in natural and sign > 0
             chance, holding, failing = n_tried * prior * (0.05 if expected or hundred else 1.0), [], []

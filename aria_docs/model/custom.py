@@ -25,7 +25,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from aria_docs import prompts
 from aria_docs.errors import UsageError
-from aria_docs.model.custom_fields import Struct, read_model, walk
+from aria_docs.model.custom_fields import Fields, read_model, walk
 from aria_docs.model.recovery import whole_part
 from aria_docs.model.seen import Record
 from aria_docs.schemas.answers import Clock
@@ -62,7 +62,7 @@ class CustomSchema:
     hash: str
     json_schema: str
     model: type[BaseModel] = field(repr=False, compare=False)
-    struct: Struct = field(repr=False, compare=False)
+    fields: Fields = field(repr=False, compare=False)
 
     @property
     def table(self) -> str:
@@ -94,11 +94,12 @@ class CustomSchema:
     def question(self, kind: Kind) -> str:
         """The question, from the model's docstring and the descriptions of its fields."""
         asks = {"page": prompts.CUSTOM_PAGE, "document": prompts.CUSTOM_DOCUMENT, "video": prompts.CUSTOM_VIDEO}
-        head = f"{self.struct.name}: {self.struct.description}" if self.struct.description else self.struct.name
+        form = self.fields.asked
+        head = f"{form.name}: {form.description}" if form.description else form.name
         lines = [asks[kind], "", head]
-        for depth, at in walk(self.struct):
+        for depth, key, at in walk(form):
             described = f": {at.description}" if at.description else ""
-            lines.append(f"{'  ' * depth}- {at.key} ({at.asked.words}){described}")
+            lines.append(f"{'  ' * depth}- {key} ({at.asked.said}){described}")
         return "\n".join(lines)
 
     def wire(self, kind: Kind) -> str:
@@ -107,7 +108,7 @@ class CustomSchema:
         One object, or for a video {"segments": […]} of objects with `start` and `end` as M:SS before the fields. Every
         text and list has an end, every key has to be there, no other may be.
         """
-        answer = self.struct.schema(described=False)
+        answer = self.fields.asked.schema(described=False)
         if kind == "video":
             clock = TypeAdapter(Clock).json_schema()
             answer["properties"] = dict.fromkeys(self._clocks, clock) | answer["properties"]
@@ -147,7 +148,7 @@ class CustomSchema:
         try:
             answer = _decoded(whole)
             if kind != "video":
-                given = dict.fromkeys(self.struct.questions) | answer if isinstance(answer, dict) else answer
+                given = dict.fromkeys(self.fields.questions) | answer if isinstance(answer, dict) else answer
                 record = self._record(given)
                 return (record,) if record else ()
             segments = _segments(answer)
@@ -164,7 +165,7 @@ class CustomSchema:
     @property
     def _clocks(self) -> tuple[str, str]:
         """What a segment's times are called: `start` and `end`, unless fields of the user's are."""
-        return next(names for names in _CLOCKS if not self.struct.questions.keys() & set(names))
+        return next(names for names in _CLOCKS if not self.fields.questions.keys() & set(names))
 
     def _segment(self, segment: Any) -> Record | None:
         if not isinstance(segment, dict):
@@ -178,17 +179,17 @@ class CustomSchema:
 
     def _record(self, answer: Any) -> Record | None:
         """None where every field is null or empty. Raises ValueError."""
-        if isinstance(answer, dict) and answer.keys() >= self.struct.questions.keys() and _is_empty(answer):
+        if isinstance(answer, dict) and answer.keys() >= self.fields.questions.keys() and _is_empty(answer):
             return None
         try:
-            given = json.dumps(self.struct.given(answer), default=float)  # Decimal: what JSON has as a number
-            return Record(self.struct.stored(self.model.model_validate_json(given)))
+            given = json.dumps(self.fields.asked.given(answer), default=float)  # Decimal: what JSON has as a number
+            return Record(self.fields.row(self.model.model_validate_json(given)))
         except ValidationError as error:
             raise ValueError(_reason(error)) from error
         except ValueError:
             raise
         except _CODE_FAILS as error:
-            raise ValueError(f"{self.struct.name}'s own code fails on it: {_said(error)}") from error
+            raise ValueError(f"{self.fields.asked.name}'s own code fails on it: {_said(error)}") from error
 
 
 def load(spec: str, *, per: Per = "document") -> CustomSchema:
@@ -208,7 +209,7 @@ def load(spec: str, *, per: Per = "document") -> CustomSchema:
     if not (isinstance(model, type) and issubclass(model, BaseModel)) or model is BaseModel:
         raise UsageError(f"--schema {spec}: {class_name} is no pydantic model; write class {class_name}(BaseModel)")
     try:
-        struct = read_model(model)
+        fields = read_model(model)
     except UsageError as error:
         raise UsageError(f"--schema {spec}: {error}") from error
     except _CODE_FAILS as error:
@@ -218,12 +219,12 @@ def load(spec: str, *, per: Per = "document") -> CustomSchema:
         raise UsageError(f"--schema {spec}: {name} is a task already; give the class another name")
     if not re.fullmatch(rf"[a-z][a-z0-9_]{{0,{_MAX_NAME - 1}}}", name) or _LIKE_AN_OLD_TABLE.search(name):
         raise UsageError(f"--schema {spec}: x_{name} is no name for a table; give the class another name")
-    if ours := next((column for column in struct.columns if column.lower() in OUR_COLUMNS), None):
+    if ours := next((column for column in fields.columns if column.lower() in OUR_COLUMNS), None):
         raise UsageError(f"--schema {spec}: every table has a column {ours} already; give the field another name")
-    json_schema = json.dumps(struct.schema(described=True))
-    digest = sha256(json.dumps([list(struct.columns.items()), json_schema]).encode()).hexdigest()
+    json_schema = json.dumps(fields.asked.schema(described=True))
+    digest = sha256(json.dumps([list(fields.columns.items()), json_schema]).encode()).hexdigest()
     return CustomSchema(
-        name=name, per=per, columns=struct.columns, hash=digest, json_schema=json_schema, model=model, struct=struct
+        name=name, per=per, columns=fields.columns, hash=digest, json_schema=json_schema, model=model, fields=fields
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from aria_docs.media import Page, Scene, Summary, Table, Video
+from aria_docs.media import Box, Page, Scene, Summary, Table, Video, Word
 from aria_docs.model.chat_model import Shown
 
 
@@ -34,6 +34,8 @@ class SeenDocument:
     pages:  the numbers of the pages shown, as many as `shown` and in the same order.
     tasks:  "summary", the name of a custom schema, or both, in the order to ask.
     note:   which pages could not be shown.
+    texts:  of the pages shown, in their order; empty if unknown. An answer may quote them.
+    words:  of each page shown, where a custom schema is asked for; else empty.
     """
 
     title: str | None
@@ -41,6 +43,8 @@ class SeenDocument:
     shown: tuple[Shown, ...]
     tasks: tuple[str, ...]
     note: str | None = None
+    texts: tuple[str, ...] = ()
+    words: tuple[tuple[Word, ...], ...] = ()
 
     def __post_init__(self) -> None:
         assert self.shown and len(self.pages) == len(self.shown), (len(self.pages), len(self.shown))
@@ -64,15 +68,34 @@ class SeenVideo:
 
 
 @dataclass(frozen=True, slots=True)
+class Ground:
+    """Where one value of an answer stands.
+
+    field:   as in SQL, with the place in a list from 0: `lines[0].amount`.
+    reason:  why it stands nowhere; None where it has page, box and the words there.
+    """
+
+    field: str
+    value: str | None
+    reason: str | None
+    confidence: float
+    page: int | None = None
+    box: Box | None = None
+    words: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One answer, or one segment of a video's.
 
-    values:  by column, in their order, as JSON that DuckDB takes for the column's type.
+    values:   by column, in their order, as JSON that DuckDB takes for the column's type.
+    grounds:  of each value; empty before they were sought.
     """
 
     values: dict[str, Any]
     start_s: float | None = None
     end_s: float | None = None
+    grounds: tuple[Ground, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

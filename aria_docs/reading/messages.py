@@ -97,10 +97,11 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class ShowPages:
-    """A request to show these pages as a whole, with a note on those that are missing."""
+    """A request to show these pages as a whole, with their texts, as far as known, and a note on missing pages."""
 
     numbers: tuple[int, ...]
     note: str | None = None
+    texts: tuple[str, ...] = ()
 
 
 Seen = SeenPage | SeenDocument | SeenVideo

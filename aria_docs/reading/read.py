@@ -27,6 +27,7 @@ from aria_docs.reading.messages import (
 )
 from aria_docs.reading.rows import (
     cell_rows,
+    check_rows,
     cue_rows,
     page_parts,
     reading_row,
@@ -98,7 +99,12 @@ def read_document(job: Job, requests: Iterable[ReadPages | Summarise]) -> Iterat
                     page = document.with_tables(page)
                     tables = engine.tables(page)
                     row = began.row(one_note(info.note, page.note))
-                    yield Finished(row, tables=table_rows(row, number, tables), cells=cell_rows(row, number, tables))
+                    yield Finished(
+                        row,
+                        tables=table_rows(row, number, tables),
+                        cells=cell_rows(row, number, tables),
+                        checks=check_rows(row, number, tables),
+                    )
     if "scenes" in job.recipes:  # then it is the only task: nothing else was asked for
         yield Finished(_Reading(job, engine, "scenes", "document").row("a PDF has no scenes", ok=True))
 

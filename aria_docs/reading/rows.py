@@ -7,11 +7,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aria_docs.media import Cue, Page, Scene, Shot, Summary, Table, TableCell
+from aria_docs.model import checks
+from aria_docs.model.confidence import OF_BOUNDARIES
 from aria_docs.model.custom import CustomSchema
 from aria_docs.model.engine import ModelId, Task
-from aria_docs.model.seen import Read, SeenPage, SeenVideo
+from aria_docs.model.seen import Ground, Read, SeenPage, SeenVideo
 from aria_docs.reading.messages import Job, Seen
+from aria_docs.schemas.corrections import CheckRow
 from aria_docs.schemas.readings import Finished, ReadingRow, reading_id
+from aria_docs.schemas.records import GroundRow
 from aria_docs.schemas.scenes import CueRow, SceneRow, ShotRow
 from aria_docs.schemas.sources import FormFieldRow, PageLinesRow, PageRow
 from aria_docs.schemas.summaries import KeyPoint, SummaryRow
@@ -67,6 +71,7 @@ def answered(job: Job, seen: Seen, part: str, read: Read, *, seconds: float, cus
         row,
         tables=table_rows(row, number or 0, read.tables),
         cells=cell_rows(row, number or 0, read.tables),
+        checks=check_rows(row, number or 0, read.tables),
         shots=tuple(shot_row(job.source_id, place, shot) for place, shot in enumerate(shots)),
         scenes=tuple(scene_row(row, place, scene) for place, scene in enumerate(read.scenes)),
         summaries=summary_rows(row, read.summary),
@@ -76,6 +81,24 @@ def answered(job: Job, seen: Seen, part: str, read: Read, *, seconds: float, cus
             if custom
         ),
         cues=cue_rows(job.source_id, seen.video.cues) if isinstance(seen, SeenVideo) else None,
+        grounds=tuple(
+            _ground_row(row, place, ground) for place, record in enumerate(read.records) for ground in record.grounds
+        ),
+    )
+
+
+def _ground_row(reading: ReadingRow, record_no: int, ground: Ground) -> GroundRow:
+    return GroundRow(
+        reading_id=reading.reading_id,
+        source_id=reading.source_id,
+        record_no=record_no,
+        field=ground.field,
+        value=ground.value,
+        page=ground.page,
+        **_edges(ground),
+        words=ground.words,
+        reason=ground.reason,
+        confidence=ground.confidence,
     )
 
 
@@ -128,6 +151,7 @@ def table_rows(reading: ReadingRow, page: int, tables: Sequence[Table]) -> tuple
             n_header_rows=table.n_header_rows,
             caption=table.caption,
             grounded=table.grounded,
+            confidence=table.confidence,
         )
         for number, table in enumerate(tables)
     )
@@ -147,13 +171,24 @@ def cell_rows(reading: ReadingRow, page: int, tables: Sequence[Table]) -> tuple[
             number=cell.number,
             **_edges(cell),
             grounded=cell.grounded,
+            confidence=cell.confidence,
         )
         for number, table in enumerate(tables)
         for cell in table.cells
     )
 
 
-def _edges(boxed: Table | TableCell) -> dict[str, Any]:
+def check_rows(reading: ReadingRow, page: int, tables: Sequence[Table]) -> tuple[CheckRow, ...]:
+    """The rows of what is said of the tables of one page."""
+    return tuple(
+        checks.row_of(check, table_id=id_, check_no=place)
+        for number, table in enumerate(tables)
+        for id_ in [table_id(reading_id=reading.reading_id, page=page, table_no=number)]
+        for place, check in enumerate(table.checks)
+    )
+
+
+def _edges(boxed: Table | TableCell | Ground) -> dict[str, Any]:
     return {} if boxed.box is None else dict(zip(("x0", "y0", "x1", "y1"), boxed.box, strict=True))
 
 
@@ -167,6 +202,7 @@ def shot_row(source_id: str, number: int, shot: Shot) -> ShotRow:
         transition=shot.transition,
         transition_start_s=shot.transition_start_s,
         transition_end_s=shot.transition_end_s,
+        confidence=OF_BOUNDARIES[shot.transition],
     )
 
 

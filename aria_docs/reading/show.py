@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from aria_docs.errors import BudgetError, Damaged
 from aria_docs.ingest import sandbox
 from aria_docs.ingest.video import sampling, subtitles
-from aria_docs.media import Cue, Frame, Shot, Video, VideoInfo, one_note
+from aria_docs.media import Cue, Frame, Shot, Video, VideoInfo, Word, one_note
 from aria_docs.model.chat_model import Shown
 from aria_docs.model.encoding import encode
 from aria_docs.model.profiles.aria import ARIA
@@ -74,18 +74,25 @@ def show_document(job: Job, requests: Iterable[ReadPages | ShowPages]) -> Iterat
                 job, "document", one_note("0 pages", info.note) or "", tasks=job.recipes, ok=not info.note
             )
             return
+        words: dict[int, tuple[Word, ...]] = {}
         for request in requests:
             if isinstance(request, ShowPages):
                 tasks = tuple(task for task in look.document if task in job.recipes)
                 yield Begun(tasks[0], "document", "tiles")
                 sandbox.allow_cpu(document_limit_s(job.timeout_s, info.n_pages))
-                yield _whole(document, request, job, look, profile, tasks)
+                whole = _whole(document, request, job, look, profile, tasks)
+                if set(tasks) - {"summary"}:  # a custom schema, whose values are sought on the pages
+                    kept = (words[n] if n in words else document.page(n).words for n in whole.pages)
+                    whole = replace(whole, words=tuple(kept))
+                yield whole
                 continue
             tasks = tuple(task for task in look.pages if task in job.recipes)
             for number in request.numbers:
                 yield Begun(tasks[0] if tasks else "summary", f"page:{number}", "text")
                 sandbox.allow_cpu(job.timeout_s)
                 page = document.page(number)
+                if set(look.document) - {"summary"}:
+                    words[number] = page.words
                 yield page_parts(job.source_id, page)
                 if tasks:
                     yield Begun(tasks[0], f"page:{number}", "tiles")
@@ -110,7 +117,7 @@ def _whole(
     shown = tuple(_page(document, number, part, job, profile) for number, part in zip(numbers, parts, strict=True))
     cut = f"only the first {MAX_WHOLE_PAGES:,} of {len(request.numbers):,} pages were shown" if left else None
     note = one_note(document.info.note, request.note, cut)
-    return SeenDocument(document.info.title, numbers, shown, tasks, note)
+    return SeenDocument(document.info.title, numbers, shown, tasks, note, request.texts[: len(numbers)])
 
 
 def sharpest(parts: Sequence[Part], profile: Profile, budget: Budget) -> Mode:

@@ -23,7 +23,7 @@ _PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailureView:
     """What could not be read, and why; task and part are '' where the file could not be opened."""
 
     path: str
@@ -56,7 +56,7 @@ class FileState:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceView:
     """One content with all its present paths, and what is known of it at a glance.
 
     engines:      who read its parts.
@@ -88,7 +88,7 @@ class Source:
     grounded: float | None
     title: str | None
     note: str | None
-    failures: tuple[Failure, ...]
+    failures: tuple[FailureView, ...]
     fingerprint: str
     unshown: str | None
 
@@ -127,14 +127,14 @@ class Overview:
     """Everything on the first page. `failures` has those of files without a source too."""
 
     database: Path
-    sources: tuple[Source, ...]
-    failures: tuple[Failure, ...]
+    sources: tuple[SourceView, ...]
+    failures: tuple[FailureView, ...]
     engines: tuple[dict[str, Any], ...]
     runs: tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class CellView:
     """A cell as it is stored: a spanning one stands once, at its top left."""
 
     row: int
@@ -171,7 +171,7 @@ class TableContent:
     caption: str | None
     continues: str | None
     grounded: float | None
-    cells: tuple[Cell, ...]
+    cells: tuple[CellView, ...]
     confidence: float | None = None
     failed_checks: tuple[FailedCheck, ...] = ()
 
@@ -221,7 +221,7 @@ class SceneContent:
 
 
 @dataclass(frozen=True, slots=True)
-class Cue:
+class CueView:
     """A subtitle or a spoken line at its own seconds."""
 
     start_s: float
@@ -230,18 +230,18 @@ class Cue:
 
 
 @dataclass(slots=True)
-class Contents:
+class ReportContents:
     """Everything on a source's page.
 
     cues:    None where the database is older than they are.
     frames:  the times that a model saw; empty where none was.
     """
 
-    source: Source
+    source: SourceView
     pages: dict[int, PageContent] = field(default_factory=dict)
     tables: list[TableContent] = field(default_factory=list)
     scenes: list[SceneContent] = field(default_factory=list)
-    cues: list[Cue] | None = None
+    cues: list[CueView] | None = None
     summary: SummaryContent | None = None
     readings: list[dict[str, Any]] = field(default_factory=list)
     frames: list[float] = field(default_factory=list)
@@ -251,10 +251,10 @@ def read_overview(store: Store) -> Overview:
     """Raises StoreError, StoreBusy."""
     # An earlier version kept the password of http://user:password@host.
     failures = tuple(
-        Failure(**row | {"message": without_credentials(row["message"])}) for row in query(store, _FAILURES)
+        FailureView(**row | {"message": without_credentials(row["message"])}) for row in query(store, _FAILURES)
     )
     runs = query(store, "SELECT * FROM runs ORDER BY started_at DESC LIMIT 10")
-    said: dict[str, list[Failure]] = {}
+    said: dict[str, list[FailureView]] = {}
     for failure in failures:
         if failure.source_id:
             said.setdefault(failure.source_id, []).append(failure)
@@ -271,7 +271,9 @@ def read_overview(store: Store) -> Overview:
     )
 
 
-def read_contents(store: Store, sources: Sequence[Source], *, cells_at_once: int = 50_000) -> Iterator[Contents]:
+def read_contents(
+    store: Store, sources: Sequence[SourceView], *, cells_at_once: int = 50_000
+) -> Iterator[ReportContents]:
     """What is on the page of each source, in order. Read in portions: the database is scanned once for each, and no
     more than about `cells_at_once` cells are held. Raises StoreError, StoreBusy."""
     known = columns(store)
@@ -317,9 +319,9 @@ def _later_facts(store: Store, known: dict[str, set[str]]) -> dict[str, list[Any
     return facts
 
 
-def portions(sources: Sequence[Source], cells_at_once: int) -> Iterator[list[Source]]:
+def portions(sources: Sequence[SourceView], cells_at_once: int) -> Iterator[list[SourceView]]:
     """The sources in order, each portion with about so many cells."""
-    portion: list[Source] = []
+    portion: list[SourceView] = []
     n_cells = 0
     for source in sources:
         weight = source.n_cells + 10 * (source.n_pages or 0)  # the text of a page weighs about ten cells
@@ -332,8 +334,8 @@ def portions(sources: Sequence[Source], cells_at_once: int) -> Iterator[list[Sou
         yield portion
 
 
-def _portion(store: Store, sources: Sequence[Source], known: dict[str, set[str]]) -> Iterator[Contents]:
-    found = {source.id: Contents(source) for source in sources}
+def _portion(store: Store, sources: Sequence[SourceView], known: dict[str, set[str]]) -> Iterator[ReportContents]:
+    found = {source.id: ReportContents(source) for source in sources}
     these = listed(found)
     for row in query(store, _PAGES.format(these=these)):
         contents = found[row.pop("source_id")]
@@ -355,7 +357,7 @@ def _portion(store: Store, sources: Sequence[Source], known: dict[str, set[str]]
             id_: list(rows) for id_, rows in groupby(query(store, _CUES.format(these=these)), itemgetter("source_id"))
         }
         for id_, contents in found.items():
-            contents.cues = [Cue(row["start_s"], row["end_s"], row["text"]) for row in cues.get(id_, ())]
+            contents.cues = [CueView(row["start_s"], row["end_s"], row["text"]) for row in cues.get(id_, ())]
     for row in query(store, (_CORRECTED_SCENES if corrects(known, "video_scenes") else _SCENES).format(these=these)):
         found[row.pop("source_id")].scenes.append(SceneContent(**row))
     for row in query(store, f"SELECT s.* FROM summaries s SEMI JOIN latest_readings USING (reading_id) WHERE {these}"):
@@ -368,7 +370,7 @@ def _portion(store: Store, sources: Sequence[Source], known: dict[str, set[str]]
     yield from found.values()
 
 
-def _source(row: dict[str, Any], failures: tuple[Failure, ...], later: list[Any]) -> Source:
+def _source(row: dict[str, Any], failures: tuple[FailureView, ...], later: list[Any]) -> SourceView:
     files = tuple(FileState(**file) for file in row.pop("files"))
     # A copy that is still as it was serves as well as the first.
     states = [(file.why_not_shown(), file) for file in files]
@@ -381,7 +383,7 @@ def _source(row: dict[str, Any], failures: tuple[Failure, ...], later: list[Any]
     row.pop("digest")
     if not re.fullmatch("[0-9a-f]+", row["source_id"]):  # it becomes the name of a file
         raise StoreError(f"the database names a source {row['source_id']!r}: it was not made by aria-docs, read anew")
-    return Source(
+    return SourceView(
         id=row.pop("source_id"),
         files=files,
         engines=tuple(row.pop("engines")),
@@ -393,7 +395,7 @@ def _source(row: dict[str, Any], failures: tuple[Failure, ...], later: list[Any]
     )
 
 
-def _table(row: dict[str, Any], cells: tuple[Cell, ...], failed_checks: tuple[FailedCheck, ...]) -> TableContent:
+def _table(row: dict[str, Any], cells: tuple[CellView, ...], failed_checks: tuple[FailedCheck, ...]) -> TableContent:
     return TableContent(
         id=row["table_id"],
         page=row["page"],
@@ -410,8 +412,8 @@ def _table(row: dict[str, Any], cells: tuple[Cell, ...], failed_checks: tuple[Fa
     )
 
 
-def _cell(row: dict[str, Any]) -> Cell:
-    return Cell(
+def _cell(row: dict[str, Any]) -> CellView:
+    return CellView(
         row=row["row_no"],
         col=row["col_no"],
         row_span=row["row_span"],

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aria_docs.formulas import harmless
-from aria_docs.report.content import Cell, TableContent
+from aria_docs.report.content import CellView, TableContent
 
 # A browser lays out 10,000 cells in a tenth of a second; what is cut is said, and is in the CSV.
 MAX_ROWS = 100
@@ -27,7 +27,7 @@ class Slot:
     to_right:           it stands in a column of numbers, which are compared by their last digits.
     """
 
-    cell: Cell | None
+    cell: CellView | None
     key: int = 0
     row_span: int = 1
     col_span: int = 1
@@ -35,7 +35,7 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class TableGrid:
     """The shown part of a table. n_header_rows counts those at the top in which every cell is a header."""
 
     rows: tuple[tuple[Slot, ...], ...]
@@ -58,7 +58,7 @@ def rows_shown(n_rows: int, n_cols: int, *, cells_left: int) -> int:
     return min(n_rows, MAX_ROWS, max(FEW_ROWS, cells_left // max(1, min(n_cols, MAX_COLS))))
 
 
-def lay_out(table: TableContent, *, n_rows: int) -> Grid:
+def lay_out(table: TableContent, *, n_rows: int) -> TableGrid:
     """The first `n_rows` rows as slots from left to right; what a span covers has no slot, a hole has one."""
     n_cols = min(table.n_cols, MAX_COLS)
     at = {(cell.row, cell.col): (key, cell) for key, cell in enumerate(table.cells)}
@@ -79,10 +79,10 @@ def lay_out(table: TableContent, *, n_rows: int) -> Grid:
                 covered.update((row + down, col + right) for down in range(row_span) for right in range(col_span))
             slots.append(Slot(cell, key, row_span, col_span, to_right=col_span == 1 and col in of_numbers))
         rows.append(tuple(slots))
-    return Grid(tuple(rows), _header_rows(rows), table.n_rows, table.n_cols)
+    return TableGrid(tuple(rows), _header_rows(rows), table.n_rows, table.n_cols)
 
 
-def _number_columns(cells: Sequence[Cell]) -> set[int]:
+def _number_columns(cells: Sequence[CellView]) -> set[int]:
     """Columns of which most filled cells of the body are numbers."""
     balance: Counter[int] = Counter()
     for cell in cells:

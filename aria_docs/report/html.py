@@ -23,7 +23,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from aria_docs.media import Box
-from aria_docs.report.content import Cell
+from aria_docs.report.content import CellView
 from aria_docs.report.grid import Slot
 
 Kind = Literal["overview", "document", "video", "review"]
@@ -144,7 +144,7 @@ def _edges(box: Box) -> str:
 # Boxes and cells are written here and not in a template: a report may have two million of each.
 
 
-def _boxes(cells: Iterable[tuple[int, Cell]]) -> Markup:
+def _boxes(cells: Iterable[tuple[int, CellView]]) -> Markup:
     return Markup(
         "".join(
             f'<rect data-k="{key}"{_UNGROUNDED * (not cell.grounded)}{_edges(cell.box)}/>'
@@ -190,7 +190,7 @@ def slot_classes(slot: Slot, doubts: Mapping[tuple[int, int], str]) -> str:
     return " ".join(name for name, holds in of.items() if holds)
 
 
-def why_doubted(cell: Cell, doubts: Mapping[tuple[int, int], str]) -> str:
+def why_doubted(cell: CellView, doubts: Mapping[tuple[int, int], str]) -> str:
     """What speaks against a cell, in words; empty where nothing does."""
     said = ["not found on the page"] if _is_lost(cell) else []
     if _is_low(cell) and cell.confidence is not None:
@@ -198,11 +198,11 @@ def why_doubted(cell: Cell, doubts: Mapping[tuple[int, int], str]) -> str:
     return "; ".join([*said, *filter(None, [doubts.get((cell.row, cell.col))])])
 
 
-def _is_lost(cell: Cell) -> bool:
+def _is_lost(cell: CellView) -> bool:
     return bool(cell.text) and not cell.grounded
 
 
-def _is_low(cell: Cell) -> bool:
+def _is_low(cell: CellView) -> bool:
     return cell.confidence is not None and cell.confidence < LOW_CONFIDENCE
 
 

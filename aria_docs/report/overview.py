@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aria_docs.report import html, source_page
-from aria_docs.report.content import Failure, Overview, Source
+from aria_docs.report.content import FailureView, Overview, SourceView
 from aria_docs.report.search import Searched
 from aria_docs.version import __version__
 
@@ -33,14 +33,14 @@ class Making:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class FileLine:
     """A file in the list. href: None where it has no page (yet); source: None of a file that could not be opened."""
 
     path: str
     status: str
     href: str | None
     cover: str | None
-    source: Source | None
+    source: SourceView | None
     why: str | None
 
     @property
@@ -55,7 +55,7 @@ class Group:
 
     folder: str
     name: str
-    lines: tuple[Line, ...]
+    lines: tuple[FileLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +125,10 @@ def _totals(overview: Overview) -> list[tuple[str, str]]:
     return tiles
 
 
-def _lines(overview: Overview, site: Folder) -> list[Line]:
+def _lines(overview: Overview, site: Folder) -> list[FileLine]:
     """Every file: those that hold a source, and those that could not be opened."""
     lines = [
-        Line(
+        FileLine(
             path=source.path,
             status=source.status,
             href=href if site.has(href := source_page.address(source)) else None,
@@ -141,25 +141,25 @@ def _lines(overview: Overview, site: Folder) -> list[Line]:
     listed = {file.path for source in overview.sources for file in source.files}
     unopened = {failure.path: failure for failure in overview.failures if failure.path not in listed}
     lines += [
-        Line(path, "failed", None, None, None, failure.message.removeprefix(f"{path}: "))
+        FileLine(path, "failed", None, None, None, failure.message.removeprefix(f"{path}: "))
         for path, failure in unopened.items()
     ]
     return sorted(lines, key=lambda line: (line.folder, line.path))
 
 
-def _why(source: Source) -> str | None:
+def _why(source: SourceView) -> str | None:
     """Why it is not all there: the first reason."""
     if source.failures:
         return source.failures[0].message
     return source.note if source.status == "partial" else None
 
 
-def _cover(site: Folder, source: Source) -> str | None:
+def _cover(site: Folder, source: SourceView) -> str | None:
     names = ("s0.jpg",) if source.kind == "video" else (source_page.COVER,)
     return next((name for name in (source_page.inner(source, name) for name in names) if site.has(name)), None)
 
 
-def _groups(lines: Sequence[Line]) -> list[Group]:
+def _groups(lines: Sequence[FileLine]) -> list[Group]:
     by_folder = [(folder, tuple(inside)) for folder, inside in groupby(lines, key=lambda line: line.folder)]
     n_shared = _n_shared([Path(folder).parts for folder, _ in by_folder])
     return [Group(folder, str(Path(*Path(folder).parts[n_shared:])), inside) for folder, inside in by_folder]
@@ -176,7 +176,7 @@ def _failure_kinds(overview: Overview, site: Folder) -> list[FailureKind]:
     """Failures grouped by their reason, the most frequent first."""
     addresses = {source.id: source_page.address(source) for source in overview.sources}
     href = {id_: address for id_, address in addresses.items() if site.has(address)}
-    kinds: dict[tuple[str, str, bool], list[Failure]] = {}
+    kinds: dict[tuple[str, str, bool], list[FailureView]] = {}
     for failure in overview.failures:
         # The message begins with the path, which is named beside it.
         message = failure.message.removeprefix(f"{failure.path}: ")

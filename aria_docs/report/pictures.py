@@ -33,7 +33,7 @@ WARM = ("aria_docs.ingest.pdf:warm", "aria_docs.ingest.video.watch:warm")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PictureRequest:
     """Pictures of one file. numbers: pages of a PDF, from 1; times_s: frames of a video, ascending."""
 
     path: str
@@ -55,7 +55,7 @@ class Drawn:
     retryable: bool = False
 
 
-def draw(child_of: Sandbox, wanted: Wanted) -> Iterator[Drawn]:
+def draw(child_of: Sandbox, wanted: PictureRequest) -> Iterator[Drawn]:
     """One answer for each picture wanted, in order."""
     worker = "draw_frames" if wanted.times_s else "draw_pages"
     left: deque[float] = deque(wanted.times_s or wanted.numbers)
@@ -63,9 +63,9 @@ def draw(child_of: Sandbox, wanted: Wanted) -> Iterator[Drawn]:
         if not left:
             return
         rest = (
-            Wanted(wanted.path, times_s=tuple(left))
+            PictureRequest(wanted.path, times_s=tuple(left))
             if wanted.times_s
-            else Wanted(wanted.path, tuple(int(number) for number in left))
+            else PictureRequest(wanted.path, tuple(int(number) for number in left))
         )
         child = child_of.start(f"{__name__}:{worker}", rest)
         try:
@@ -93,7 +93,7 @@ def draw(child_of: Sandbox, wanted: Wanted) -> Iterator[Drawn]:
         yield Drawn(at, None, why, retryable=retryable)
 
 
-def draw_pages(wanted: Wanted, _requests: Iterable[object]) -> Iterator[Drawn]:
+def draw_pages(wanted: PictureRequest, _requests: Iterable[object]) -> Iterator[Drawn]:
     """Runs in a child."""
     from aria_docs.ingest import documents
 
@@ -109,7 +109,7 @@ def draw_pages(wanted: Wanted, _requests: Iterable[object]) -> Iterator[Drawn]:
             yield Drawn(number, _webp(pixels), cover=_webp(pixels, COVER_PX))
 
 
-def draw_frames(wanted: Wanted, _requests: Iterable[object]) -> Iterator[Drawn]:
+def draw_frames(wanted: PictureRequest, _requests: Iterable[object]) -> Iterator[Drawn]:
     """Runs in a child."""
     from aria_docs.ingest.video import watch
     from aria_docs.ingest.video.opening import open_clip

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 
-from aria_docs.report.content import Source, columns, listed, portions, query
+from aria_docs.report.content import SourceView, columns, listed, portions, query
 from aria_docs.storage.database import Store
 
 # A browser takes a side file of this size in about 20 ms, and a page that searches keeps all of them in memory.
@@ -39,7 +39,7 @@ class Searched:
         self.n_scenes += place[0] == "s" and place != "summary"
 
 
-def searchable(store: Store, sources: Sequence[Source]) -> Iterator[tuple[str, str, str, str]]:
+def searchable(store: Store, sources: Sequence[SourceView]) -> Iterator[tuple[str, str, str, str]]:
     """What a search finds, by source: (source_id, place on its page, head, body).
 
     Of a table the head is its caption; the body has a line for each row and a tab between two cells.

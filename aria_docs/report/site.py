@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aria_docs.report import html, source_page
-from aria_docs.report.content import Overview, Source, columns, read_contents, read_overview
+from aria_docs.report.content import Overview, SourceView, columns, read_contents, read_overview
 from aria_docs.report.folder import Folder
 from aria_docs.report.overview import Making, overview_page
 from aria_docs.report.review import REVIEW, review_page
 from aria_docs.report.search import Searched, searchable, side_files
-from aria_docs.report.source_page import Artist, Place
+from aria_docs.report.source_page import Artist, PicturePlace
 
 if TYPE_CHECKING:
     from aria_docs.storage.database import Store
@@ -64,7 +64,7 @@ def write_report(
         prints = _fingerprints(overview, places, database=store.path, pictures=pictures)
         # Without pictures, a page that has them is as good.
         stale = [source for source in overview.sources if not site.keep(source.id, *prints[source.id])]
-        index = _Index(site, overview, n_stale=len(stale))
+        index = _SiteIndex(site, overview, n_stale=len(stale))
         on_progress(0, len(stale))
         with ThreadPoolExecutor(os.cpu_count() or 1) as workers:
             waiting: list[Future[Counter[str]]] = []
@@ -89,7 +89,7 @@ def write_report(
     return Made(folder / INDEX, counts["made"], n_kept, counts["drawn"], counts["undrawn"], n_removed)
 
 
-class _Index:
+class _SiteIndex:
     """The overview, written when the report begins, while it is made, and at its end with all that it searches."""
 
     def __init__(self, site: Folder, overview: Overview, *, n_stale: int) -> None:
@@ -122,7 +122,7 @@ class _Index:
 
 
 def _fingerprints(
-    overview: Overview, places: dict[str, Place], *, database: Path, pictures: bool
+    overview: Overview, places: dict[str, PicturePlace], *, database: Path, pictures: bool
 ) -> dict[str, tuple[str, ...]]:
     """What each source's page is made from; the first is that of a page made now."""
     style = html.fingerprint() + str(database)
@@ -130,17 +130,17 @@ def _fingerprints(
     return {id_: (print_,) if pictures else (f"{print_} bare", print_) for id_, print_ in whole.items()}
 
 
-def _neighbours(place: Place) -> str:
+def _neighbours(place: PicturePlace) -> str:
     """Changes when a page's neighbours do."""
     return html.digest([place.before, place.after, place.corrects])
 
 
-def _places(overview: Overview, store: Store) -> dict[str, Place]:
-    sources: Sequence[Source] = overview.sources
+def _places(overview: Overview, store: Store) -> dict[str, PicturePlace]:
+    sources: Sequence[SourceView] = overview.sources
     corrects = "corrections" in columns(store)
     links = [None, *(((f"{source.id}.html"), html.visible(source.name)) for source in sources), None]
     return {
-        source.id: Place(str(store.path), corrects, before, after)
+        source.id: PicturePlace(str(store.path), corrects, before, after)
         for source, before, after in zip(sources, links, links[2:], strict=False)
     }
 

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 from aria_docs.ingest.sandbox import Sandbox
 from aria_docs.report import grid, html, pictures
-from aria_docs.report.content import Contents, PageContent, Source, TableContent
-from aria_docs.report.pictures import Wanted
+from aria_docs.report.content import PageContent, ReportContents, SourceView, TableContent
+from aria_docs.report.pictures import PictureRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from aria_docs.media import Box
-    from aria_docs.report.content import Cell, SceneContent
+    from aria_docs.report.content import CellView, SceneContent
     from aria_docs.report.folder import Folder
-    from aria_docs.report.grid import Grid, Slot
+    from aria_docs.report.grid import Slot, TableGrid
 
 COVER = f"cover-{pictures.COVER_PX}.webp"
 _INLINE_TEXT_BYTES = 300_000  # beyond, the pages' texts are side files: a browser opens 5 MB of them in a second
@@ -48,8 +48,8 @@ class TableView:
     grounded: float | None
     continues: str | None
     continues_page: int | None
-    grid: Grid
-    boxed: tuple[tuple[int, Cell], ...]
+    grid: TableGrid
+    boxed: tuple[tuple[int, CellView], ...]
     csv: str
     csv_name: str
     failed_checks: tuple[str, ...]
@@ -98,7 +98,7 @@ class SceneView:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PicturePlace:
     """Where a source's page stands in the report: its neighbours' (address, name), and the database's path.
 
     corrects:  whether the database takes corrections, which then can be made on the page.
@@ -125,7 +125,7 @@ class Artist:
         if self._sandbox:
             self._sandbox.close()
 
-    def draw(self, wanted: Wanted) -> Iterator[pictures.Drawn]:
+    def draw(self, wanted: PictureRequest) -> Iterator[pictures.Drawn]:
         """See `pictures.draw`."""
         with self._lock:
             if self._sandbox is None:
@@ -133,9 +133,11 @@ class Artist:
         return pictures.draw(self._sandbox, wanted)
 
 
-def make(site: Folder, artist: Artist, contents: Contents, place: Place, *, fingerprint: str) -> Counter[str]:
+def make(
+    site: Folder, artist: Artist, contents: ReportContents, place: PicturePlace, *, fingerprint: str
+) -> Counter[str]:
     """One source's page and all its files. Returns how many pages were made, pictures drawn and not drawable."""
-    page = _Page(site, artist, contents.source)
+    page = _PageView(site, artist, contents.source)
     text = _video(page, contents, place) if contents.source.kind == "video" else _document(page, contents, place)
     page.files.append(site.put(address(contents.source), text))
     site.finished(contents.source.id, "" if page.retryable else fingerprint, page.files)
@@ -143,20 +145,20 @@ def make(site: Folder, artist: Artist, contents: Contents, place: Place, *, fing
     return page.counts
 
 
-def address(source: Source) -> str:
+def address(source: SourceView) -> str:
     """Of a source's page in the folder."""
     return f"sources/{source.id}.html"
 
 
-def inner(source: Source, name: str) -> str:
+def inner(source: SourceView, name: str) -> str:
     """Of a file beside a source's page, in the folder."""
     return f"sources/{source.id}/{name}"
 
 
-class _Page:
+class _PageView:
     """A source's page while it is made: its files, and what was drawn for it."""
 
-    def __init__(self, site: Folder, artist: Artist, source: Source) -> None:
+    def __init__(self, site: Folder, artist: Artist, source: SourceView) -> None:
         self.source = source
         self.files: list[str] = []
         self.counts: Counter[str] = Counter()
@@ -189,7 +191,7 @@ class _Page:
         if missing and self.source.unshown:
             return dict.fromkeys(missing, self.source.unshown)
         why_not = {}
-        for drawn in self._artist.draw(_wanted(self.source.path, missing, frames=frames)) if missing else ():
+        for drawn in self._artist.draw(_pictures_needed(self.source.path, missing, frames=frames)) if missing else ():
             if drawn.picture is None:
                 why_not[drawn.at] = drawn.why_not or ""
                 self.counts["undrawn"] += 1
@@ -202,18 +204,22 @@ class _Page:
         return why_not
 
 
-def _wanted(path: str, missing: Sequence[float], *, frames: bool) -> Wanted:
-    return Wanted(path, times_s=tuple(missing)) if frames else Wanted(path, tuple(int(number) for number in missing))
+def _pictures_needed(path: str, missing: Sequence[float], *, frames: bool) -> PictureRequest:
+    return (
+        PictureRequest(path, times_s=tuple(missing))
+        if frames
+        else PictureRequest(path, tuple(int(number) for number in missing))
+    )
 
 
-def original(source: Source, page: int | None = None) -> str | None:
+def original(source: SourceView, page: int | None = None) -> str | None:
     """The address of the source's own file, of a PDF at a page; None where it cannot be opened now."""
     if source.unshown and source.is_gone:
         return None
     return Path(source.path).as_uri() + (f"#page={page}" if page and source.kind == "pdf" else "")
 
 
-def _document(page: _Page, contents: Contents, place: Place) -> str:
+def _document(page: _PageView, contents: ReportContents, place: PicturePlace) -> str:
     source, summary = contents.source, contents.summary
     named = [point.page for point in summary.points if point.page] if summary else []
     last = source.n_pages or max(contents.pages, default=0)
@@ -245,7 +251,7 @@ def _document(page: _Page, contents: Contents, place: Place) -> str:
     return html.page("document", **_common(contents, facts, place), sheets=sheets, outline=outline)
 
 
-def _texts(page: _Page, pages: dict[int, PageContent]) -> dict[int, str]:
+def _texts(page: _PageView, pages: dict[int, PageContent]) -> dict[int, str]:
     """Of a long document, the side file of each page's text; none of a short one, whose page has them all."""
     if sum(len(content.text) for content in pages.values()) <= _INLINE_TEXT_BYTES:
         return {}
@@ -258,7 +264,7 @@ def _texts(page: _Page, pages: dict[int, PageContent]) -> dict[int, str]:
     return at
 
 
-def _tables(page: _Page, tables: Sequence[TableContent]) -> dict[int, list[TableView]]:
+def _tables(page: _PageView, tables: Sequence[TableContent]) -> dict[int, list[TableView]]:
     """The tables of each page, and their CSV files beside it."""
     views: dict[int, list[TableView]] = {}
     at = {table.id: table for table in tables}
@@ -319,7 +325,7 @@ def anchor(table: TableContent) -> str:
     return f"t{table.page}-{table.number}"
 
 
-def _video(page: _Page, contents: Contents, place: Place) -> str:
+def _video(page: _PageView, contents: ReportContents, place: PicturePlace) -> str:
     source = contents.source
     scenes = []
     for scene in contents.scenes:
@@ -349,7 +355,7 @@ def _video(page: _Page, contents: Contents, place: Place) -> str:
     )
 
 
-def _common(contents: Contents, facts: list[tuple[str, Any]], place: Place) -> dict[str, Any]:
+def _common(contents: ReportContents, facts: list[tuple[str, Any]], place: PicturePlace) -> dict[str, Any]:
     source = contents.source
     facts += [("Size", html.size(source.size_bytes)), ("Read by", ", ".join(engine_names(source.engines)) or "–")]
     if source.models:
@@ -368,7 +374,7 @@ def _common(contents: Contents, facts: list[tuple[str, Any]], place: Place) -> d
 
 
 def engine_names(engines: Iterable[str]) -> list[str]:
-    """As people know them: who has not read the manual knows no embedded engine."""
+    """The engine in words that need no manual."""
     return [
         {"embedded": "built-in rules", "aria": "Aria, local", "remote": "a model server"}.get(e, e) for e in engines
     ]

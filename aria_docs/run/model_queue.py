@@ -30,7 +30,7 @@ _WAITING = 2  # items in the queue for each thread: beyond that, what is seen ea
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class QueuedAnswer:
     """What came of something seen: readings, or why there are none.
 
     ticket:   whatever the scheduler gave with it.
@@ -48,19 +48,19 @@ class ResultQueue:
 
     def __init__(self) -> None:
         self.connection, self._bell = socket.socketpair()
-        self._answers: deque[Answered] = deque()
+        self._answers: deque[QueuedAnswer] = deque()
         self._lock = threading.Lock()
         self._closed = False
         self.n_awaited = 0
 
-    def put(self, answer: Answered) -> None:
+    def put(self, answer: QueuedAnswer) -> None:
         """Called from the model's threads; dropped after `close`."""
         with self._lock:
             if not self._closed:
                 self._answers.append(answer)
                 self._bell.send(b"!")
 
-    def take(self) -> list[Answered]:
+    def take(self) -> list[QueuedAnswer]:
         """All that has come, without waiting."""
         taken = []
         while self._answers:
@@ -112,11 +112,11 @@ class ModelQueue:
         size = n_bytes(seen)
         self._hold(1, size)
 
-        def deliver(done: Future[Answered]) -> None:
+        def deliver(done: Future[QueuedAnswer]) -> None:
             self._hold(-1, -size)
             if not done.cancelled():
                 error = done.exception()
-                results.put(Answered(ticket, error=error) if error else done.result())
+                results.put(QueuedAnswer(ticket, error=error) if error else done.result())
 
         self._pool.submit(self._answer, seen, ticket).add_done_callback(deliver)
 
@@ -132,7 +132,7 @@ class ModelQueue:
             self._n_held += items
             self._held_bytes += size
 
-    def _answer(self, seen: Seen, ticket: object) -> Answered:
+    def _answer(self, seen: Seen, ticket: object) -> QueuedAnswer:
         engine = self._engine()
         began = time.perf_counter()
         if isinstance(seen, SeenDocument):
@@ -141,7 +141,7 @@ class ModelQueue:
             reads = engine.read_video(seen, on_tokens=self._on_tokens)
         else:
             [reads] = engine.read_pages([seen], on_tokens=self._on_tokens)
-        return Answered(ticket, tuple(reads), seconds=time.perf_counter() - began)
+        return QueuedAnswer(ticket, tuple(reads), seconds=time.perf_counter() - began)
 
     def _engine(self) -> ChatEngine:
         with self._loading:

@@ -1,4 +1,4 @@
-"""What a run tells: how it goes, what could not be read, and how it ended."""
+"""What a run reports: how it goes, what could not be read, and how it ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aria_docs.schemas.readings import FailureRow, Finished
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failure as it is told to people: the file, the part ('' for the whole file), and a sentence that names both."""
+    """A failure as it is shown: the file, the part ('' for the whole file), and a sentence that names both."""
 
     path: str
     part: str
@@ -26,7 +26,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Partial:
+class PartialPart:
     """A part that was read but not whole, and what was not read of it."""
 
     path: str
@@ -37,16 +37,16 @@ class Partial:
 class Progress(Protocol):
     """Shows how a run goes."""
 
-    def opened(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None:
+    def begin_file(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None:
         """A file is read now, in so many parts: first so many pages, or a film of so many seconds."""
 
     def part(self, path: str) -> None:
         """A part of it is finished, or has failed."""
 
-    def file_over(self, path: str) -> None:
+    def end_file(self, path: str) -> None:
         """No more of this file will be read in this run."""
 
-    def failed(self, failure: Failure) -> None:
+    def add_failure(self, failure: Failure) -> None:
         """Something could not be read."""
 
     def tokens(self, n: int) -> None:
@@ -57,6 +57,18 @@ class Progress(Protocol):
 
     def say(self, sentence: str) -> None:
         """Anything else that a person should know."""
+
+
+class Silent:
+    """Progress that is not shown."""
+
+    def begin_file(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None: ...  # noqa: D102
+    def part(self, path: str) -> None: ...  # noqa: D102
+    def end_file(self, path: str) -> None: ...  # noqa: D102
+    def add_failure(self, failure: Failure) -> None: ...  # noqa: D102
+    def tokens(self, n: int) -> None: ...  # noqa: D102
+    def detail(self, sentence: str) -> None: ...  # noqa: D102
+    def say(self, sentence: str) -> None: ...  # noqa: D102
 
 
 _COUNTS = (
@@ -93,9 +105,9 @@ class Outcome:
     slowest: str = ""
     slowest_s: float = 0.0
     failures: list[Failure] = field(default_factory=list)
-    partial: list[Partial] = field(default_factory=list)
+    partial: list[PartialPart] = field(default_factory=list)
 
-    def file_over(self, failures: Sequence[Failure], *, read: bool, partial: Sequence[Partial] = ()) -> None:
+    def end_file(self, failures: Sequence[Failure], *, read: bool, partial: Sequence[PartialPart] = ()) -> None:
         """Counts a file: with failures new or standing, read now, or skipped because nothing was pending."""
         self.n_files += 1
         self.n_partial += bool(partial)
@@ -140,7 +152,7 @@ class Outcome:
 
     def partial_lines(self, most: int = 10) -> list[str]:
         """What was read in part and why, for people: notes that are alike but for numbers as one line."""
-        kinds: dict[str, list[Partial]] = {}
+        kinds: dict[str, list[PartialPart]] = {}
         for item in self.partial:
             kinds.setdefault(re.sub("[0-9]+", "#", item.note), []).append(item)
         often = sorted(kinds.values(), key=len, reverse=True)
@@ -159,7 +171,7 @@ def _plural(n: int, noun: str) -> str:
 
 
 def as_text(path: str) -> str:
-    r"""A path, or a sentence with one, as it is stored and told: bytes that are no UTF-8 stand as \xff."""
+    r"""A path, or a sentence with one, as it is stored and shown: bytes that are no UTF-8 stand as \xff."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
@@ -189,7 +201,7 @@ def of_path(row: FailureRow, path: str) -> FailureRow:
 
 
 def failure_of(row: FailureRow) -> Failure:
-    """What people are told of a failure."""
+    """A failure row as it is shown to people."""
     return Failure(row.path, row.part, row.error, row.message, row.retryable)
 
 

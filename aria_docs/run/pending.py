@@ -24,7 +24,7 @@ WALK, HASH = Begun("", "", "find"), Begun("", "", "hash")
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReadingPlan:
     """What a run would do, by path. n_elsewhere: files of other shards."""
 
     pending: list[str]
@@ -40,7 +40,7 @@ def holds_any(paths: Sequence[Path]) -> bool:
     return bool(findings.files or findings.unreadable)
 
 
-def plan(paths: Sequence[Path], keeper: Keeper, options: Options) -> Plan:
+def plan(paths: Sequence[Path], keeper: Keeper, options: Options) -> ReadingPlan:
     """Which files a run would read, without reading any. Raises UsageError."""
     findings = find(paths)
     pending = Pending(options, keeper if keeper.path.exists() else None)
@@ -66,7 +66,7 @@ def plan(paths: Sequence[Path], keeper: Keeper, options: Options) -> Plan:
             path = as_text(file.path)
             (todo if pending.tasks(content, file.kind) else done).append(path)
             failures += [failure_of(of_path(row, path)) for row in pending.standing(content)]
-    return Plan(todo, sorted(done), failures, findings.ignored, n_elsewhere)
+    return ReadingPlan(todo, sorted(done), failures, findings.ignored, n_elsewhere)
 
 
 CHUNK_FILES, CHUNK_BYTES = 256, 64 << 20

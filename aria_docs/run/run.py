@@ -102,8 +102,8 @@ class Run:
                 continue
             row = failure_row(path, None, WALK, "", error)
             batch.failures.append(row)
-            self.outcome.file_over([failure_of(row)], read=False)
-            self.progress.failed(failure_of(row))
+            self.outcome.end_file([failure_of(row)], read=False)
+            self.progress.add_failure(failure_of(row))
         if batch:
             self.store.write(batch)
 
@@ -149,10 +149,6 @@ class Run:
     def stop(self) -> None:
         """Every `read` ends soon, in whatever thread it runs."""
         self.stopping.set()
-
-    def is_pending(self, file: FoundFile) -> bool:
-        """Whether anything is left to read of this file. Raises Unreachable."""
-        return bool(self.pending.tasks(self.pending.content_of(file), file.kind))
 
     def sandbox(self) -> Sandbox:
         """The warm process that children are forked from, made when first needed."""

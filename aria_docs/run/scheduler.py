@@ -31,8 +31,8 @@ from aria_docs.model.engine import Task
 from aria_docs.model.seen import SeenPage
 from aria_docs.reading import messages, rows
 from aria_docs.reading.messages import Begun, Job, ReadPages, Seen, ShowPages, Summarise
-from aria_docs.run.model_queue import Answered, ModelQueue, ResultQueue
-from aria_docs.run.outcome import Outcome, Partial, Progress, as_text, failure_of, failure_row, now, of_path
+from aria_docs.run.model_queue import ModelQueue, QueuedAnswer, ResultQueue
+from aria_docs.run.outcome import Outcome, PartialPart, Progress, as_text, failure_of, failure_row, now, of_path
 from aria_docs.run.pending import HASH, Pending, chunks
 from aria_docs.run.recipes import Options
 from aria_docs.run.source import Source
@@ -70,7 +70,7 @@ class _Session:
     pages:        handed out and not answered yet, in order.
     useful:       a part came of it.
     waiting:      has nothing to do until the model has taken some of what was seen.
-    summarising:  was asked for what concerns the whole; finishing: was told that nothing more comes.
+    summarising:  was asked for what concerns the whole; finishing: knows that nothing more comes.
     """
 
     child: Child
@@ -228,7 +228,7 @@ class Scheduler:
                     return None
                 row = failure_row(file.path, None, HASH, "", error)
                 self._batch.failures.append(row)
-                self._progress.failed(failure_of(row))
+                self._progress.add_failure(failure_of(row))
                 self._end_file(file, [row], read=False)
                 continue
             if source := self._admit(file, content):
@@ -364,7 +364,7 @@ class Scheduler:
         for file in source.files:
             self._record(source, file)
         film_s = info.duration_s if isinstance(info, VideoInfo) else 0.0
-        self._progress.opened(source.files[0].path, n_parts, pages=len(source.pages_left), film_s=film_s)
+        self._progress.begin_file(source.files[0].path, n_parts, pages=len(source.pages_left), film_s=film_s)
 
     def _feed(self, session: _Session) -> None:
         """Keeps a child in work: pages while there are any; then a document's last child is asked about the whole."""
@@ -381,7 +381,7 @@ class Scheduler:
             session.child.send(ReadPages(numbers))
         if session.pages:
             return
-        # The last to be without a page: the others may have been told to end, and not have ended yet.
+        # The last to be without a page: the others may have been asked to end, and still run.
         is_last = all(other is session or other.finishing for other in self._at_work_on(source))
         if is_last and source.has_tables_to_join and not source.n_asked:
             self._join_tables(source)
@@ -412,10 +412,11 @@ class Scheduler:
             for task in tasks:
                 self._fail(source, Begun(task, "document", "text"), error)
             return None
-        numbers = ", ".join(str(page) for page in missing[:20]) + (", …" if len(missing) > 20 else "")
-        note = f"pages that could not be read: {numbers}" if missing else None
+        named = ", ".join(str(page) for page in missing[:20]) + (", …" if len(missing) > 20 else "")
+        note = f"pages that could not be read: {named}" if missing else None
         if self._look and pages:
-            return ShowPages(tuple(number for number, _ in pages), note)
+            numbers, texts = zip(*pages, strict=True)
+            return ShowPages(numbers, note, texts)
         return Summarise(tuple(pages), note)
 
     def _join_tables(self, source: Source) -> None:
@@ -490,7 +491,7 @@ class Scheduler:
                 session.since = time.monotonic()
                 self._feed(session)
 
-    def _keep_answer(self, answered: Answered) -> None:
+    def _keep_answer(self, answered: QueuedAnswer) -> None:
         request: _Request = answered.ticket
         source = request.source
         assert source.job, source
@@ -612,7 +613,7 @@ class Scheduler:
         row = failure_row(source.files[0].path, source.id, begun, recipe, error)
         source.fail(row)
         self._batch.failures.append(row)
-        self._progress.failed(failure_of(row))
+        self._progress.add_failure(failure_of(row))
 
     def _at_work_on(self, source: Source) -> list[_Session]:
         return [session for session in self._sessions.values() if session.source is source]
@@ -643,6 +644,6 @@ class Scheduler:
         """Every path with a failed content has its own failure rows."""
         own = [of_path(row, as_text(file.path)) for row in failures]
         self._batch.failures += [row for row in own if row not in failures]
-        partial = [Partial(as_text(file.path), part, note) for part, note in notes]
-        self.outcome.file_over([failure_of(row) for row in own], read=read, partial=partial)
-        self._progress.file_over(file.path)
+        partial = [PartialPart(as_text(file.path), part, note) for part, note in notes]
+        self.outcome.end_file([failure_of(row) for row in own], read=read, partial=partial)
+        self._progress.end_file(file.path)

@@ -159,7 +159,7 @@ class Source:
         return all_of_them and bool(self.pages_left or self.tasks)
 
     def end(self) -> None:
-        """It is over. Only what a copy of it is told is kept."""
+        """Ends the source, and keeps only what a copy of it needs."""
         self.over = True
         self.pages_left.clear()
         self._texts, self._table_parts, self._sizes_pt = {}, [], {}

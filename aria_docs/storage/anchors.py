@@ -32,7 +32,11 @@ _NAMELESS = re.compile(r"(Table \d+ on page|Scene) ?\d+|Untitled", re.IGNORECASE
 
 @dataclass(slots=True)
 class Cell:
-    """A cell as shown. `said`: all texts it has had, as `plain` has them."""
+    """A cell as shown.
+
+    confirmed:  a person says that it is right as it was read.
+    said:       all texts it has had, as `plain` has them.
+    """
 
     row: int
     col: int
@@ -43,7 +47,9 @@ class Cell:
     number: float | None
     box: Box | None
     grounded: bool
+    confidence: float | None = None
     corrected: bool = False
+    confirmed: bool = False
     said: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -52,7 +58,11 @@ class Cell:
 
 @dataclass(slots=True)
 class Table:
-    """A table as shown. `captions`, `header_counts`: all that it has had; touched: anything is not as read."""
+    """A table as shown.
+
+    touched:                  anything is not as read.
+    captions, header_counts:  all that it has had.
+    """
 
     table_id: str
     page: int
@@ -62,10 +72,16 @@ class Table:
     n_header_rows: int
     caption: str | None
     cells: list[Cell]
+    confidence: float | None = None
     dropped: bool = False
     touched: bool = False
     captions: set[str] = field(default_factory=set)
     header_counts: set[int] = field(default_factory=set)
+
+    @property
+    def looked_at(self) -> bool:
+        """Whether a person has corrected or confirmed anything of it."""
+        return self.touched or any(cell.confirmed for cell in self.cells)
 
     def __post_init__(self) -> None:
         self.captions.add(plain(self.caption))
@@ -125,6 +141,7 @@ def _apply_to_cell(tables: Sequence[Table], correction: CorrectionRow) -> bool:
     cell.said |= wanted
     if plain(after) != plain(cell.text):
         cell.text, cell.corrected, table.touched = after, True, True
+    cell.confirmed = not cell.corrected
     return True
 
 

@@ -1,4 +1,5 @@
-"""The checks of tables, kept for each table that is new, read again or corrected. `model.checks` makes them."""
+"""The checks of tables: those that came with a reading, and those of arithmetic of what was corrected since, or read by
+an earlier version."""
 
 from __future__ import annotations
 
@@ -7,13 +8,14 @@ from typing import Any
 
 import duckdb
 
-from aria_docs.model.checks import Entry, checks_of
-from aria_docs.schemas.corrections import CheckRow, Suspect
+from aria_docs.model.checks import ARITHMETIC, Entry, checks_of, row_of
+from aria_docs.schemas.readings import Finished
 from aria_docs.storage.columns import INTERNAL
 from aria_docs.storage.connection import Connections
 from aria_docs.storage.rows import insert
 
 _AT_ONCE = 200  # tables in one transaction, as of the stacks
+_AGAIN = 1_000  # numbers of checks made again begin here; those of the page, which stay, are fewer
 
 _NEW = f"""
     SELECT t.table_id, r.read_at FROM shown_tables t JOIN readings r USING (reading_id)
@@ -25,6 +27,26 @@ _CELLS = """
     FROM shown_cells JOIN shown_tables USING (table_id) WHERE table_id IN (SELECT unnest(?::VARCHAR[]))
     ORDER BY table_id, row_no, col_no
 """
+
+
+def keep(db: duckdb.DuckDBPyConnection, finished: Sequence[Finished]) -> None:
+    """Those that came with readings, whose tables are checked with that."""
+    insert(db, [row for part in finished for row in part.checks])
+    tables = [
+        (table.table_id, part.reading.read_at)
+        for part in finished
+        if part.reading
+        for table in part.tables
+        if table.confidence is not None
+    ]
+    _note(db, tables)
+
+
+def _note(db: duckdb.DuckDBPyConnection, tables: Sequence[tuple[str, Any]]) -> None:
+    ids, read = [table_id for table_id, _ in tables], [read_at for _, read_at in tables]
+    db.execute(
+        f"INSERT INTO {INTERNAL}.checked_tables SELECT unnest(?::VARCHAR[]), unnest(?::TIMESTAMP[])", [ids, read]
+    )
 
 
 def check(database: Connections) -> None:
@@ -48,19 +70,12 @@ def _check(db: duckdb.DuckDBPyConnection, new: Sequence[tuple[str, Any]]) -> Non
         entries.setdefault(table_id, []).append(Entry(*cell))
     rows = []
     for table_id, cells in entries.items():
-        for number, found in enumerate(checks_of(cells, n_header_rows=headers[table_id])):
-            suspects = [Suspect(row_no=row, col_no=col) for row, col in found.suspects]
-            rows.append(
-                CheckRow(
-                    table_id=table_id, check_no=number, kind=found.kind, holds=found.holds, row_no=found.row,
-                    col_no=found.col, suspects=suspects, mend=found.mend, expected=found.expected, found=found.found,
-                    note=found.note,
-                )
-            )  # fmt: skip
-    for table in ("checks", f"{INTERNAL}.checked_tables"):
-        db.execute(f"DELETE FROM {table} WHERE table_id IN (SELECT unnest(?::VARCHAR[]))", [ids])
-    insert(db, rows)
-    read = [read_at for _, read_at in new]
+        found = checks_of(cells, n_header_rows=headers[table_id])
+        rows += [row_of(one, table_id=table_id, check_no=_AGAIN + n) for n, one in enumerate(found)]
     db.execute(
-        f"INSERT INTO {INTERNAL}.checked_tables SELECT unnest(?::VARCHAR[]), unnest(?::TIMESTAMP[])", [ids, read]
+        "DELETE FROM checks WHERE table_id IN (SELECT unnest(?::VARCHAR[])) AND list_contains(?, kind)",
+        [ids, list(ARITHMETIC)],
     )
+    insert(db, rows)
+    db.execute(f"DELETE FROM {INTERNAL}.checked_tables WHERE table_id IN (SELECT unnest(?::VARCHAR[]))", [ids])
+    _note(db, new)

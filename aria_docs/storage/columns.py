@@ -63,7 +63,7 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class ColumnContents:
     """How many cells of a column, below the header, say something, and how many of these are numbers, whole numbers,
     dates, years (1800 to 2100) and numbers that span rows; n_marks more hold a sign in place of a number.
 
@@ -78,8 +78,8 @@ class Contents:
     n_spanning: int = 0
     n_marks: int = 0
 
-    def __add__(self, other: Contents) -> Contents:
-        return Contents(
+    def __add__(self, other: ColumnContents) -> ColumnContents:
+        return ColumnContents(
             self.n_filled + other.n_filled,
             self.n_numbers + other.n_numbers,
             self.n_whole + other.n_whole,
@@ -111,7 +111,7 @@ class Contents:
     def _has_years(self) -> bool:
         return 0 < self.n_numbers == self.n_years
 
-    def is_label(self, before: Sequence[Contents], after: Sequence[Contents]) -> bool:
+    def is_label(self, before: Sequence[ColumnContents], after: Sequence[ColumnContents]) -> bool:
         """Whether the column says what its rows are about, those before it doing so too: words, years, empty ones; and
         the first also where its numbers span rows, or only count the words beside them."""
         if not any(other.type in ("BIGINT", "DOUBLE") for other in after):
@@ -154,7 +154,7 @@ class Column:
         return columns
 
 
-def columns_of(names: Sequence[str], labels: Sequence[str], contents: Sequence[Contents]) -> tuple[Column, ...]:
+def columns_of(names: Sequence[str], labels: Sequence[str], contents: Sequence[ColumnContents]) -> tuple[Column, ...]:
     """The columns of a table, each with a name for its marks that no other column has."""
     used = {*PLACE, *names}
     columns = []
@@ -173,7 +173,7 @@ def is_note(label: str) -> bool:
     return _plain(label) in _NOTES
 
 
-def label_columns(labels: Sequence[str], contents: Sequence[Contents]) -> tuple[bool, ...]:
+def label_columns(labels: Sequence[str], contents: Sequence[ColumnContents]) -> tuple[bool, ...]:
     """For each column whether it labels the rows: leading ones of words or years, columns of notes left out."""
     found, leading = [False] * len(contents), True
     for number, column in enumerate(contents):

@@ -112,6 +112,8 @@ class Connections:
         began, said = time.monotonic(), 0.0
         if not read_only and self.path.is_file() and self.path.stat().st_size == 0:
             self.path.unlink()  # as mktemp leaves it: DuckDB takes no empty file for a new one
+        if self.path.is_file() and not _is_database(self.path):  # DuckDB reads a .json or .csv file as a view
+            raise StoreError(f"{self.path} cannot be opened as a DuckDB database: it is another kind of file")
         while True:
             try:
                 db = duckdb.connect(str(self.path), read_only=read_only, config=CONFIG)
@@ -132,3 +134,13 @@ class Connections:
                     said = waited
                     self._on_wait(f"waiting for {self.path}, which is open in another process (PID {holder})")
             time.sleep(_RETRY_S)
+
+
+def _is_database(path: Path) -> bool:
+    """Whether DuckDB wrote it: its magic stands after a checksum of 8 bytes. A file that cannot be read may be one."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+            return not head or head[8:] == b"DUCK"  # an empty one is being made
+    except OSError:
+        return True

@@ -10,7 +10,7 @@ reading is ever shown with corrections that were not matched against it.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +18,8 @@ from typing import Any
 import duckdb
 
 from aria_docs.errors import UsageError
+from aria_docs.model import confidence
+from aria_docs.model.checks import Entry, checks_of
 from aria_docs.schemas import derived_id
 from aria_docs.schemas.corrections import Anchor, CorrectionRow, GivenCorrection
 from aria_docs.storage.anchors import Cell, Scene, Table, apply_to_scenes, apply_to_tables, set_numbers
@@ -123,13 +125,18 @@ def apply(db: duckdb.DuckDBPyConnection, sources: Iterable[str]) -> None:
     for source in sorted(touched):
         own = [row for row in stored if row.source_id == source]
         tables = _tables(db, source, {row.page for row in own})
+        doubts = {id(cell): doubt for table in tables for cell, doubt in _doubts(table)}
         scenes = _scenes(db, source) if any(row.target == "scene" for row in own) else []
         for row in own:
             holds = apply_to_scenes(scenes, row) if row.target == "scene" else apply_to_tables(tables, row)
             states[row.correction_id] = "applied" if holds else "stale"
-        _keep_tables(db, source, [table for table in tables if table.touched])
+        looked_at = [table for table in tables if table.looked_at]
+        for table in looked_at:
+            set_numbers(table)
+            _set_confidence(table, doubts)
+        _keep_tables(db, source, looked_at)
         _keep_scenes(db, source, [scene for scene in scenes if scene.corrected])
-        changed |= {table.table_id for table in tables if table.touched}
+        changed |= {table.table_id for table in looked_at}
     db.execute(
         "UPDATE corrections SET state = s.state FROM "
         "(SELECT unnest(?::VARCHAR[]) AS id, unnest(?::VARCHAR[]) AS state) s WHERE correction_id = s.id",
@@ -144,25 +151,52 @@ def apply(db: duckdb.DuckDBPyConnection, sources: Iterable[str]) -> None:
 def _tables(db: duckdb.DuckDBPyConnection, source: str, pages: Collection[int | None]) -> list[Table]:
     wanted = [page for page in pages if page is not None]
     query = """
-        SELECT table_id, page, x0, y0, x1, y1, n_rows, n_cols, n_header_rows, caption
+        SELECT table_id, page, x0, y0, x1, y1, n_rows, n_cols, n_header_rows, caption, confidence
         FROM tables JOIN newest USING (source_id, reading_id)
         WHERE source_id = ? AND page IN (SELECT unnest(?::INTEGER[])) ORDER BY page, table_no
     """
     found = db.execute(query, [source, wanted]).fetchall()
     tables = {
-        id_: Table(id_, page, (x0, y0, x1, y1), n_rows, n_cols, n_header, caption, [])
-        for id_, page, x0, y0, x1, y1, n_rows, n_cols, n_header, caption in found
+        id_: Table(id_, page, (x0, y0, x1, y1), n_rows, n_cols, n_header, caption, [], sure)
+        for id_, page, x0, y0, x1, y1, n_rows, n_cols, n_header, caption, sure in found
     }
     of_cells = """
-        SELECT table_id, row_no, col_no, row_span, col_span, is_header, text, number, x0, y0, x1, y1, grounded
+        SELECT table_id, row_no, col_no, row_span, col_span, is_header, text, number, x0, y0, x1, y1, grounded,
+               confidence
         FROM cells WHERE table_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY table_id, row_no, col_no
     """
-    for id_, row, col, row_span, col_span, is_header, text, number, x0, y0, x1, y1, grounded in db.execute(
+    for id_, row, col, row_span, col_span, is_header, text, number, *edges, grounded, sure in db.execute(
         of_cells, [list(tables)]
     ).fetchall():
-        box = None if x0 is None else (x0, y0, x1, y1)
-        tables[id_].cells.append(Cell(row, col, row_span, col_span, is_header, text, number, box, grounded))
+        box = None if edges[0] is None else (edges[0], edges[1], edges[2], edges[3])
+        cell = Cell(row, col, row_span, col_span, is_header, text, number, box, grounded, sure)
+        tables[id_].cells.append(cell)
     return list(tables.values())
+
+
+def _doubts(table: Table) -> Iterator[tuple[Cell, float]]:
+    """What arithmetic says against each cell of a table as it stands now."""
+    entries = [
+        Entry(cell.row, cell.col, cell.text, cell.number, cell.col_span > 1 or cell.row_span > 1, cell.is_header)
+        for cell in table.cells
+    ]
+    against = confidence.against(checks_of(entries, n_header_rows=table.n_header_rows))
+    return ((cell, against.get((cell.row, cell.col), 0.0)) for cell in table.cells)
+
+
+def _set_confidence(table: Table, before: Mapping[int, float]) -> None:
+    """A person is sure; of the other cells it is what arithmetic says now in place of what it said of the reading.
+
+    before:  by the cell's `id`.
+    """
+    for cell, doubt in _doubts(table):
+        if cell.corrected or cell.confirmed:
+            cell.confidence = 1.0
+        elif cell.confidence is not None:
+            cell.confidence = confidence.rechecked(cell.confidence, before.get(id(cell), 0.0), doubt)
+    sure = [cell.confidence for cell in table.cells if cell.confidence is not None]
+    if len(sure) == len(table.cells):  # not read by an earlier version
+        table.confidence = confidence.of_table(sure)
 
 
 def _scenes(db: duckdb.DuckDBPyConnection, source: str) -> list[Scene]:
@@ -176,19 +210,19 @@ def _scenes(db: duckdb.DuckDBPyConnection, source: str) -> list[Scene]:
 def _keep_tables(db: duckdb.DuckDBPyConnection, source: str, tables: Sequence[Table]) -> None:
     cells = []
     for table in tables:
-        set_numbers(table)
         for cell in table.cells:
             edges = dict(zip(("x0", "y0", "x1", "y1"), cell.box or (None,) * 4, strict=True))
             cells.append(
                 {
                     "table_id": table.table_id, "row_no": cell.row, "col_no": cell.col, "row_span": cell.row_span,
                     "col_span": cell.col_span, "is_header": cell.is_header, "text": cell.text, "number": cell.number,
-                    "grounded": cell.grounded, "corrected": cell.corrected, **edges,
+                    "grounded": cell.grounded, "corrected": cell.corrected,
+                    "confidence": cell.confidence, **edges,
                 }
             )  # fmt: skip
-    facts = ("table_id", "n_rows", "n_cols", "n_header_rows", "caption", "dropped")
-    whole = [{name: getattr(table, name) for name in facts} for table in tables]
-    insert_ours(db, "corrected_tables", [row | {"source_id": source, "corrected": True} for row in whole])
+    facts = ("table_id", "n_rows", "n_cols", "n_header_rows", "caption", "dropped", "confidence")
+    whole = [{name: getattr(table, name) for name in facts} | {"corrected": table.touched} for table in tables]
+    insert_ours(db, "corrected_tables", [row | {"source_id": source} for row in whole])
     insert_ours(db, "corrected_cells", cells)
 
 

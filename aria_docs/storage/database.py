@@ -225,9 +225,11 @@ class Store(Questions):
                 query = f"UPDATE tables SET continues = l.before FROM {links} AS l WHERE table_id = l.first"
                 db.execute(query, [list(batch.continues), list(batch.continues.values())])
             insert(db, [row for part in batch.finished for row in part.cells])
+            checks.keep(db, batch.finished)
             insert(db, [row for part in batch.finished for row in part.scenes])
             insert(db, [row for part in batch.finished for row in part.summaries])
             custom_tables.insert_records(db, [row for part in batch.finished for row in part.records])
+            insert(db, [row for part in batch.finished for row in part.grounds])
             corrections.apply(db, {row.source_id for row in readings})
             self._delete_failures(db, batch, readings)
             upsert(db, batch.failures, key=("path", "task", "part", "recipe"))
@@ -397,9 +399,9 @@ def _delete_readings(db: duckdb.DuckDBPyConnection, replaced: Sequence[ReadingRo
     of_these = "source_id IN (SELECT unnest($sources::VARCHAR[])) AND reading_id IN (SELECT unnest($ids::VARCHAR[]))"
     given = {"sources": sources, "ids": ids}
     tables = [table_id for (table_id,) in db.execute(f"SELECT table_id FROM tables WHERE {of_these}", given).fetchall()]
-    if tables:
-        db.execute("DELETE FROM cells WHERE table_id IN (SELECT unnest(?::VARCHAR[]))", [tables])
-    for table in ("tables", "scenes", "summaries", "readings", *custom_tables.custom_tables(db).values()):
+    for table in ("cells", "checks", f"{INTERNAL}.checked_tables") if tables else ():
+        db.execute(f"DELETE FROM {table} WHERE table_id IN (SELECT unnest(?::VARCHAR[]))", [tables])
+    for table in ("tables", "scenes", "summaries", "grounds", "readings", *custom_tables.custom_tables(db).values()):
         db.execute(f"DELETE FROM {table} WHERE {of_these}", given)
     db.execute("DELETE FROM sidecars WHERE reading_id IN (SELECT unnest(?::VARCHAR[]))", [ids])
 

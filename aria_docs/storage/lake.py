@@ -55,7 +55,7 @@ _OWN_TABLES = {
 }  # fmt: skip
 _OURS = ("sidecars", "custom_schemas")  # in the schema of our own tables
 _ASKED_BY_RUNS = ("files", "sources", "readings", "sidecars", "failures", "recipes")
-# Where a batch was damaged and taken out, what it held is read again: a page without its text is not read, a failure of a
+# Where a damaged batch was taken out, what it held is read again: a page without its text is not read, a failure of a
 # source that is not there is none.
 _WHOLE = {
     "readings": """NOT starts_with(part, 'page:') OR EXISTS (

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from aria_docs.storage import columns as typed
-from aria_docs.storage.columns import Contents
+from aria_docs.storage.columns import ColumnContents
 from aria_docs.storage.periods import Period, period_of, without_periods
 from aria_docs.storage.units import Unit, unit_of, unit_of_caption
 
@@ -68,7 +68,7 @@ class Table:
 def table_of(
     *,
     labels: Sequence[str],
-    contents: Sequence[Contents],
+    contents: Sequence[ColumnContents],
     cells: Iterable[Cell],
     n_rows: int,
     first_row: int,

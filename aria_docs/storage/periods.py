@@ -94,11 +94,6 @@ def period_of(text: str) -> Period | None:
     return period
 
 
-def is_period(text: str) -> bool:
-    """Whether a text names a period and nothing else."""
-    return bool(_found(text)) and not without_periods(text)
-
-
 def without_periods(text: str) -> str:
     """The text without the periods in it: '' for "2024", "Change" for "Change 2024"."""
     kept, at = [], 0

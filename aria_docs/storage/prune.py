@@ -32,7 +32,7 @@ _GONE = """
     SELECT table_id FROM tables SEMI JOIN gone_readings USING (reading_id);
 """
 _OF_TABLES = ("cells", "checks")
-_OF_READINGS = ("tables", "scenes", "summaries", "sidecars", "readings")
+_OF_READINGS = ("tables", "scenes", "summaries", "grounds", "sidecars", "readings")
 _OF_SOURCES = ("pages", "page_lines", "form_fields", "shots", "cues", "newest", "sources")
 _GONE_FAILURES = """
     source_id IN (SELECT source_id FROM gone_sources) OR path IN (SELECT path FROM files WHERE NOT present)

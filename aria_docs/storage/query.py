@@ -21,7 +21,7 @@ from aria_docs.errors import QueryError, StoreError, UsageError
 from aria_docs.storage.connection import Connections
 from aria_docs.storage.rows import copy_to, first_line, quoted, records, with_hints
 from aria_docs.storage.search import load_fts
-from aria_docs.storage.shapes import TableShape, lay_typed_views, shapes_of
+from aria_docs.storage.shapes import lay_typed_views
 
 Format = Literal["table", "lines", "markdown", "csv", "json", "parquet"]
 MAX_SHOWN = 1000  # rows of an answer in text: more are for a file
@@ -141,11 +141,6 @@ class Questions(Connections):
             if library == "pandas":
                 return found.df()
             return found.pl() if library == "polars" else found.to_arrow_table()
-
-    def table_shapes(self, table_ids: Sequence[str] | None = None) -> dict[str, TableShape]:
-        """The columns of the given tables, or of all that are shown once (`tables_once`)."""
-        with self.reading(patience_s=10.0) as db:
-            return shapes_of(db, table_ids)
 
     @contextmanager
     def _asking(

@@ -76,12 +76,6 @@ def delete(db: duckdb.DuckDBPyConnection, table: str, key: tuple[str, ...], keys
     )
 
 
-def existing(db: duckdb.DuckDBPyConnection, table: str, column: str, values: list[str]) -> list[str]:
-    """Those of the values that the column has."""
-    query = f"SELECT DISTINCT {column} FROM {table} WHERE list_contains(?, {column})"
-    return [value for (value,) in db.execute(query, [values]).fetchall()]
-
-
 def records(
     db: duckdb.DuckDBPyConnection, query: str, parameters: list[Any] | dict[str, Any] | None = None
 ) -> list[dict[str, Any]]:

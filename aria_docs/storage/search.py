@@ -1,7 +1,7 @@
 """The full-text index of `search_ranked`, brought up to date at the end of a run.
 
 Of DuckDB's fts extension only stem() is used. Its create_fts_index counts every text again each time, holds the file
-all the while, and drops digits and letters beyond a to z unless told otherwise.
+all the while, and drops digits and letters beyond a to z by default.
 """
 
 from __future__ import annotations

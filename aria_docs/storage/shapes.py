@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import duckdb
 
 from aria_docs.storage import columns as typed
-from aria_docs.storage.columns import Contents, Heading
+from aria_docs.storage.columns import ColumnContents, Heading
 
 _TABLE_NAMED = re.compile(r"\btbl_([0-9a-f]{16})\b", re.IGNORECASE)
 
@@ -21,7 +21,7 @@ class TableShape:
     first_row: int
     names: tuple[str, ...]
     labels: tuple[str, ...]
-    contents: tuple[Contents, ...]
+    contents: tuple[ColumnContents, ...]
     has_header: bool
 
     @property
@@ -79,9 +79,9 @@ def shapes_of(db: duckdb.DuckDBPyConnection, table_ids: Sequence[str] | None) ->
     headings: dict[str, list[Heading]] = {}
     for table_id, *heading in db.execute(_HEADINGS, [list(tables)]).fetchall():
         headings.setdefault(table_id, []).append(Heading(*heading))
-    contents: dict[str, dict[int, Contents]] = {}
+    contents: dict[str, dict[int, ColumnContents]] = {}
     for table_id, col, *counts in db.execute(_CONTENTS, [wanted]).fetchall():
-        contents.setdefault(table_id, {})[col] = Contents(*counts)
+        contents.setdefault(table_id, {})[col] = ColumnContents(*counts)
     shapes = {}
     for table_id in wanted:
         n_cols, first_row, _ = tables[table_id]
@@ -90,7 +90,7 @@ def shapes_of(db: duckdb.DuckDBPyConnection, table_ids: Sequence[str] | None) ->
             first_row,
             typed.column_names(n_cols, headings.get(head, ())),
             typed.column_labels(n_cols, headings.get(head, ())),
-            tuple(contents.get(table_id, {}).get(col, Contents()) for col in range(n_cols)),
+            tuple(contents.get(table_id, {}).get(col, ColumnContents()) for col in range(n_cols)),
             head in headings,
         )
     return shapes

@@ -20,7 +20,7 @@ import duckdb
 
 from aria_docs.storage import columns as typed
 from aria_docs.storage import meaning
-from aria_docs.storage.columns import INTERNAL, Contents
+from aria_docs.storage.columns import INTERNAL, ColumnContents
 from aria_docs.storage.connection import Connections
 from aria_docs.storage.internal import lay_comments
 from aria_docs.storage.meaning import Cell, Likeness, Meaning
@@ -104,7 +104,7 @@ def _column_rows(table_id: str, shape: TableShape, table: meaning.Table) -> Iter
     for number, (name, said, is_label, contents) in enumerate(
         zip(shape.names, table.columns, table.is_label, shape.contents, strict=True)
     ):
-        counts = {count: getattr(contents, count) for count in Contents.__slots__}
+        counts = {count: getattr(contents, count) for count in ColumnContents.__slots__}
         yield {"table_id": table_id, "col_no": number, "name": name, "is_label": is_label} | _said(said) | counts
 
 
@@ -267,7 +267,7 @@ def _lay_stacks(db: duckdb.DuckDBPyConnection) -> None:
 
 def _columns_of(db: duckdb.DuckDBPyConnection, stack: str) -> tuple[typed.Column, ...]:
     """The columns that any of its tables has, by name, in the order in which they mostly stand; newer periods first."""
-    counts = ", ".join(f"sum({count})" for count in Contents.__slots__)
+    counts = ", ".join(f"sum({count})" for count in ColumnContents.__slots__)
     rows = db.execute(
         f"""
         SELECT name, min(label), {counts} FROM {INTERNAL}.table_columns
@@ -279,4 +279,4 @@ def _columns_of(db: duckdb.DuckDBPyConnection, stack: str) -> tuple[typed.Column
         [stack],
     ).fetchall()
     names, labels = [row[0] for row in rows], [row[1] for row in rows]
-    return typed.columns_of(names, labels, [Contents(*map(int, row[2:])) for row in rows])
+    return typed.columns_of(names, labels, [ColumnContents(*map(int, row[2:])) for row in rows])

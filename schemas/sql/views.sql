@@ -10,7 +10,8 @@ CREATE OR REPLACE VIEW aria_docs_internal.shown_tables AS
 SELECT t.* REPLACE (CASE WHEN o.corrected THEN o.n_rows ELSE t.n_rows END AS n_rows,
                     CASE WHEN o.corrected THEN o.n_cols ELSE t.n_cols END AS n_cols,
                     CASE WHEN o.corrected THEN o.n_header_rows ELSE t.n_header_rows END AS n_header_rows,
-                    CASE WHEN o.corrected THEN o.caption ELSE t.caption END AS caption),
+                    CASE WHEN o.corrected THEN o.caption ELSE t.caption END AS caption,
+                    coalesce(o.confidence, t.confidence) AS confidence),
        coalesce(o.corrected, false) AS corrected
 FROM tables t LEFT JOIN aria_docs_internal.corrected_tables o USING (table_id)
 WHERE o.dropped IS NOT TRUE;
@@ -31,7 +32,7 @@ FROM scenes s LEFT JOIN aria_docs_internal.corrected_scenes o USING (reading_id,
 -- One row per table and present file.
 CREATE OR REPLACE VIEW document_tables AS
 SELECT f.path, t.page, t.table_no, t.caption, t.n_rows, t.n_cols, t.n_header_rows, t.table_id, t.continues, t.grounded,
-       t.source_id, t.reading_id, t.x0, t.y0, t.x1, t.y1, t.corrected
+       t.source_id, t.reading_id, t.x0, t.y0, t.x1, t.y1, t.corrected, t.confidence
 FROM aria_docs_internal.shown_tables t
 JOIN aria_docs_internal.newest USING (source_id, reading_id)
 JOIN files f ON f.source_id = t.source_id AND f.present;
@@ -56,29 +57,33 @@ GROUP BY s.stack;
 -- One row per cell of the tables of each present file.
 CREATE OR REPLACE VIEW document_cells AS
 SELECT t.path, t.page, t.table_no, t.caption, c.row_no, c.col_no, c.row_span, c.col_span, c.is_header, c.text, c.number,
-       c.grounded, c.table_id, t.source_id, c.corrected, c.x0, c.y0, c.x1, c.y1
+       c.grounded, c.table_id, t.source_id, c.corrected, c.x0, c.y0, c.x1, c.y1, c.confidence
 FROM aria_docs_internal.shown_cells c JOIN document_tables t USING (table_id);
 
--- What to look at first, the likeliest to be wrong on top: cells that a failed check names, and cells whose text was not
--- found on the page; none that a person has corrected or confirmed. expected_error: of one check and n suspects, 1 in n.
+-- What to look at first, the likeliest to be wrong on top: cells of which one in five or more is wrong, that a failed check
+-- names, or whose text was not found on the page; none that a person has corrected or confirmed. expected_error: one less
+-- the confidence; of what an earlier version read, one in as many as the check names.
 CREATE OR REPLACE VIEW review AS
 WITH named AS (
-    SELECT table_id, s.row_no, s.col_no, 1.0 / n AS expected_error,
+    SELECT table_id, s.row_no, s.col_no, 1.0 / n AS chance,
            concat(coalesce(note, kind), '; ' || regexp_replace(CAST(mend AS VARCHAR), '\.0$', '') || ' would mend it') AS why
     FROM (SELECT *, unnest(suspects) AS s, len(suspects) AS n FROM checks WHERE NOT holds)
     UNION ALL
     SELECT table_id, row_no, col_no, 0.2, 'not found on the page'
     FROM aria_docs_internal.shown_cells WHERE NOT grounded AND text <> ''
+    UNION ALL
+    SELECT table_id, row_no, col_no, 0.2, concat('right with ', floor(100 * confidence)::INTEGER, ' % by how it was read')
+    FROM aria_docs_internal.shown_cells WHERE confidence < 0.8
 ), doubted AS (
-    SELECT table_id, row_no, col_no, max(expected_error) AS expected_error, string_agg(DISTINCT why, '; ') AS why
+    SELECT table_id, row_no, col_no, max(chance) AS chance, string_agg(DISTINCT why, '; ' ORDER BY why) AS why
     FROM named GROUP BY ALL
 ), looked_at AS (
     SELECT DISTINCT source_id, page, CAST(anchor ->> '$.row' AS INTEGER) AS row_no,
            CAST(anchor ->> '$.col' AS INTEGER) AS col_no, after ->> '$' AS text
     FROM corrections WHERE target = 'cell' AND state = 'applied'
 )
-SELECT c.path, c.page, c.table_no, c.caption, c.row_no, c.col_no, c.text, d.why, d.expected_error, c.table_id,
-       c.source_id, c.x0, c.y0, c.x1, c.y1
+SELECT c.path, c.page, c.table_no, c.caption, c.row_no, c.col_no, c.text, d.why,
+       coalesce(1 - c.confidence, d.chance) AS expected_error, c.table_id, c.source_id, c.x0, c.y0, c.x1, c.y1
 FROM doubted d JOIN document_cells c USING (table_id, row_no, col_no)
 ANTI JOIN looked_at l ON l.source_id = c.source_id AND l.page = c.page AND l.row_no = c.row_no AND l.col_no = c.col_no
     AND l.text = c.text
@@ -108,15 +113,18 @@ LATERAL (SELECT CASE WHEN contains(c.text, '%') THEN '%' WHEN contains(c.text, '
                      WHEN contains(c.text, '£') THEN 'GBP' END AS unit) AS sign
 WHERE c.number IS NOT NULL AND c.row_no >= t.n_header_rows;
 
--- One row per scene and present file, with clock times as people write them.
+-- One row per scene and present file, with clock times as people write them. confidence: that something changes where
+-- it begins; of a begin that no shot has, one in two.
 CREATE OR REPLACE VIEW video_scenes AS
 SELECT f.path, s.scene_no, s.start_s, s.end_s,
        strftime(make_timestamp(CAST(s.start_s * 1e6 AS BIGINT)), '%H:%M:%S.%g') AS start_clock,
        strftime(make_timestamp(CAST(s.end_s * 1e6 AS BIGINT)), '%H:%M:%S.%g') AS end_clock,
-       s.transition, s.title, s.description, s.thumbnail, s.source_id, s.reading_id, s.corrected
+       s.transition, s.title, s.description, s.thumbnail, s.source_id, s.reading_id, s.corrected,
+       CASE WHEN s.corrected OR s.start_s = 0 THEN 1.0 WHEN b.start_s IS NULL THEN 0.5 ELSE b.confidence END AS confidence
 FROM aria_docs_internal.shown_scenes s
 JOIN aria_docs_internal.newest USING (source_id, reading_id)
-JOIN files f ON f.source_id = s.source_id AND f.present;
+JOIN files f ON f.source_id = s.source_id AND f.present
+LEFT JOIN shots b ON b.source_id = s.source_id AND b.start_s = s.start_s;
 
 -- One row per subtitle or spoken line of each present file, with clock times as people write them.
 CREATE OR REPLACE VIEW video_cues AS
@@ -131,6 +139,15 @@ SELECT f.path, s.title, s.language, s.text, s.key_points, s.source_id, s.reading
 FROM summaries s
 JOIN aria_docs_internal.newest USING (source_id, reading_id)
 JOIN files f ON f.source_id = s.source_id AND f.present;
+
+-- One row per value of an answer to a schema of a user, with where it stands; ORDER BY confidence has first what to look at.
+CREATE OR REPLACE VIEW field_grounds AS
+SELECT f.path, r.task AS schema_name, g.record_no, g.field, g.value, g.page, g.words, g.reason, g.confidence, g.x0, g.y0, g.x1, g.y1,
+       g.source_id, g.reading_id
+FROM grounds g
+JOIN aria_docs_internal.newest USING (source_id, reading_id)
+JOIN readings r USING (reading_id)
+JOIN files f ON f.source_id = g.source_id AND f.present;
 
 -- What a search looks through: one row per page, caption, summary, scene and cue of each present file.
 CREATE OR REPLACE VIEW search_texts AS

@@ -18,6 +18,7 @@ pytest.importorskip("peft")
 pytest.importorskip("accelerate")
 
 from aria_docs.adapt.config import Settings  # noqa: E402 - after the question whether it can be tested
+from aria_docs.ingest.sandbox import Sandbox  # noqa: E402
 
 SMALL = Settings(
     learning_rate=1e-2, per_device_train_batch_size=2, gradient_accumulation_steps=1, num_train_epochs=2.0, lora_r=2,
@@ -25,14 +26,31 @@ SMALL = Settings(
 )  # fmt: skip
 
 
+class Shared:
+    """A sandbox that outlives those who use it."""
+
+    def __init__(self, box: Sandbox) -> None:
+        self.start = box.start
+
+    def __enter__(self) -> Shared:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    close = __exit__
+
+
 @pytest.fixture(scope="session", autouse=True)
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One thread, and no features of other runs."""
+def alone(tmp_path_factory: pytest.TempPathFactory, box: Sandbox) -> Iterator[None]:
+    """One thread, no features of other runs, and one warm process that looks at pictures for all tests."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ARIA_DOCS_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+        for user in ("export", "showing"):
+            patch.setattr(f"aria_docs.adapt.{user}.Sandbox", lambda: Shared(box))
         yield
     torch.set_num_threads(threads)
 

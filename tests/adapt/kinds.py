@@ -1,12 +1,15 @@
 """Pages of a kind that the tiny Aria has never seen, as PDFs and as lines of the data layout: tables of codes.
 
 Small letters of one font on a small page, no rules, every cell a code such as `QX-41` or `KRT-7`.
+
+    .venv/bin/python tests/adapt/kinds.py FOLDER N      N pages as lines to train on
 """
 
 from __future__ import annotations
 
 import json
 import random
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -99,3 +102,8 @@ def line(image: str, answer: str, *, question: str = prompts.TABLES) -> dict[str
 def write(file: Path, found: Sequence[dict[str, object]]) -> None:
     """One JSON object a line."""
     file.write_text("".join(json.dumps(one) + "\n" for one in found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    home = Path(sys.argv[1])
+    lines(home, home / "pages", pages(home / "pages", int(sys.argv[2]), 0))

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_export import correct
 
 GUIDE = Path(__file__).parents[2] / "docs" / "adapting.md"
 
@@ -34,7 +33,7 @@ def test_the_ten_steps(
     [settings] = re.findall(r"```yaml\n(.*?)\n```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
     (tmp_path / "adapt.yaml").write_text(settings + "\nbf16: false\nmax_image_size: 490\n")
     steps = commands()
-    assert len(steps) == 9  # the tenth needs a server
+    assert len(steps) == 11  # two more for the second step; the tenth needs a server
     first = [part if part != "aria" else "embedded" for part in steps[0]]
     first = [part for part in first if part not in ("--model", "ARIA", "--resolution", "medium")]
 
@@ -45,20 +44,27 @@ def test_the_ten_steps(
         return done.output + capfd.readouterr().err
 
     call(first)
-    assert steps[1][0] == "correct"
-    correct(tmp_path / "results.duckdb", "page0.pdf", "table")  # until that command is there
-    call(steps[2])
-    lines = (tmp_path / "examples" / "train.jsonl").read_text().splitlines()
-    tested = (tmp_path / "examples" / "test.jsonl").read_text().splitlines()
-    assert lines
-    assert tested
-    assert "memory: " in call(steps[3])
+    found = call([*steps.pop(1), "--format", "json"])
+    mended, confirmed = steps.pop(1), steps.pop(1)
+    ids = [row["table_id"] for row in json.loads(found[found.index("[") :])]
+    for command, table in ((mended, ids[0]), (confirmed, ids[1])):
+        command[command.index("--table") + 1] = table
+    confirmed[-1] = "row 1"
+    call(mended)
+    call(confirmed)
+    call(steps.pop(1))
+    lines, tested = ((tmp_path / "examples" / f"{split}.jsonl").read_text() for split in ("train", "test"))
+    assert lines and tested
+    assert "KX-41" in lines + tested
+    assert (lines + tested).count('"correction": ["') == 2
+    dry, trained, resumed, scored, again, merged = steps[1:]
+    assert "memory: " in call(dry)
     assert not (tmp_path / "adapter").exists()
-    call(steps[4])
-    assert "trained so before" in call(steps[5])
-    said = call(steps[6])
+    call(trained)
+    assert "trained so before" in call(resumed)
+    said = call(scored)
     assert "before: " in said
     assert "after: " in said
-    call(steps[7])
-    call(steps[8])
+    call(again)
+    call(merged)
     assert json.loads((tmp_path / "adapted" / "merged.json").read_text()).keys() == {"base", "adapter"}

@@ -6,6 +6,7 @@ The table `corrections` and the views' `corrected` are made here by DESIGN.md's 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from aria_docs.storage.database import Store
 from aria_docs.tiling.budget import page_part
 from aria_docs.tiling.pixels import Crop, crops
 from aria_docs.tiling.resolution import ULTRA
+from tests.conftest import Bench, SharedSandbox
 
 CORRECTIONS = """
 CREATE TABLE corrections(correction_id VARCHAR, source_id VARCHAR, page INTEGER, target VARCHAR, anchor JSON,
@@ -30,15 +32,24 @@ CREATE TABLE corrections(correction_id VARCHAR, source_id VARCHAR, page INTEGER,
 """
 
 
-@pytest.fixture
-def db(bench: Any, video: Path) -> Path:
+@pytest.fixture(scope="module")
+def read_once(tmp_path_factory: pytest.TempPathFactory, box: Any, video: Path) -> Path:
     """Three reports of two pages, a table on each second page; a film of two shots."""
+    bench = Bench(tmp_path_factory.mktemp("read"))
     for number in range(3):
         bench.pdf(f"report{number}.pdf", 2, tables=(2,), word=f"Sales{number}")
     (bench.folder / "harbour.mp4").write_bytes(video.read_bytes())
-    outcome = bench.run(tasks=("tables", "scenes", "summary"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("aria_docs.run.run.Sandbox", lambda **_: SharedSandbox(box))
+        outcome = bench.run(tasks=("tables", "scenes", "summary"))
     assert outcome.n_failed == 0
     return bench.store.path
+
+
+@pytest.fixture
+def db(read_once: Path, tmp_path: Path) -> Path:
+    """A database of its own for each test."""
+    return Path(shutil.copy(read_once, tmp_path / "r.duckdb"))
 
 
 def correct(db: Path, path: str, target: str, *, state: str = "applied", cell: str | None = None) -> None:
@@ -156,6 +167,10 @@ def test_low_confidence_is_not_taught(db: Path, tmp_path: Path) -> None:
     with duckdb.connect(str(db)) as opened:
         doubted = "SELECT source_id FROM files WHERE path LIKE '%report0.pdf'"
         opened.execute(f"UPDATE tables SET grounded = 0.5 WHERE source_id IN ({doubted})")
+        columns = opened.execute("SELECT column_name FROM duckdb_columns() WHERE table_name = 'cells'").fetchall()
+        if ("confidence",) in columns:
+            of_it = f"SELECT table_id FROM tables WHERE source_id IN ({doubted})"
+            opened.execute(f"UPDATE cells SET confidence = 0.5 WHERE table_id IN ({of_it})")
     done, lines = exported(db, tmp_path / "out", everything=True, resolution="medium", frames=2)
     assert sum(line.about["source"]["task"] == "tables" for line in lines) == 2
     assert any("report0.pdf page 2" in reason and "confidence is low" in reason for reason in done.left_out)

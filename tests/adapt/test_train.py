@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,14 @@ def start(checkpoint: Path) -> Callable[..., tuple[bool, list[str]]]:
     return call
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path, data: Path) -> Path:
+    """An adapter trained without an interruption."""
+    folder = tmp_path_factory.mktemp("whole") / "adapter"
+    assert train.train(data, model=str(checkpoint), output=folder, settings=SMALL, say=lambda _: None)
+    return folder
+
+
 def weights_of(adapter: Path) -> bytes:
     return (adapter / "adapter_model.safetensors").read_bytes()
 
@@ -48,7 +56,7 @@ def test_a_line_is_the_prompt_of_a_run_and_its_answer(checkpoint: Path, data: Pa
     from aria_docs.tiling.budget import page_part
     from aria_docs.tiling.resolution import MEDIUM
 
-    network = outline.outline(str(checkpoint), settings=train.asdict(SMALL))
+    network = outline.outline(str(checkpoint), settings=asdict(SMALL))
     [first, *_], _ = layout.read(data)
     with Viewer() as viewer:
         lesson = network.lesson(laid_out(first, viewer.look(first, pixels=False)))
@@ -60,31 +68,27 @@ def test_a_line_is_the_prompt_of_a_run_and_its_answer(checkpoint: Path, data: Pa
     assert network.tokens.tokenizer.decode(lesson.ids[len(prompt) :]) == '{"tables": []}<|im_end|>\n'
 
 
-def test_what_a_training_leaves(start: Any, data: Path, tmp_path: Path) -> None:
-    adapter = tmp_path / "adapter"
-    done, said = start(data, adapter)
-    assert done
-    assert {file.name for file in adapter.iterdir()} == {
+def test_what_a_training_leaves(start: Any, data: Path, whole: Path) -> None:
+    assert {file.name for file in whole.iterdir()} == {
         "adapter_config.json", "adapter_model.safetensors", "loss.csv", "loss.png", "training.json",
     }  # fmt: skip
-    with (adapter / "loss.csv").open(newline="") as file:
+    with (whole / "loss.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["1", "2", "3", "4", "5", "6"]  # 5 lines by twos, twice
     assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+    before = weights_of(whole)
+    _, said = start(data, whole)
     assert any("6 steps of 2 lines" in line for line in said)
-    before = weights_of(adapter)
-    _, said = start(data, adapter)
     assert "trained so before" in said[-1]
-    assert weights_of(adapter) == before
+    assert weights_of(whole) == before
     with pytest.raises(UsageError, match="other data, settings or weights"):
-        start(data, adapter, replace(SMALL, seed=7))
+        start(data, whole, replace(SMALL, seed=7))
 
 
 def test_interrupted_and_resumed_it_comes_to_the_same_weights(
-    start: Any, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    start: Any, data: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    start(data, whole)
+    cut = tmp_path / "cut"
     steps = train._Telling.step
 
     def interrupt(self: Any, progress: Any) -> None:
@@ -109,47 +113,75 @@ def test_interrupted_and_resumed_it_comes_to_the_same_weights(
 
 
 def test_killed_at_an_instant_and_resumed_it_comes_to_the_same_weights(
-    start: Any, checkpoint: Path, data: Path, tmp_path: Path
+    start: Any, checkpoint: Path, data: Path, whole: Path, tmp_path: Path
 ) -> None:
     """By SIGKILL, when the first checkpoint is there: what was done after it is done again."""
-    whole, cut, config = tmp_path / "whole", tmp_path / "cut", tmp_path / "c.yaml"
-    config.write_text(
-        json.dumps({"lora_r": 2, "bf16": False, "num_train_epochs": 5, "lora_target_modules": ["q_proj"]})
-    )
+    cut, config = tmp_path / "cut", tmp_path / "c.yaml"
+    settings = {name: value for name, value in asdict(SMALL).items() if value not in (None, ())}
+    config.write_text(json.dumps(settings))
     arguments = ["adapt", "train", str(data), "--model", str(checkpoint), "--config", str(config), "-o", str(cut)]
-    child = subprocess.Popen([sys.executable, "-m", "aria_docs", *arguments], cwd=ROOT, stderr=subprocess.DEVNULL)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "aria_docs", *arguments], cwd=ROOT, stderr=subprocess.DEVNULL,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
     while child.poll() is None and not list((cut / "checkpoints").glob("step-*.safetensors")):
         time.sleep(0.02)
     child.kill()
     child.wait()
-    settings, _ = train_settings(config)
-    assert start(data, cut, settings, resume=True)[0]
-    start(data, whole, settings)
+    assert start(data, cut, resume=True)[0]
     assert weights_of(cut) == weights_of(whole)
+    # Killed between its record and the last of its checkpoints: nothing is trained again, and they go.
+    (cut / "checkpoints").mkdir()
+    (cut / "checkpoints" / "step-0000006.safetensors").write_bytes(b"")
+    assert "trained so before" in start(data, cut)[1][-1]
+    assert not (cut / "checkpoints").exists()
 
 
-def train_settings(file: Path) -> Any:
-    from aria_docs.adapt.config import read
+@pytest.fixture
+def command(checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Callable[..., tuple[int, str]]:
+    """`aria-docs adapt train` as it is called: its exit status and what it says on standard error."""
+    from aria_docs import cli
 
-    return read(file)
+    def call(folder: Path, output: Path, config: str) -> tuple[int, str]:
+        file = output.with_name("settings.yaml")
+        file.write_text(config)
+        arguments = [str(folder), "--model", str(checkpoint), "-o", str(output), "--config", str(file)]
+        monkeypatch.setattr(sys, "argv", ["aria-docs", "adapt", "train", *arguments])
+        monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+        monkeypatch.setattr(signal, "signal", lambda *_: signal.SIG_DFL)
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        monkeypatch.undo()
+        return int(ended.value.code or 0), capsys.readouterr().err
+
+    return call
 
 
-def test_lines_that_cannot_be_used_are_named_and_nothing_is_trained(start: Any, data: Path, tmp_path: Path) -> None:
+def test_lines_that_cannot_be_used_are_named_and_nothing_is_trained(command: Any, data: Path, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     (folder / "images").mkdir(parents=True)
     good = (data / "images" / "0.png").read_bytes()
     (folder / "images" / "good.png").write_bytes(good)
     (folder / "images" / "broken.png").write_bytes(good[: len(good) // 2])
-    lines = [line("images/good.png", "{}"), line("images/broken.png", "{}"), line("images/good.png", "{}" * 2000)]
-    write(folder / "train.jsonl", [*lines, {"messages": []}])
-    with pytest.raises(UsageError) as error:
-        start(folder, tmp_path / "adapter", replace(SMALL, max_seq_length=600))
-    said = str(error.value)
-    assert "3 lines cannot be used" in said
-    assert "train.jsonl line 4: it has no messages" in said
-    assert "train.jsonl line 2: broken.png is no picture that can be read" in said
-    assert "train.jsonl line 3: it takes" in said
-    assert "128 of them for pictures, and 600 are allowed" in said
+    too_few, stranger, outside = (line("images/good.png", "{}") for _ in range(3))
+    too_few["images"] = []
+    stranger["messages"][0]["role"] = "system"  # type: ignore[index]
+    outside["images"] = ["../good.png"]
+    long, broken = line("images/good.png", "{}" * 2000), line("images/broken.png", "{}")
+    write(folder / "train.jsonl", [line("images/good.png", "{}"), too_few, stranger, broken, outside, long])
+    status, said = command(folder, tmp_path / "adapter", "max_seq_length: 600\nbf16: false\nlogging_steps: 1\n")
+    assert status == 2
+    assert "5 lines cannot be used" in said
+    for wanted in (
+        "train.jsonl line 2: its messages have 1 places for images, and it names 0",
+        "train.jsonl line 3: 'system' is no role: take user or assistant",
+        "train.jsonl line 4: broken.png is no picture that can be read",
+        "train.jsonl line 5: ../good.png leaves the folder",
+        "train.jsonl line 6: it takes",
+        "128 of them for pictures, and 600 are allowed",
+        "logging_steps means nothing here and is ignored",
+    ):
+        assert wanted in said
     assert not (tmp_path / "adapter").exists()
 
 
@@ -175,7 +207,7 @@ def test_too_little_memory_is_said_before_anything_is_loaded(
         start(data, tmp_path / "adapter")
 
 
-def test_rhymes_folders_of_images_and_video_train_as_they_are(start: Any, video: Path, tmp_path: Path) -> None:
+def test_rhymes_folders_of_images_and_video_train_as_they_are(command: Any, video: Path, tmp_path: Path) -> None:
     """A picture of any shape, whole at 980 px; a video as its labelled frames; a dialogue of two turns; text alone."""
     from PIL import Image
 
@@ -203,8 +235,11 @@ def test_rhymes_folders_of_images_and_video_train_as_they_are(start: Any, video:
     assert [piece for piece in frames if isinstance(piece, str)] == [
         "[00:00]", "\n", "[00:01]", "\n", "[00:02]", "\n", "What happens?",
     ]  # fmt: skip
-    settings = replace(SMALL, num_train_epochs=1.0, lora_target_modules=("q_proj",))
-    assert start(folder, tmp_path / "adapter", settings)[0]
+    settings = "model_name_or_path: rhymes-ai/Aria\nuse_peft: true\nbf16: false\nlora_target_modules: [q_proj]\n"
+    status, said = command(folder, tmp_path / "adapter", settings)
+    assert status == 0
+    assert "model_name_or_path means nothing here and is ignored" in said
+    assert (tmp_path / "adapter" / "adapter_model.safetensors").is_file()
 
 
 def test_folders_are_mixed_by_their_shares(data: Path) -> None:

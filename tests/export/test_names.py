@@ -2,7 +2,7 @@
 
 import pytest
 
-from aria_docs.export import Names
+from aria_docs.export.names import Names
 
 
 @pytest.mark.parametrize(

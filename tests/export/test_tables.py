@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from aria_docs.errors import QueryError, UsageError
-from aria_docs.export import MANIFEST, Chosen, Exported, export
+from aria_docs.export import MANIFEST, Chosen, ExportOutcome, export
 from aria_docs.schemas.readings import Finished, ReadingRow, reading_id
 from aria_docs.schemas.scenes import SceneRow
 from aria_docs.schemas.sources import FileRow, SourceRow
@@ -121,7 +121,7 @@ def test_parquet_has_types_and_the_text_as_it_is(store: Store, tmp_path: Path) -
 
 def test_xlsx_looks_like_the_table_and_runs_nothing(store: Store, tmp_path: Path) -> None:
     folder = tmp_path / "out"
-    done: Exported = export(store, folder, form="xlsx")
+    done: ExportOutcome = export(store, folder, form="xlsx")
     assert len(manifest(folder)) == len(done.written) == 1
     with zipfile.ZipFile(done.written[0].file) as book:
         sheet = book.read("xl/worksheets/sheet2.xml").decode()

@@ -72,6 +72,17 @@ def test_documents_reads_the_pdfs_and_nothing_else(folder: Path, tmp_path: Path)
     assert [row["file"] for row in rows] == ["(2 files)", "(0 files)", "(1 files)", str(folder / "broken.pdf")]
 
 
+def test_how_much_a_flow_run_says(folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    log, db = tmp_path / "run.log", Store(tmp_path / "a.db")
+    run_as_flow([folder], db, Options(workers=2), password_file=None, command="test", quiet=True, log_file=log)
+    said = capfd.readouterr().err
+    assert re.search(r"^failed: .*broken\.pdf", said, re.MULTILINE)
+    assert not re.search(r"^reading ", said, re.MULTILINE)
+    lines = log.read_text().splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}", line) for line in lines)
+    assert any("failed: " in line and "broken.pdf" in line for line in lines)
+
+
 def test_videos_reads_the_videos_and_nothing_else(folder: Path, tmp_path: Path) -> None:
     db = tmp_path / "a.db"
 

@@ -32,6 +32,16 @@ def start(box: Sandbox, worker: str, job: object = None) -> Child:
     return box.start(f"sandbox_workers:{worker}", job)
 
 
+class OfOneRoom(Damaged):
+    """As a decoder has its own kind of a public error."""
+
+
+def test_an_error_of_one_room_arrives_as_the_public_one_above_it() -> None:
+    _, text = wire.encode(OfOneRoom("no frame of it"))
+    came = wire.decode(bytes(text), [])
+    assert type(came) is Damaged and str(came) == "no frame of it"
+
+
 def test_answers_come_in_order_and_then_the_end(box: Sandbox) -> None:
     child = start(box, "echo", 10)
     child.send(1)

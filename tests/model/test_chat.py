@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aria_docs.errors import BudgetError, ModelError
-from aria_docs.media import Page, Shot, Video, VideoInfo, Word
+from aria_docs.media import Cue, Page, Shot, Video, VideoInfo, Word
 from aria_docs.model import custom as customs
 from aria_docs.model.chat import ChatEngine
 from aria_docs.model.chat_model import Reply, Shown
@@ -119,6 +119,7 @@ def test_tables_of_pages_are_asked_together_and_found_on_their_pages() -> None:
         *(("Year", None, True), ("km", None, True), ("2019", 2019, False), ("1,234", 1234, False))
     ]
     assert found.grounded == 1.0 and found.box == (100, 20, 240, 50)
+    assert found.confidence and all(cell.confidence for cell in found.cells)
     assert reads[1][0].tables == () and reads[1][0].note is None
     assert reads[2][0].tables[0].grounded == 0.75 and reads[2][0].note == "half of it"
     assert json.loads(reads[0][0].answer) == {"tables": [table]}
@@ -289,6 +290,21 @@ def test_a_long_document_is_read_in_windows_that_overlap() -> None:
     assert [(point.text, point.page) for point in read.summary.key_points] == [("One", 1), ("Two", 5)]
     assert json.loads(read.answer) == [json.dumps(one) for one in said]
     assert [context.closed for context in model.contexts] == [1, 1]
+
+
+def test_what_an_answer_may_quote_is_of_its_own_window() -> None:
+    """Pages' texts, and what is said while its frames are shown: guesses for a model that drafts."""
+    model = FakeModel([a_summary(), a_summary()], profile=replace(PROFILE, max_images=3))
+    seen = replace(seen_document(5), texts=("One\n\npage", "two", "three", "four", "five"))
+    ChatEngine(model).read_document(seen)
+    assert [question.quoted for question in model.questions] == ["One page two three", "three four five"]
+    video = replace(
+        a_video(end=300.0), cues=(Cue(1.0, 2.0, "Fog."), Cue(149.0, 151.0, "Ships."), Cue(150.0, 151.0, "Sun."))
+    )
+    times = [float(second) for second in range(300)]
+    model = FakeModel([{"scenes": [a_scene("0:00", "5:00")]}] * 2)
+    ChatEngine(model).read_video(seen_video(video, times))
+    assert [question.quoted for question in model.questions] == ["Fog. Ships.", "Sun."]
 
 
 def test_a_window_that_fails_is_named() -> None:

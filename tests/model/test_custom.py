@@ -22,7 +22,6 @@ from enum import Enum, IntEnum, StrEnum
 from pathlib import Path
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NewType
-from uuid import UUID
 from pydantic import *
 
 class Colour(StrEnum):
@@ -60,8 +59,6 @@ def schema(folder: Path, *fields: str, name: str = "Thing", per: str = "document
         ("a: str", "VARCHAR"),
         ("a: Code", "VARCHAR"),
         ("a: Annotated[str, AfterValidator(str.lower)]", "VARCHAR"),
-        ("a: HttpUrl", "VARCHAR"),
-        ("a: UUID", "UUID"),
         ("a: int", "BIGINT"),
         ("a: PositiveInt | None = None", "BIGINT"),
         ("a: float", "DOUBLE"),
@@ -70,7 +67,6 @@ def schema(folder: Path, *fields: str, name: str = "Thing", per: str = "document
         ("a: PastDate", "DATE"),
         ("a: dt.datetime", "TIMESTAMP"),
         ("a: AwareDatetime", "TIMESTAMP"),
-        ("a: dt.time", "TIME"),
         ("a: Decimal", "DECIMAL(18,4)"),
         ("a: condecimal(max_digits=12, decimal_places=2)", "DECIMAL(12,2)"),
         ("a: Decimal = Field(decimal_places=6)", "DECIMAL(20,6)"),
@@ -86,14 +82,12 @@ def schema(folder: Path, *fields: str, name: str = "Thing", per: str = "document
         ("a: Literal['n/a'] | Colour", "VARCHAR"),
         ("a: list[dt.date]", "DATE[]"),
         ("a: list[list[int]]", "BIGINT[][]"),
-        ("a: set[str]", "VARCHAR[]"),
+        ("a: Pair", 'STRUCT("a" BIGINT)'),
         ("a: tuple[int, ...]", "BIGINT[]"),
         ("a: Sequence[float]", "DOUBLE[]"),
         ("a: list[str | None] | None = None", "VARCHAR[]"),
         ("a: Item", 'STRUCT("name" VARCHAR, "price" DECIMAL(16,2))'),
         ("a: list[Item]", 'STRUCT("name" VARCHAR, "price" DECIMAL(16,2))[]'),
-        ("a: dict[str, Decimal]", "MAP(VARCHAR, DECIMAL(18,4))"),
-        ("a: dict[Colour, list[Item]]", 'MAP(VARCHAR, STRUCT("name" VARCHAR, "price" DECIMAL(16,2))[])'),
     ],
 )
 def test_columns(tmp_path: Path, field: str, sql: str) -> None:
@@ -103,20 +97,22 @@ def test_columns(tmp_path: Path, field: str, sql: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        (["a: Any"], r"Thing\.a: Any has no SQL type"),
-        (["a: bytes"], r"Thing\.a: bytes has no SQL type"),
-        (["a: dt.timedelta"], "number of seconds"),
-        (["a: Path"], "use str"),
-        (["a: SecretStr"], "use str"),
-        (["a: Pair"], "make it a BaseModel"),
-        (["a: tuple[int, str]"], "make it a BaseModel"),
-        (["a: Annotated[str, PlainValidator(str)]"], "validator of its own only"),
+        (["a: Any"], r"Thing\.a: Any has no column; use str, int, float, bool, date, datetime, Decimal, Enum"),
+        (["a: bytes"], r"Thing\.a: a JSON string of format binary has no column"),
+        (["a: dt.timedelta"], "of format duration has no column"),
+        (["a: dt.time"], "of format time has no column"),
+        (["a: UUID4"], "of format uuid4 has no column"),
+        (["a: HttpUrl"], "of format uri has no column"),
+        (["a: Path"], "of format path has no column; use str"),
+        (["a: SecretStr"], "of format password has no column; use str"),
+        (["a: set[str]"], "a set or a tuple of fixed places has no column"),
+        (["a: tuple[int, str]"], "a tuple of fixed places has no column"),
+        (["a: Annotated[str, PlainValidator(str)]"], "Any has no column"),
         (["a: int | str"], r"one of BIGINT \| VARCHAR, and a column has one type"),
         (["a: list[Item | int]"], r"Thing\.a\[\]: it is one of BIGINT \| STRUCT"),
         (["a: Literal[1, 'x']"], "either texts or whole numbers"),
-        (["a: list"], r"Any has no SQL type"),
-        (["a: dict"], r"Any has no SQL type|keys are|has to say what it holds"),
-        (["a: dict[int, str]"], "keys are BIGINT"),
+        (["a: list"], r"Thing\.a\[\]: Any has no column"),
+        (["a: list[Item] | dict[str, Item]"], r"Thing\.a: a dict has no column"),
         (["a: Node"], r"Thing\.a\.children\[\]: Node holds itself"),
         (["child: 'Thing | None'"], "Thing holds itself"),
         (["a: int", "A: str"], "'a' twice, and SQL knows no case"),
@@ -243,25 +239,19 @@ ALL = (
     "share: Annotated[float, Field(ge=0, le=1)]",
     "money: Annotated[Decimal, Field(ge=0, max_digits=6, decimal_places=2)]",
     "day: dt.date",
-    "at: dt.time | None",
     "sent: dt.datetime",
     "seen: AwareDatetime",
     "colour: Colour = Colour.RED",
     "level: Level",
     "sure: bool",
-    "id: UUID",
-    "page_url: HttpUrl",
     "items: list[Item]",
-    "by_name: dict[str, Item]",
-    "tags: Annotated[set[str], Field(min_length=1, max_length=3)]",
+    "tags: Annotated[list[str], Field(min_length=1, max_length=3)]",
 )
 ANSWER: dict[str, Any] = {
     "text": 'é "quoted" \\ 表', "code": "AB-7", "currency": "EUR", "inside": "no 7", "short": None, "whole": 7,
-    "share": 0.25, "money": "1234.50", "day": "2024-02-29", "at": None, "sent": "2024-02-29T10:00:00",
+    "share": 0.25, "money": "1234.50", "day": "2024-02-29", "sent": "2024-02-29T10:00:00",
     "seen": "2024-02-29T10:00:00+02:00", "colour": None, "level": 2, "sure": True,
-    "id": "00000000-0000-0000-0000-00000000000a", "page_url": "https://example.org/",
-    "items": [{"name": "n", "price": "1.50"}, {"name": "m", "price": None}],
-    "by_name": [{"key": "k", "value": {"name": "n", "price": None}}], "tags": ["b", "a"],
+    "items": [{"name": "n", "price": "1.50"}, {"name": "m", "price": None}], "tags": ["b", "a"],
 }  # fmt: skip
 
 
@@ -343,8 +333,6 @@ def test_an_answer_becomes_a_record(tmp_path: Path) -> None:
         | {
             "colour": "red",  # null: nothing was said, and the default holds
             "seen": "2024-02-29T08:00:00",  # UTC
-            "by_name": {"k": {"name": "n", "price": None}},
-            "tags": ["a", "b"],
         }
     )
 
@@ -367,13 +355,6 @@ def test_aliases_computed_excluded_and_nested(tmp_path: Path) -> None:
     answer = '{"No.": "#7", "thoughts": "hm", "a": 0.1}'
     [record] = thing.parse("page", answer)
     assert record.values == {"number": "7", "a": "0.1000", "third": "0.0333"}
-
-
-def test_a_pair_given_twice_alike_is_one(tmp_path: Path) -> None:
-    thing = schema(tmp_path, "a: dict[str, int]")
-    pair = {"key": "k", "value": 1}
-    for answer in ([pair, pair], {"k": 1}):
-        assert thing.parse("document", json.dumps({"a": answer})) == (Record({"a": {"k": 1}}),)
 
 
 def test_models_that_are_built_late(tmp_path: Path) -> None:
@@ -402,8 +383,6 @@ def test_digits_are_kept(tmp_path: Path) -> None:
         ({"whole": 2**63}, "whole: .* is no BIGINT"),
         ({"colour": "green"}, "colour: Input should be 'red' or 'blue'"),
         ({"items": [{"name": 1}]}, "items.0.name: Input should be a valid string"),
-        ({"by_name": [{"key": "k", "value": {"name": name}} for name in "nm"]}, "'k' is given twice, with different"),
-        ({"by_name": [{"key": 1, "value": None}]}, "by_name: Input should be"),
         ({"text": "\ud800"}, "Invalid JSON: unexpected end of hex escape"),
     ],
 )

@@ -63,6 +63,7 @@ def test_tables_keep_the_grid_and_read_the_numbers(engine: Engine) -> None:
     assert [at[1, 1].number, at[1, 2].number, at[2, 1].number, at[2, 2].number] == [1204.5, -12, 310, 45]
     assert at[1, 0].number is None
     assert table.grounded == 1.0
+    assert table.confidence and all(cell.confidence for cell in table.cells)
     assert not engine.tables(Page(2, 595.0, 842.0, "No table here.", (Word("No", (0, 0, 9, 9)),)))
 
 

@@ -92,11 +92,12 @@ def test_a_whole_document_is_shown_as_sharply_as_one_window_holds(tell, tmp_path
     path = make_pdf(tmp_path / "a.pdf", 3)
     modes = {}
     for context in (65_536, 9_500, 4_096, 600):
-        request = ShowPages((1, 3), "pages that could not be read: 2")
+        request = ShowPages((1, 3), "pages that could not be read: 2", ("Sales", "Costs"))
         [seen] = of_kind(tell(path, request, document=("summary",), context=context), SeenDocument)
         modes[context] = str(seen.shown[0].part.layout.mode)
     assert seen.pages == (1, 3)
     assert seen.note == "pages that could not be read: 2"
+    assert seen.texts == ("Sales", "Costs")
     assert modes == {65_536: "ultra", 9_500: "ultra", 4_096: "high", 600: "medium"}
 
 

@@ -12,9 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pymupdf
 import pytest
+from typer.testing import CliRunner
 
+from aria_docs.cli import app
 from aria_docs.report.content import columns
 from aria_docs.report.site import write_report
 
@@ -498,6 +501,42 @@ def test_the_review_goes_from_cell_to_cell_by_keys(chromium: Any, doubted: Any) 
     other = visit.another()
     other.goto(address)
     assert other.locator(".at-hand input").input_value() == "2021", "an address reopens its cell"
+    visit.close()
+    assert not visit.complaints
+
+
+def test_a_correction_goes_from_the_review_into_the_database_and_the_next_report(
+    chromium: Any, made: Any, tmp_path: Path
+) -> None:
+    with duckdb.connect(made.store.path) as db:
+        db.execute(
+            "INSERT INTO checks SELECT table_id, 0, 'sum', false, NULL, 2, [{'row_no': 1, 'col_no': 2}], 12, 72, 48, "
+            "'the rows sum to 48' FROM tables WHERE caption = 'Table 1. The fleet'"
+        )
+    folder = tmp_path / "report"
+    write_report(made.store, folder)
+    visit = Visit(chromium, made, folder)
+    page = visit.go("review.html")
+    assert page.locator(".at-hand input").input_value() == "-12", "a check that names one cell comes first"
+    page.keyboard.press("e")
+    page.keyboard.type("12")
+    page.keyboard.press("Enter")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download corrections.json").click()
+    download.value.save_as(tmp_path / "corrections.json")
+    visit.close()
+    done = CliRunner().invoke(
+        app, ["correct", "--db", str(made.store.path), "--from", str(tmp_path / "corrections.json")]
+    )
+    assert done.exit_code == 0, done.output
+    query = "SELECT text, number, corrected, confidence FROM document_cells WHERE corrected"
+    assert [tuple(row.values()) for row in made.store.records(query)] == [("12", 12.0, True, 1.0)]
+    assert [row["text"] for row in made.store.records("FROM review")] == ["Total"]
+    write_report(made.store, folder)
+    visit = Visit(chromium, made, folder)
+    cell = visit.source(made.fleet).locator("#t2-0 [data-k]").nth(5)
+    assert cell.text_content() == "12"
+    assert visit.go("review.html").locator(".at-hand input").input_value() == "Total"
     visit.close()
     assert not visit.complaints
 

@@ -5,16 +5,16 @@ import io
 
 import pytest
 
-from aria_docs.report.content import Cell, TableContent
+from aria_docs.report.content import CellView, TableContent
 from aria_docs.report.grid import MAX_COLS, MAX_ROWS, as_csv, lay_out, rows_shown
 
 
-def cell(row: int, col: int, text: str = "x", *, span: tuple[int, int] = (1, 1), head: bool = False) -> Cell:
+def cell(row: int, col: int, text: str = "x", *, span: tuple[int, int] = (1, 1), head: bool = False) -> CellView:
     number = float(text) if text.lstrip("-").isdigit() else None
-    return Cell(row, col, *span, is_header=head, text=text, number=number, box=None, grounded=True)
+    return CellView(row, col, *span, is_header=head, text=text, number=number, box=None, grounded=True)
 
 
-def table(*cells: Cell, n_rows: int, n_cols: int) -> TableContent:
+def table(*cells: CellView, n_rows: int, n_cols: int) -> TableContent:
     return TableContent("t", 1, 0, None, n_rows, n_cols, None, None, None, cells)
 
 

@@ -12,7 +12,7 @@ from aria_docs.model.chat import ChatEngine
 from aria_docs.model.chat_model import Shown
 from aria_docs.model.profiles.plain import PLAIN
 from aria_docs.model.seen import SeenPage
-from aria_docs.run.model_queue import Answered, ModelQueue, ResultQueue, n_bytes
+from aria_docs.run.model_queue import ModelQueue, QueuedAnswer, ResultQueue, n_bytes
 from aria_docs.tiling.budget import page_part
 from aria_docs.tiling.pixels import crops
 
@@ -99,5 +99,5 @@ def test_a_desk_that_is_closed_asks_nothing_more() -> None:
 def test_an_answer_that_nobody_waits_for_any_more_is_dropped() -> None:
     results = ResultQueue()
     results.close()
-    results.put(Answered(1))
+    results.put(QueuedAnswer(1))
     assert results.take() == []

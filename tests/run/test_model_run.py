@@ -121,7 +121,7 @@ def test_a_schema_of_the_users_own(bench, video, with_model, tmp_path: Path, per
     with_model()
     schema = tmp_path / "visits.py"
     schema.write_text(SCHEMA)
-    bench.pdf("a.pdf", 2)
+    bench.pdf("a.pdf", 2, word="harbour")
     shutil.copy(video, bench.folder)
     how = {"schema": f"{schema}:Visit", "per": per, "tasks": ()}
     bench.run(**how)
@@ -130,6 +130,11 @@ def test_a_schema_of_the_users_own(bench, video, with_model, tmp_path: Path, per
     rows = bench.rows("SELECT page, start_s, end_s, name, year(day) FROM x_visit ORDER BY ALL")
     pages = [1, 2] if per == "page" else [None]
     assert set(rows) == {(p, None, None, "harbour", 2025) for p in pages} | {(None, 0.0, 2.0, "harbour", 2025)}
+    grounds = "SELECT DISTINCT page, words, reason FROM field_grounds WHERE field = '{}' ORDER BY ALL"
+    places = [(page, "harbour", None) for page in ([1, 2] if per == "page" else [1])]
+    assert bench.rows(grounds.format("name")) == [*places, (None, None, "a video has no page")]
+    assert (None, None, "nothing on the page says so") in bench.rows(grounds.format("day"))
+    assert bench.rows("SELECT count(*) FROM field_grounds WHERE confidence IS NULL") == [(0,)]
     assert bench.run(**how).n_skipped == 2
     schema.write_text(SCHEMA + "    price: float | None = None\n")
     from aria_docs.run import recipes

@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from aria_docs.storage import columns
-from aria_docs.storage.columns import Contents, Heading, column_names
+from aria_docs.storage.columns import ColumnContents, Heading, column_names
 
 
 def row(*texts: str, number: int = 0) -> list[Heading]:
@@ -49,15 +49,15 @@ def test_a_span_past_the_edge_and_no_header() -> None:
 @pytest.mark.parametrize(
     ("contents", "type_"),
     [
-        (Contents(), "VARCHAR"),
-        (Contents(3, 3, 3, 0), "BIGINT"),
-        (Contents(3, 3, 2, 0), "DOUBLE"),
-        (Contents(3, 2, 2, 0), "VARCHAR"),
-        (Contents(3, 0, 0, 3), "DATE"),
-        (Contents(3, 1, 1, 2), "VARCHAR"),
+        (ColumnContents(), "VARCHAR"),
+        (ColumnContents(3, 3, 3, 0), "BIGINT"),
+        (ColumnContents(3, 3, 2, 0), "DOUBLE"),
+        (ColumnContents(3, 2, 2, 0), "VARCHAR"),
+        (ColumnContents(3, 0, 0, 3), "DATE"),
+        (ColumnContents(3, 1, 1, 2), "VARCHAR"),
     ],
 )
-def test_a_type_is_one_that_every_cell_fits(contents: Contents, type_: str) -> None:
+def test_a_type_is_one_that_every_cell_fits(contents: ColumnContents, type_: str) -> None:
     assert contents.type == type_
 
 

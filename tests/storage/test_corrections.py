@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ import pytest
 from aria_docs.correct import read_corrections
 from aria_docs.errors import UsageError
 from aria_docs.export import Chosen, export
+from aria_docs.media import Check, Shot
+from aria_docs.model.checks import row_of
+from aria_docs.reading.rows import shot_row
 from aria_docs.schemas.corrections import Anchor, GivenCorrection
 from aria_docs.schemas.readings import Finished, ReadingRow, RunRow, reading_id
 from aria_docs.schemas.scenes import SceneRow
@@ -26,7 +30,9 @@ ROWS = [["Item", "2025", "2024"], ["Ferries", "1,204", "1,151"], ["Trams", "96",
 BOX = (10.0, 10.0, 310.0, 90.0)
 
 
-def page(rows: list[list[str]], *, recipe: str = "r", shift: float = 0.0, boxes: bool = True) -> Finished:
+def page(
+    rows: list[list[str]], *, recipe: str = "r", shift: float = 0.0, boxes: bool = True, sure: float | None = None
+) -> Finished:
     """A table on page 1, cells of 100 × 20 points, moved by some points."""
     rid = reading_id(source_id="s", task="tables", part="page:1", recipe=recipe)
     tid = table_id(reading_id=rid, page=1, table_no=0)
@@ -38,6 +44,7 @@ def page(rows: list[list[str]], *, recipe: str = "r", shift: float = 0.0, boxes:
     head = TableRow(
         table_id=tid, reading_id=rid, source_id="s", page=1, table_no=0, x0=10 + shift, y0=10 + shift,
         x1=310 + shift, y1=height + shift, n_rows=len(rows), n_cols=len(rows[0]), n_header_rows=1, caption="Fleet",
+        confidence=sure,
     )  # fmt: skip
     cells = []
     for row, texts in enumerate(rows):
@@ -48,7 +55,7 @@ def page(rows: list[list[str]], *, recipe: str = "r", shift: float = 0.0, boxes:
             cells.append(
                 CellRow(
                     table_id=tid, row_no=row, col_no=col, row_span=1, col_span=1, is_header=row == 0, text=text,
-                    number=number, grounded=True, **box,
+                    number=number, grounded=True, confidence=sure, **box,
                 )
             )  # fmt: skip
     return Finished(reading=reading, tables=(head,), cells=tuple(cells))
@@ -294,3 +301,94 @@ def test_a_confirmed_cell_is_not_reviewed_again(store: Store) -> None:
     store.correct([cell(2, 2, "98", "98")])
     after = values(store, "SELECT row_no, col_no FROM review")
     assert set(before) - set(after) == {(2, 2)}
+
+
+WRONG = [["Item", "2025", "2024"], ["Ferries", "1,294", "1,151"], ["Trams", "96", "88"], ["Total", "1,300", "1,239"]]
+
+
+def checked(rows: list[list[str]]) -> Finished:
+    """As a child sends it: with what arithmetic says, and less sure of the cell that it names."""
+    part = page(rows, sure=0.9)
+    tid = part.tables[0].table_id
+    check = Check("sum", False, col=1, suspects=((1, 1),), mend=1204.0, expected=1390.0, found=1300.0)
+    cells = tuple(c.model_copy(update={"confidence": 0.3}) if c.text == "1,294" else c for c in part.cells)
+    rest = (row_of(check, table_id=tid, check_no=0), row_of(Check("words", False, row=2), table_id=tid, check_no=1))
+    return replace(part, cells=cells, checks=rest)
+
+
+@pytest.fixture
+def unsure(store: Store) -> Store:
+    store.write(batch(checked(WRONG)))
+    store.check()
+    return store
+
+
+def sure(store: Store) -> dict[str, float]:
+    return {row["text"]: row["confidence"] for row in store.records("SELECT text, confidence FROM document_cells")}
+
+
+def test_checks_that_came_with_a_reading_are_kept_and_go_with_it(unsure: Store) -> None:
+    assert values(unsure, "SELECT kind, check_no FROM checks ORDER BY ALL") == [("sum", 0), ("words", 1)]
+    assert values(unsure, "SELECT text, round(expected_error, 2) FROM review") == [("1,294", 0.7)]
+    unsure.write(batch(page(ROWS, sure=0.9)))
+    unsure.check()
+    assert values(unsure, "SELECT kind FROM checks") == []
+    assert values(unsure, "FROM review") == []
+
+
+def test_a_corrected_cell_is_sure_and_what_arithmetic_says_of_the_others_is_said_anew(unsure: Store) -> None:
+    before = values(unsure, "SELECT confidence FROM document_tables")
+    unsure.correct([cell(1, 1, "1,294", "1,204")])
+    found = sure(unsure)
+    assert (found["1,204"], found["Trams"], found["96"]) == (1.0, 0.9, 0.9)
+    assert values(unsure, "SELECT confidence FROM document_tables") != before
+    assert values(unsure, "SELECT confidence FROM cells WHERE text = '1,294'") == [(0.3,)], "the reading's rows stay"
+    assert values(unsure, "SELECT kind, holds FROM checks WHERE kind IN ('sum', 'words') AND NOT holds") == [
+        ("words", False)
+    ]
+    assert values(unsure, "FROM review") == []
+
+
+def test_a_wrong_correction_makes_what_arithmetic_then_names_less_sure(unsure: Store) -> None:
+    unsure.correct([cell(1, 1, "1,294", "1,204"), cell(3, 2, "1,239", "1,339")])
+    found = sure(unsure)
+    assert found["1,339"] == 1.0, "a person said so"
+    assert min(found[text] for text in ("1,151", "88")) < 0.9
+
+
+def test_a_confirmed_cell_is_sure_and_not_corrected(unsure: Store) -> None:
+    done = unsure.correct([cell(1, 1, "1,294", "1,294")])
+    assert done.applied == 1
+    query = "SELECT confidence, corrected FROM document_cells WHERE text = '1,294'"
+    assert values(unsure, query) == [(1.0, False)]
+    assert values(unsure, "SELECT corrected FROM document_tables") == [(False,)]
+    assert values(unsure, "SELECT text FROM review") == [("1,300",)], "then it is the other that the sum names"
+
+
+def test_the_likeliest_to_be_wrong_comes_first(unsure: Store) -> None:
+    part = checked(WRONG)
+    cells = tuple(c.model_copy(update={"confidence": 0.1}) if c.text == "88" else c for c in part.cells)
+    unsure.write(batch(replace(part, cells=cells)))
+    found = values(unsure, "SELECT text, round(expected_error, 2), why FROM review")
+    assert [row[:2] for row in found] == [("88", 0.9), ("1,294", 0.7)]
+    assert found[0][2] == "right with 10 % by how it was read"
+    assert found[1][2].startswith("right with 30 % by how it was read; sum; 1204 would mend it")
+
+
+def test_scenes_say_how_sure_their_begin_is(store: Store) -> None:
+    rid = reading_id(source_id="s", task="scenes", part="video", recipe="r")
+    reading = ReadingRow(
+        reading_id=rid, run_id="ab", source_id="s", task="scenes", part="video", engine="embedded", recipe="r",
+        status="ok", seconds=0.5, read_at=NOW,
+    )  # fmt: skip
+    shots = tuple(
+        shot_row("s", n, Shot(start, start + 10, kind, start, start))
+        for n, (start, kind) in enumerate([(0.0, "start"), (10.0, "cut"), (20.0, "dissolve")])
+    )
+    scenes = tuple(
+        SceneRow(reading_id=rid, source_id="s", scene_no=n, start_s=start, end_s=start + 5, transition="cut")
+        for n, start in enumerate((0.0, 10.0, 15.0, 20.0))
+    )
+    store.write(batch(Finished(reading=reading, shots=shots, scenes=scenes)))
+    found = [row[0] for row in values(store, "SELECT confidence FROM video_scenes ORDER BY start_s")]
+    assert found[0] == 1.0 > found[1] > found[3] > found[2] == 0.5, "of a begin that no shot has, one in two"

@@ -1,7 +1,6 @@
 """Tables of custom schemas: real types, each reading once, and no row lost when a schema changes."""
 
 import json
-import uuid
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -257,16 +256,13 @@ def test_two_schemas_beside_each_other(case: Case) -> None:
 
 def test_columns_may_be_called_anything(case: Case) -> None:
     names = ("order", "select", "fields", "r", "größe", "Path", "table_name")
-    schema = case.schema(*(f"{name}: str" for name in names), "nested: dict[str, list[dict[str, Decimal]]]")
+    schema = case.schema(*(f"{name}: str" for name in names), "nested: list[list[Decimal]]")
     recipe = case.begin(schema)
-    nested = [{"key": "it's", "value": [[{"key": "", "value": "1.5"}]]}]
     case.write(
-        case.part(schema, recipe, "/in/a.pdf", json.dumps(dict.fromkeys(names, "'\"é\x00") | {"nested": nested}))
+        case.part(schema, recipe, "/in/a.pdf", json.dumps(dict.fromkeys(names, "'\"é\x00") | {"nested": [["1.5"]]}))
     )
     quoted = ", ".join(f'"{name}"' for name in names)
-    assert case.ask(f"SELECT {quoted}, nested FROM latest_x_own") == [
-        ("'\"é\x00",) * 7 + ({"it's": [{"": Decimal("1.5")}]},)
-    ]
+    assert case.ask(f"SELECT {quoted}, nested FROM latest_x_own") == [("'\"é\x00",) * 7 + ([[Decimal("1.5")]],)]
     assert case.ask("SELECT file_path FROM latest_x_own") == [("/in/a.pdf",)]
 
 
@@ -312,11 +308,10 @@ def test_a_database_from_before_custom_schemas(case: Case) -> None:
 
 
 VARIED = """
-from datetime import date, datetime, time
+from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Literal
-from uuid import UUID
 from pydantic import *
 
 class Colour(Enum):
@@ -335,15 +330,12 @@ class Varied(BaseModel):
     sure: bool
     day: date | None
     moment: datetime
-    clock: time
     colour: Colour
     either: Literal["a", "b"] | None
-    id: UUID
     money: Annotated[Decimal, Field(max_digits=38, decimal_places=6)]
     items: list[Item]
     best: Item | None
     grid: list[list[int | None]]
-    named: dict[str, Item]
 """
 ITEMS = st.fixed_dictionaries(
     {
@@ -361,15 +353,12 @@ VALUES = st.fixed_dictionaries(
         "sure": st.booleans(),
         "day": st.none() | st.dates(),
         "moment": st.datetimes(),
-        "clock": st.times(),
         "colour": st.sampled_from(["r e d", "blue"]),
         "either": st.sampled_from(["a", "b", None]),
-        "id": st.uuids(),
         "money": st.decimals(-(10**32) + 1, 10**32 - 1, places=6),
         "items": st.lists(ITEMS, max_size=3),
         "best": st.none() | ITEMS,
         "grid": st.lists(st.lists(st.none() | INT64, max_size=3), max_size=3),
-        "named": st.dictionaries(st.text(), ITEMS, max_size=3),
     }
 )
 
@@ -404,5 +393,4 @@ def test_any_instance_comes_back_as_it_went_in(
         row["colour"] = row["colour"].value
     assert found == expected
     assert {type(row["money"]) for row in found} == {Decimal}
-    assert {type(row["id"]) for row in found} == {uuid.UUID}
     assert {type(row["day"]) for row in found} <= {date, type(None)}

@@ -210,7 +210,7 @@ def test_forty_annual_reports_of_ten_firms_over_four_years(store: Store) -> None
 
 def test_the_order_of_reading_makes_no_other_stacks(tmp_path: Path) -> None:
     parts = [
-        part for firm in FIRMS[:4] for year in (2021, 2022) for _, part in annual_report(firm, year, random.Random(3))
+        part for firm in FIRMS[:2] for year in (2021, 2022) for _, part in annual_report(firm, year, random.Random(3))
     ]
     found = []
     for name, order in (("a", parts), ("b", parts[::-1])):

@@ -187,7 +187,6 @@ def test_what_shines_through_is_white():
         (Image.new("F", (2, 2)), r"floating-point levels"),
         (Image.fromarray(np.array([[0, 70_000]], np.int32)), r"levels from 0 to 70000 is not 16 bits deep"),
     ],
-    ids=repr,
 )
 def test_what_cannot_be_read_as_rgb(picture, message):
     with pytest.raises(Damaged, match=message):

@@ -8,6 +8,7 @@ character; a table needs to know that.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
 from itertools import pairwise
 from statistics import median
@@ -44,8 +45,8 @@ _FLUENT = 0.85  # upside down, lines of clean text come out below it
 
 
 _Box = tuple[int, int, int, int]
-_Reading = tuple[str, list[float], float]
-"""A text, where in the width of its line (0 to 1) each character stands, and the mean probability of these."""
+_Reading = tuple[str, list[float], list[float]]
+"""A text, where in the width of its line (0 to 1) each character stands, and the probability of each."""
 
 
 class Networks:
@@ -75,16 +76,17 @@ class Networks:
         upright = [np.rot90(crop, -1) if side else crop for crop, side in zip(crops, sideways, strict=True)]
         lines = []
         read = zip(boxes, crops, sideways, self._texts(upright), strict=True)
-        for n, (box, crop, side, (text, at, certainty)) in enumerate(read):
+        for n, (box, crop, side, (text, at, sure)) in enumerate(read):
+            certainty = _mean(sure)
             if certainty < (_CERTAIN if n < n_seen else _CERTAIN_UNSEEN) or not text.strip():
                 continue
             if n >= n_seen and not text.strip()[0].isalnum():
                 continue
             x0, y0, x1, y1 = box
             if side:
-                words: tuple[OcrWord, ...] = (OcrWord(text.strip(), x0, x1),)
+                words: tuple[OcrWord, ...] = (OcrWord(text.strip(), x0, x1, min(sure)),)
             else:
-                words = tuple(OcrWord(word, x0 + a, x0 + b) for word, a, b in _words(text, at, crop))
+                words = tuple(OcrWord(word, x0 + a, x0 + b, c) for word, a, b, c in _words(text, at, sure, crop))
             lines.append(OcrLine(words, y0, y1, certainty))
         return quarters, lines
 
@@ -118,7 +120,7 @@ class Networks:
         fluency = {}
         for quarters in (0, 2) if lying else (1, 3):
             crops = [np.rot90(picture[y0:y1, x0:x1], -quarters) for x0, y0, x1, y1 in longest]
-            fluency[quarters] = median(certainty for _, _, certainty in self._recognise(crops))
+            fluency[quarters] = median(_mean(sure) for _, _, sure in self._recognise(crops))
             if quarters == 0 and fluency[0] >= _FLUENT:
                 return 0
         return max(fluency, key=lambda quarters: fluency[quarters])
@@ -133,7 +135,11 @@ class Networks:
             for n, (text, at, _) in zip(
                 eastern, self._recognise([crops[n] for n in eastern], western=True), strict=True
             ):
-                read[n] = text, at, read[n][2]  # that something stands there is as certain as it was
+                read[n] = (
+                    text,
+                    at,
+                    [_mean(read[n][2])] * len(text),
+                )
         return read
 
     def _recognise(self, crops: list[Gray], *, western: bool = False) -> list[_Reading]:
@@ -160,18 +166,20 @@ class Networks:
                 read[n] = self._decode(best[row], sure[row], width / images[n].shape[1])
         return [read[n] for n in range(len(crops))]
 
-    def _decode(
-        self, best: NDArray[np.intp], sure: NDArray[np.float32], stretch: float
-    ) -> tuple[str, list[float], float]:
+    def _decode(self, best: NDArray[np.intp], sure: NDArray[np.float32], stretch: float) -> _Reading:
         """CTC: a character is a run of equal answers, 0 is none. `stretch` is the padded width by the picture's."""
         starts = np.flatnonzero(np.diff(best, prepend=-1))
         ends = np.append(starts[1:], len(best))
         runs = [(int(best[a]), a, b) for a, b in zip(starts, ends, strict=True) if best[a]]
         if not runs:
-            return "", [], 0.0
+            return "", [], []
         text = [self._characters[character] for character, _, _ in runs]
         at = [min(1.0, float(a + b) / 2 / len(best) * stretch) for _, a, b in runs]
-        return "".join(text), at, float(np.mean([sure[a] for _, a, _ in runs]))
+        return "".join(text), at, [float(sure[a]) for _, a, _ in runs]
+
+
+def _mean(sure: Sequence[float]) -> float:
+    return sum(sure) / len(sure) if sure else 0.0
 
 
 def _overlooked(picture: Gray, boxes: list[_Box]) -> list[_Box]:
@@ -226,9 +234,11 @@ def _turned(box: _Box, quarters: int, shape: tuple[int, ...]) -> _Box:
     return x0, y0, x1, y1
 
 
-def _words(text: str, at: list[float], crop: Gray) -> list[tuple[str, float, float]]:
-    """The words with their first and last column of ink: characters are known to half a step only, and the widest
-    stretch of paper between two of them is where one ends and the next begins.
+def _words(text: str, at: list[float], sure: list[float], crop: Gray) -> list[tuple[str, float, float, float]]:
+    """The words with their first and last column of ink, and the least of their characters' probabilities.
+
+    Characters are known to half a step only, and the widest stretch of paper between two of them is where one ends and
+    the next begins.
 
     A stretch much wider than those around it parts words, too, where no blank was read: figures of two columns.
     """
@@ -240,13 +250,14 @@ def _words(text: str, at: list[float], crop: Gray) -> list[tuple[str, float, flo
     gaps = [_gap(columns, at[a] * width, at[b] * width) for a, b in pairwise(letters)]
     inner = [end - start for (a, b), (start, end) in zip(pairwise(letters), gaps, strict=True) if b == a + 1]
     wide = max(_WIDE_GAP * height, 2.5 * median(inner)) if inner else 0.0
-    words: list[tuple[str, float, float]] = []
+    words: list[tuple[str, float, float, float]] = []
     begin = letters[0]
     for (a, b), (start, end) in zip(pairwise(letters), gaps, strict=True):
         if b > a + 1 or end - start > wide:
-            words.append((text[begin : a + 1], left, max(start, left + 1)))
+            words.append((text[begin : a + 1], left, max(start, left + 1), min(sure[begin : a + 1])))
             begin, left = b, end
-    return [*words, (text[begin : letters[-1] + 1], left, max(right, left + 1))]
+    last = letters[-1] + 1
+    return [*words, (text[begin:last], left, max(right, left + 1), min(sure[begin:last]))]
 
 
 def _gap(columns: NDArray[np.bool_], start: float, end: float) -> tuple[float, float]:

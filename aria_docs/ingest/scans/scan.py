@@ -101,7 +101,7 @@ def scan(picture: Gray, reader: Reader, *, width_pt: float) -> Scan:
         level, upright, width_pt, height_pt = upright, level, height_pt, width_pt
     lines = _in_points(read, picture, pt)
     words = tuple(
-        Word(text, (word.x0 * pt, of.box[1], word.x1 * pt, of.box[3]), of.block, number)
+        Word(text, (word.x0 * pt, of.box[1], word.x1 * pt, of.box[3]), of.block, number, word.sure)
         for number, (line, of) in enumerate(zip(read, lines, strict=True))
         for word in line.words
         if (text := clean(word.text).strip())

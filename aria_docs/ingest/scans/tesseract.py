@@ -57,7 +57,8 @@ class Tesseract:
             if len(fields) != 12 or fields[0] != str(_LEVEL_WORD) or not fields[11].strip():
                 continue
             x, y, w, h = map(float, fields[6:10])
-            rows[tuple(fields[1:5])].append((OcrWord(fields[11].strip(), x, x + w), y, y + h, float(fields[10]) / 100))
+            sure = float(fields[10]) / 100
+            rows[tuple(fields[1:5])].append((OcrWord(fields[11].strip(), x, x + w, sure), y, y + h, sure))
         return [line for row in rows.values() for line in _lines(row) if line.certainty >= _MIN_CERTAINTY]
 
 

@@ -121,7 +121,10 @@ def _find(handle: Any, page: Page, quarters: int, scale: float) -> tuple[tuple[T
     elif grids or _has_three_alike(horizontal) or may_hold_table(words):
         handle.get_layout(return_raw=True)
         groups = handle.layout_information or []
-    tables = _tables(groups, grids, words, merge_rules([*horizontal, *shades]))
+    tables = [
+        replace(table, seen=_seen(table.box, groups))
+        for table in _tables(groups, grids, words, merge_rules([*horizontal, *shades]))
+    ]
     if moved:
         tables = [
             replace(
@@ -219,6 +222,18 @@ def _regions(groups: list[dict[str, Any]]) -> list[tuple[Box, list[float]]]:
             x0, y0, x1, y1 = group["group_bbox"][:4]
             regions.append(((x0, y0, x1, y1), [x0 + x for x in group["table_grid"].v_lines]))
     return regions
+
+
+def _seen(box: Box, groups: list[dict[str, Any]]) -> tuple[int, int] | None:
+    """How many rows and columns the network parts a box into; None where it sees no table."""
+    grids = [g for g in groups if g["class_name"] == "table" and g.get("table_grid") is not None]
+    best = max(grids, key=lambda group: _overlap(tuple(group["group_bbox"][:4]), box), default=None)
+    if best is None or _overlap(tuple(best["group_bbox"][:4]), box) < _SAME_PLACE:
+        return None
+    x0, y0 = best["group_bbox"][:2]
+    rows = sum(box[1] + 3 < y0 + y < box[3] - 3 for y in best["table_grid"].h_lines)
+    cols = sum(box[0] + 3 < x0 + x < box[2] - 3 for x in best["table_grid"].v_lines)
+    return rows + 1, cols + 1
 
 
 def _parted(box: Box, words: list[Word], grids: list[Lattice], rules: list[Rule]) -> list[Box]:

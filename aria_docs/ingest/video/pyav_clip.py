@@ -530,7 +530,7 @@ class _Contents:
             ),
         )
         if best.codec_context is None:
-            raise NothingDecoded(f"{container.name} has no pictures in a format that can be decoded.")
+            raise NothingDecoded(f"{Path(container.name).name} has no pictures in a format that can be decoded.")
         return best.index
 
     @property

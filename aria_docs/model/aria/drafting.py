@@ -13,11 +13,11 @@ Guesses cost time where they are wrong: an answer of which too few stood is not 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 _LONGEST = 8  # tokens looked back to find a place again
-_A_RUN = 2  # so many last tokens in common are a place wherever it is; a single one
-_NEAR = 2  # only so near: further away it is chance, above all where a token is a digit or a letter
+_NEAR = 2  # tokens: how far away a single token in common is a place
 _UNSURE = 4  # how far a place found again is followed, for each token that brought it there
 _HOPED, _WORTH = 2.0, 0.3  # tokens that stand of a guess: at first, and where guessing is given up
 _SHARE = 0.1  # of the newest guess in the mean
@@ -31,9 +31,9 @@ class Draft:
 
     def __init__(self, source: Sequence[int]) -> None:
         self._source = list(source)
-        self._places: dict[int, list[int]] = {}
-        for place, token in enumerate(self._source):
-            self._places.setdefault(token, []).append(place)
+        self._runs: dict[tuple[int, int], list[int]] = {}  # where its second token stands, of each two in a row
+        for place, pair in enumerate(pairwise(self._source), start=1):
+            self._runs.setdefault(pair, []).append(place)
         self._at, self._read, self._sure = 0, 0, len(self._source)
         self._mean = _HOPED
         self.n_guessed = self.n_stood = 0
@@ -64,14 +64,22 @@ class Draft:
             self._at += 1
             self._sure *= 2
             return
-        length, distance, place = max(
-            ((self._alike(written, place), -abs(place - self._at), place) for place in self._places.get(token, ())),
+        length, _, place = max(
+            ((self._alike(written, place), -abs(place - self._at), place) for place in self._places(written)),
             default=(0, 0, 0),
         )
-        if length >= _A_RUN or (length and -distance <= _NEAR):
+        if length:
             self._at, self._sure = place + 1, _UNSURE * length
         else:  # one token stands for another: a letter was misread, a number is rounded
             self._at, self._sure = self._at + 1, _UNSURE
+
+    def _places(self, written: Sequence[int]) -> Iterator[int]:
+        """Where the last two tokens stand, anywhere, and where the last one does, near by: further away that is chance,
+        above all where a token is a digit or a letter."""
+        if len(written) > 1:
+            yield from self._runs.get((written[-2], written[-1]), ())
+        near = range(max(0, self._at - _NEAR), min(len(self._source), self._at + _NEAR + 1))
+        yield from (place for place in near if self._source[place] == written[-1])
 
     def _alike(self, written: Sequence[int], place: int) -> int:
         """How many tokens up to that place are the last that were written."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from aria_docs.errors import ModelError
+from aria_docs.media import Page
+from aria_docs.model.chat import ChatEngine
 from aria_docs.model.chat_model import Question, Reply
+from aria_docs.model.seen import SeenDocument, SeenPage
 
 torch = pytest.importorskip("torch")
 from aria_docs.model.aria import batch as batches  # noqa: E402
@@ -28,13 +32,14 @@ CONTEXTS = [[page(1)], [frame(2), frame(3)], [page(4, landscape=True)], [page(5)
 QUESTIONS = [question(5), question(60), question(17, "How many?")]
 
 
+@pytest.fixture(scope="module")
 def alone(loaded: Loaded) -> list[Reply]:
     """One question after the other, of one context after the other."""
     model = AriaModel(loaded, slots=1)
     return [model.ask([(model.open(shown), one)])[0] for shown in CONTEXTS for one in QUESTIONS]
 
 
-def test_answers_of_many_threads_are_those_of_one_after_the_other(loaded: Loaded) -> None:
+def test_answers_of_many_threads_are_those_of_one_after_the_other(loaded: Loaded, alone: list[Reply]) -> None:
     model = AriaModel(loaded, slots=4)
 
     def ask(number: int) -> Reply:
@@ -45,20 +50,19 @@ def test_answers_of_many_threads_are_those_of_one_after_the_other(loaded: Loaded
 
     with ThreadPoolExecutor(7) as pool:
         replies = list(pool.map(ask, range(len(CONTEXTS) * len(QUESTIONS))))
-    expected = alone(loaded)
-    assert [reply.text for reply in replies] == [reply.text for reply in expected]
-    assert len({reply.text for reply in expected}) > 10
+    assert [reply.text for reply in replies] == [reply.text for reply in alone]
+    assert len({reply.text for reply in alone}) > 10
     assert model.batch.is_idle
     assert model.batch.n_busy > 1.5 * model.batch.n_steps, "they were written side by side"
 
 
-def test_where_memory_is_short_keys_are_let_go_and_answers_stay_the_same(loaded: Loaded) -> None:
+def test_where_memory_is_short_keys_are_let_go_and_answers_stay_the_same(loaded: Loaded, alone: list[Reply]) -> None:
     model = AriaModel(loaded, slots=4)
     contexts = [model.open(shown) for shown in CONTEXTS]
     one = max(context.n_bytes for context in contexts if isinstance(context, Seen))
     model.batch._room = one
     replies = model.ask([(context, asked) for context in contexts for asked in QUESTIONS])
-    assert [reply.text for reply in replies] == [reply.text for reply in alone(loaded)]
+    assert [reply.text for reply in replies] == [reply.text for reply in alone]
     held = [context for context in contexts if isinstance(context, Seen) and context.prefix is not None]
     assert sum(context.n_bytes for context in held) <= one
     again = model.ask([(context, QUESTIONS[0]) for context in contexts])
@@ -81,6 +85,31 @@ def test_sixty_pages_of_very_different_lengths_keep_the_slots_busy(loaded: Loade
     for number in range(0, 60, 9):
         (expected,) = one_by_one.ask([(one_by_one.open([page(1 + number % 7)]), question(lengths[number]))])
         assert replies[number].text == expected.text
+
+
+def test_windows_of_a_document_and_questions_asked_again_join_the_same_batch(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Random weights end no answer within its limit, so each is asked once more, with more room."""
+    model = AriaModel(loaded, slots=3)
+    model.profile = replace(model.profile, max_images=2)
+    steps: list[list[Any]] = []
+    take = model.batch._steps.take
+    monkeypatch.setattr(model.batch._steps, "take", lambda some: (steps.append(list(some)), take(some))[1])
+    engine = ChatEngine(model, answer_tokens=10)
+    document = SeenDocument(None, (1, 2, 3, 4), tuple(page(number) for number in (1, 2, 3, 4)), ("summary",))
+    engine.read_document(document)
+    assert any(len({id(writing.prefix) for writing in some}) == 3 for some in steps), "three windows, side by side"
+    one_by_one = [engine.read_pages([_seen_page(number)])[0][0].answer for number in range(5)]
+    del steps[:]
+    with ThreadPoolExecutor(5) as pool:
+        together = list(pool.map(lambda number: engine.read_pages([_seen_page(number)])[0][0].answer, range(5)))
+    assert together == one_by_one
+    assert any(len({writing._max for writing in some}) == 2 for some in steps), "first and second questions in one step"
+
+
+def _seen_page(number: int) -> SeenPage:
+    return SeenPage(Page(number, 595.0, 842.0, ""), page(number), ("tables",))
 
 
 def test_while_answers_are_written_a_context_is_read_in_short_pieces(

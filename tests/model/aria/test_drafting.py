@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aria_docs.media import Page, Word
+from aria_docs.media import Cue, Page, Shot, Video, VideoInfo, Word
 from aria_docs.model import quoting
 from aria_docs.model.chat import ChatEngine
 from aria_docs.model.chat_model import Shown
-from aria_docs.model.seen import SeenPage
+from aria_docs.model.seen import SeenDocument, SeenPage, SeenVideo
 from aria_docs.tiling.budget import page_part
 from aria_docs.tiling.pixels import crops
 from aria_docs.tiling.resolution import MEDIUM
@@ -21,7 +22,7 @@ torch = pytest.importorskip("torch")
 from aria_docs.model.aria import generate  # noqa: E402
 from aria_docs.model.aria.drafting import Draft  # noqa: E402
 from aria_docs.model.aria.model import AriaModel  # noqa: E402
-from tests.model.aria.conftest import Loaded, load  # noqa: E402
+from tests.model.aria.conftest import Loaded, frame, load  # noqa: E402
 from tests.model.aria.test_generate import QUESTIONS, Ours, page  # noqa: E402
 
 
@@ -104,6 +105,33 @@ def test_guesses_change_no_token(loaded: Loaded, in_step: bool) -> None:
     assert [writing.written for writing in writings] == plain
     assert writings[0].n_passes < 40 / (5 if in_step else 10)
     assert writings[3].n_passes >= len(plain[3])
+
+
+def test_summaries_and_scenes_quote_and_say_the_same(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts of pages and subtitles as sources: of random weights, what they said without them."""
+    video = Video(
+        VideoInfo(9.0, 1280, 720, 1.0, 9, 0.0, ""), (Shot(0.0, 9.0, "start", 0.0, 0.0),), (None,), (Cue(1.0, 2.0, ""),)
+    )  # fmt: skip
+    film = SeenVideo(video, (2.0, 6.0), (frame(2), frame(6)), ("scenes", "summary"))
+    report = SeenDocument(None, (1, 2), (page(1), page(2)), ("summary",), texts=("", ""))
+
+    def said(model: AriaModel, heard: str, texts: tuple[str, str]) -> list[str]:
+        engine = ChatEngine(model, answer_tokens=60)
+        cues = (Cue(1.0, 2.0, heard),)
+        reads = engine.read_video(replace(film, video=replace(video, cues=cues)))
+        reads += engine.read_document(replace(report, texts=texts))
+        return [read.answer or "" for read in reads]
+
+    plain = said(AriaModel(loaded, drafts=False), "", ("", ""))
+    scenes, summary, of_pages = plain
+    drafts = []
+    learn = Draft.learn
+    monkeypatch.setattr(Draft, "learn", lambda self, *counts: (drafts.append(self), learn(self, *counts))[1])
+    # What they will say, with words of others around it: most of it stands.
+    guessed = said(AriaModel(loaded), f"Fog. {scenes} Ships. {summary}", ("The harbour.", f"Grew. {of_pages}"))
+    assert guessed == plain
+    assert sum(draft.n_stood for draft in set(drafts)) > 60
+    assert said(AriaModel(loaded), "Nothing of it.", ("Other", "words")) == plain
 
 
 ROWS = [["Metal", "Yield", "Share"], ["zinc", "12.5", "40%"], ["argon", "-7", "1,234"], ["lynx", "88.0", "$56"]]

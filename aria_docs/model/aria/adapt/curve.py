@@ -45,8 +45,10 @@ class Curve:
         draw([float(row[2]) for row in self._rows]).save(self._folder / PNG)
 
     def _write(self) -> None:
-        with (self._folder / CSV).open("w", newline="", encoding="utf-8") as file:
+        partial = self._folder / f"{CSV}.tmp"  # renamed: a kill here would take the rows that are kept
+        with partial.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerows([_COLUMNS, *self._rows])
+        partial.replace(self._folder / CSV)
 
 
 def draw(losses: Sequence[float]) -> Image.Image:

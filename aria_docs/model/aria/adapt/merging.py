@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 
+from aria_docs import whole_folder
 from aria_docs.errors import EngineError, UsageError
 from aria_docs.model.aria import adapter as adapters
 from aria_docs.model.aria import weights
@@ -27,7 +28,6 @@ from aria_docs.model.aria.weights import Stored
 
 RECORD = "merged.json"  # says what a folder was merged from
 AGREE = 1e-3  # of logits in float32; in bfloat16 both sides have the same rounded weights
-_PARTIAL = ".partial"
 _WEIGHTS = (".safetensors", ".bin", ".pt", ".pth")
 _INDEX = "model.safetensors.index.json"
 
@@ -44,13 +44,7 @@ def merge(model: str, adapter: Path, output: Path, *, say: Callable[[str], None]
     if _is_merged(output, record):
         say(f"{output} was merged so before: nothing is left to do")
         return
-    partial = output.with_name(output.name + _PARTIAL)
-    if partial.exists():  # of a merge that was killed
-        if not (partial / RECORD).is_file():
-            raise UsageError(f"{partial} is there and is no unfinished merge: name a new folder with -o")
-        shutil.rmtree(partial)
-    partial.mkdir(parents=True)
-    (partial / RECORD).write_text("{}", encoding="utf-8")
+    partial = whole_folder.begin(output, RECORD)
     _copy_rest(folder, partial)
     files = sorted({tensor.file for tensor in stored.values()})
     # Old checkpoints lack a norm that nothing reads; transformers would make one of random numbers, with a warning.
