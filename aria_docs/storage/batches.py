@@ -45,7 +45,16 @@ def rows_of(batch: Batch) -> list[Row]:
     rows += [LinkRow(table_id=table, before=before) for table, before in batch.continues.items()]
     for part in parts:
         rows += [row for row in (part.reading,) if row]
-        rows += [*part.tables, *part.cells, *part.shots, *part.scenes, *part.summaries, *part.sidecars, *part.records]
+        rows += [
+            *part.tables,
+            *part.cells,
+            *part.shots,
+            *part.scenes,
+            *part.summaries,
+            *part.sidecars,
+            *part.records,
+            *part.grounds,
+        ]
         of_pages: tuple[PageRow | PageLinesRow | FormFieldRow, ...] = (*part.pages, *part.page_lines, *part.form_fields)
         rows += [row for row in of_pages if pages.get((row.source_id, row.page), part) is part]
     spoken = {part.reading.source_id: part.cues for part in parts if part.reading and part.cues is not None}

@@ -43,7 +43,7 @@ NAMED = re.compile(rf"{_BATCH}(\+\d+)?")
 OLD_NAMED = re.compile(rf"({_BATCH})\.jsonl\.gz")
 _TABLES = (
     "runs", "recipes", "files", "sources", "readings", "pages", "page_lines", "form_fields", "tables", "cells", "shots",
-    "scenes", "cues", "summaries", "sidecars", "failures", "custom_schemas",
+    "scenes", "cues", "summaries", "sidecars", "failures", "grounds", "custom_schemas",
 )  # fmt: skip
 _OWN_TABLES = {
     "marks": {"source_id": "VARCHAR", "mark": "VARCHAR"},

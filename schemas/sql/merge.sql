@@ -23,6 +23,7 @@ CREATE OR REPLACE TEMP TABLE replaced AS FROM new_readings SEMI JOIN stored USIN
 DELETE FROM cells WHERE table_id IN (SELECT table_id FROM tables SEMI JOIN replaced USING (reading_id));
 DELETE FROM tables WHERE reading_id IN (FROM replaced);
 DELETE FROM scenes WHERE reading_id IN (FROM replaced);
+DELETE FROM grounds WHERE reading_id IN (FROM replaced);
 DELETE FROM summaries WHERE reading_id IN (FROM replaced);
 DELETE FROM aria_docs_internal.sidecars WHERE reading_id IN (FROM replaced);
 DELETE FROM readings WHERE reading_id IN (FROM replaced);
@@ -32,6 +33,7 @@ INSERT INTO cells BY NAME SELECT * EXCLUDE (batch) FROM spool_cells
     SEMI JOIN (SELECT table_id FROM spool_tables SEMI JOIN new_readings USING (reading_id)) USING (table_id);
 INSERT INTO scenes BY NAME SELECT * EXCLUDE (batch) FROM spool_scenes SEMI JOIN new_readings USING (reading_id);
 INSERT INTO summaries BY NAME SELECT * EXCLUDE (batch) FROM spool_summaries SEMI JOIN new_readings USING (reading_id);
+INSERT INTO grounds BY NAME SELECT * EXCLUDE (batch) FROM spool_grounds SEMI JOIN new_readings USING (reading_id);
 INSERT INTO aria_docs_internal.sidecars BY NAME
     SELECT * EXCLUDE (batch) FROM spool_sidecars SEMI JOIN new_readings USING (reading_id);
 

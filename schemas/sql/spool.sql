@@ -26,6 +26,8 @@ CREATE OR REPLACE TEMP VIEW spool_summaries AS
 SELECT r.* FROM raw_summaries r LEFT JOIN again_readings a USING (reading_id) WHERE a.last IS NULL OR a.last = r.batch;
 CREATE OR REPLACE TEMP VIEW spool_sidecars AS
 SELECT r.* FROM raw_sidecars r LEFT JOIN again_readings a USING (reading_id) WHERE a.last IS NULL OR a.last = r.batch;
+CREATE OR REPLACE TEMP VIEW spool_grounds AS
+SELECT r.* FROM raw_grounds r LEFT JOIN again_readings a USING (reading_id) WHERE a.last IS NULL OR a.last = r.batch;
 CREATE OR REPLACE TEMP VIEW spool_records AS
 SELECT r.* FROM raw_records r LEFT JOIN again_readings a USING (reading_id) WHERE a.last IS NULL OR a.last = r.batch;
 CREATE OR REPLACE TEMP VIEW spool_cells AS
