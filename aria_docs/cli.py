@@ -25,11 +25,12 @@ from aria_docs.export import Format
 
 if TYPE_CHECKING:
     from aria_docs.model.choice import Choice
+    from aria_docs.progress import Both, Shown
     from aria_docs.run.outcome import Outcome
     from aria_docs.run.pending import ReadingPlan
     from aria_docs.run.recipes import Options
-    from aria_docs.storage.database import Keeper
-    from aria_docs.storage.spool import Loaded
+    from aria_docs.storage.database import Keeper, Store
+    from aria_docs.storage.load import Loaded
 
 app = typer.Typer(
     name="aria-docs",
@@ -311,6 +312,14 @@ def run(
     prefect: Annotated[
         bool, _flag(None, "The same as a Prefect flow run: retries, artifacts, the Prefect UI.", "--prefect")
     ] = False,
+    on: Annotated[
+        Literal["ray"] | None,
+        typer.Option(help="Read on a Ray cluster, with --workers actors, by way of --spool or a spool beside --db."),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="A", help="Of --on ray: the cluster. (default: RAY_ADDRESS, else this machine alone)"),
+    ] = None,
 ) -> None:
     """Read what is new, changed, or failed for a reason that may pass, and store it."""
     from aria_docs import progress
@@ -321,10 +330,15 @@ def run(
 
     if verbose and quiet:
         raise UsageError("-v and -q: one says more and the other less, so leave one out")
+    if address and not on:
+        raise UsageError("--address is of a Ray cluster: add --on ray")
+    if on and (prefect or shard):
+        raise UsageError("--on ray hands the files out itself: leave --shard and --prefect out")
     require(paths)
     log = progress.LogFile(log_file) if log_file and not (dry_run or prefect) else None
     shown = progress.for_run(verbose=verbose, quiet=quiet, log=log)
-    keeper = _keeper(db, spool, shard=shard, say=shown.say)
+    loaded_into, db, spool = (db, None, spool or _beside(db)) if on else (None, db, spool)
+    keeper = _keeper(db, spool, shard=shard or ("1/1" if on else None), say=shown.say)
     reading = asked()
     options = replace(reading.options, force=force, retry_failed=retry_failed)
     if shard:
@@ -345,6 +359,9 @@ def run(
         if log:
             log.say(_command())
         shown.say(str(reading.choice))
+        if on:
+            outcome = _on_ray(paths, keeper.path, options, progress=shown, address=address, db=loaded_into)
+            _end(outcome, loaded_into, None if loaded_into else spool, as_json=as_json, quiet=quiet)
         with Run(keeper, options, command=_command(), progress=shown) as current:
             files = current.find(paths)
             shown.files(len(files), files)
@@ -365,7 +382,7 @@ def load(
 ) -> None:
     """Take what is in a spool into the database, each of its files once."""
     from aria_docs.storage.database import Store
-    from aria_docs.storage.spool import load as take
+    from aria_docs.storage.load import load as take
     from aria_docs.text_table import printable
 
     def say(sentence: str) -> None:
@@ -399,11 +416,17 @@ def schedule(
 
 @app.command(epilog=_examples("sql"))
 def sql(
-    db: Db,
     query: Annotated[
         str | None,
         typer.Argument(
             metavar="[QUERY]", help="One statement that reads; - takes it from standard input; none is a prompt."
+        ),
+    ] = None,
+    db: Annotated[Path | None, _db(None, "The database.")] = None,
+    spool: Annotated[
+        Path | None,
+        typer.Option(
+            "--spool", metavar="FOLDER", help="A spool as it is, without a database: the same tables and views."
         ),
     ] = None,
     form: Annotated[
@@ -415,15 +438,14 @@ def sql(
     ] = None,
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
-    """Query the database, read-only."""
-    from aria_docs.storage.database import Store
-
+    """Query a database or a spool, read-only."""
+    store = _asked(db, spool)
     if query is None:
         if output or form:
             raise UsageError("--format and -o are for one query: name it, or - for standard input")
         from aria_docs import shell
 
-        shell.run(Store(db))
+        shell.run(store)
         return
     if query == "-":
         query = sys.stdin.read()
@@ -432,13 +454,13 @@ def sql(
         if output.suffix.lower() == ".xlsx":
             from aria_docs.export.xlsx import write_answer
 
-            write_answer(output, Store(db).ask(query))
+            write_answer(output, store.ask(query))
             return
         if form is None:
             raise UsageError(
                 f"-o {output}: the suffix says the format, {', '.join(_FORMAT_OF)} or .xlsx; or add --format"
             )
-    Store(db).answer(query, form=form or "table", target=output)
+    store.answer(query, form=form or "table", target=output)
 
 
 @app.command(epilog=_examples("export"))
@@ -696,6 +718,34 @@ def report(
         typer.echo(line, err=True)
 
 
+def _asked(db: Path | None, spool: Path | None) -> Store:
+    """Who is asked."""
+    from aria_docs.storage.database import Store
+    from aria_docs.storage.lake import Lake
+
+    if spool:  # ARIA_DOCS_DB may be set all the same
+        return Lake(spool)
+    if db is None:
+        raise UsageError("nothing to ask: add --db FILE, or --spool FOLDER")
+    return Store(db)
+
+
+def _beside(db: Path | None) -> Path | None:
+    """The spool of a run on many machines whose end is a database."""
+    return Path(f"{db}.spool") if db else None
+
+
+def _on_ray(
+    paths: list[Path], spool: Path, options: Options, *, progress: Shown | Both, address: str | None, db: Path | None
+) -> Outcome:
+    """Raises UsageError where Ray is not installed."""
+    try:
+        from aria_docs.flows.ray_run import read_on_ray
+    except ModuleNotFoundError as error:
+        raise UsageError("--on ray needs Ray: pip install 'aria-docs[ray]', on every machine") from error
+    return read_on_ray(paths, spool, options, command=_command(), progress=progress, address=address, db=db)
+
+
 def _keeper(db: Path | None, spool: Path | None, *, shard: str | None, say: Callable[[str], None]) -> Keeper:
     """The database or spool that a run writes to."""
     from aria_docs.storage.database import Store
@@ -718,7 +768,7 @@ def _end_of_load(loaded: Loaded, spool: Path, db: Path, *, as_json: bool) -> Non
         typer.echo(json.dumps(asdict(loaded) | {"spool": str(spool), "db": str(db)}, indent=2))
     else:
         left = f", {len(loaded.left)} left out" if loaded.left else ""
-        counts = f"{loaded.n_files} spool files loaded, {loaded.n_before} loaded before{left}"
+        counts = f"{loaded.n_files} batches loaded, {loaded.n_before} loaded before{left}"
         typer.echo(f"{counts}; {loaded.n_parts} parts → {db}", err=True)
     raise typer.Exit(1 if loaded.left else 0)
 

@@ -259,12 +259,13 @@ class StoredPage:
 
 
 class Database:
-    """One results file. Every error is an AriaDocsError of one sentence."""
+    """One results file, or a spool's folder as it is. Every error is an AriaDocsError of one sentence."""
 
     def __init__(self, path: str | Path, *, passwords: Sequence[str] = ()) -> None:
         from aria_docs.storage.database import Store
+        from aria_docs.storage.lake import Lake
 
-        self._store = Store(Path(path))
+        self._store = Lake(Path(path)) if Path(path).is_dir() else Store(Path(path))
         self._passwords = tuple(passwords)
         self._store.ask("SELECT 1")
 

@@ -1,8 +1,7 @@
 """Many machines: each reads a share of the files and leaves finished parts in a spool, then one loads the spool.
 
     shards ── deployments of a work pool ──> shard 1/N … shard N/N ──> load
-    fleet ─── its task runner: threads ────> a task for each share ──> the same loading, in the flow's own process
-              or a Dask or Ray cluster
+    on_ray ── a Ray cluster: actors that are handed files ──────────> the same loading, in the flow's own process
 
 The spool is a folder that all of them see, as they do the files, under the same paths. A share whose worker was lost is
 run again, and reads only what is not in the spool yet.
@@ -12,14 +11,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from prefect import State, flow, task, unmapped
-from prefect.cache_policies import NO_CACHE
+from prefect import State, flow
 from prefect.client.orchestration import get_client
 from prefect.deployments import run_deployment
 from prefect.runtime import flow_run
@@ -30,9 +28,9 @@ from aria_docs.flows.files import RETRIES, FlowLog, read_unattended, run_name
 from aria_docs.ingest.shards import Shard, parse_shard
 from aria_docs.model.choice import choose
 from aria_docs.run.recipes import Options, read_passwords
-from aria_docs.run.run import Run
 from aria_docs.storage.database import Store
-from aria_docs.storage.spool import Spool, load
+from aria_docs.storage.load import load
+from aria_docs.storage.spool import Spool
 
 _POLL_S = 2.0
 
@@ -64,7 +62,7 @@ def load_spool(spool: str, db: str) -> int:
     """
     log = FlowLog()
     loaded = load(Path(spool), Store(Path(db), on_wait=log.say), say=log.say)
-    log.say(f"{loaded.n_files} spool files loaded, {loaded.n_before} loaded before; {loaded.n_parts} parts → {db}")
+    log.say(f"{loaded.n_files} batches loaded, {loaded.n_before} loaded before; {loaded.n_parts} parts → {db}")
     if loaded.left:
         raise AriaDocsError(f"left out of {db}: {'; '.join(loaded.left.values())}")
     return loaded.n_files
@@ -120,47 +118,28 @@ def _run_all(deployment: str, calls: Mapping[str, dict[str, Any]]) -> list[str]:
     return failed
 
 
-@task(name="read shard", task_run_name="shard {share}", cache_policy=NO_CACHE, persist_result=False)
-def read_shard(
-    paths: Sequence[str], spool: str, share: str, options: Options | None, password_file: str | None
-) -> list[str]:
-    """Reads one share of the files into the spool, wherever it runs. Returns the paths of the files that failed."""
-    log = FlowLog()
-    chosen = _for_share(options, share)
-    if password_file:
-        chosen = replace(chosen, passwords=read_passwords(Path(password_file)))
-    with Run(Spool(Path(spool), say=log.say), chosen, command=f"task shard {share}", progress=log) as run:
-        files = run.find([Path(path) for path in paths])
-        log.files(len(files), files)
-        run.outcome.add(run.read(files))
-    if run.outcome.interrupted:
-        raise AriaDocsError(f"shard {share} was interrupted: what it had finished is in {spool}")
-    return sorted({failure.path for failure in run.outcome.failures})
-
-
-@flow(name="fleet", flow_run_name=run_name, persist_result=False)
-def fleet(
+@flow(name="on ray", flow_run_name=run_name, persist_result=False)
+def on_ray(
     paths: list[str],
     spool: str,
-    db: str,
-    n: int = 2,
+    db: str | None = None,
     options: Options | None = None,
     password_file: str | None = None,
+    address: str | None = None,
 ) -> list[str]:
-    """Reads n shares as tasks of the flow's task runner, then loads the spool. On a cluster:
+    """What `aria-docs run --on ray` does, in this flow run. Returns the paths of the files that failed."""
+    from aria_docs.flows.ray_run import read_on_ray
 
-        fleet.with_options(task_runner=DaskTaskRunner(address="tcp://scheduler:8786"))(paths, spool, db, n=32)
-
-    Returns the paths of the files that failed. Raises AriaDocsError where files of the spool had to be left out.
-    """
-    shares = [str(Shard(number + 1, n)) for number in range(n)]
-    reading = read_shard.map(unmapped(paths), spool, shares, unmapped(options), password_file)
-    ends: list[Any] = [future.result(raise_on_failure=False) for future in reading]
-    load_spool.fn(spool, db)
-    for end in ends:
-        if isinstance(end, BaseException):  # all that was finished is loaded
-            raise end
-    return sorted({path for end in ends for path in end})
+    log, chosen = FlowLog(), _for_share(options, "1/1")
+    if password_file:
+        chosen = replace(chosen, passwords=read_passwords(Path(password_file)))
+    outcome = read_on_ray(
+        [Path(path) for path in paths], Path(spool), chosen, command="flow on ray", progress=log, address=address,
+        db=Path(db) if db else None,
+    )  # fmt: skip
+    if outcome.interrupted:
+        raise AriaDocsError(f"interrupted: what was finished is in {spool}")
+    return sorted({failure.path for failure in outcome.failures})
 
 
 def _for_share(options: Options | None, share: str) -> Options:

@@ -50,6 +50,7 @@ LADDER = [
 DOORS = {
     "duckdb": {"aria_docs.storage"},
     "prefect": {"aria_docs.flows"},
+    "ray": {"aria_docs.flows.ray_run"},
     "torch": {"aria_docs.model.aria", "aria_docs.model.embedded.referee"},
     "transformers": {"aria_docs.model.aria"},
     "safetensors": {"aria_docs.model.aria.weights", "aria_docs.model.aria.adapter", "aria_docs.model.aria.adapt"},

@@ -34,16 +34,11 @@ class Shard:
 
     def has(self, file: FoundFile) -> bool:
         """Whether the file is in this share, by its content; by its path where it cannot be read."""
-        if self.n == 1:
-            return True
-        try:
-            return self._falls(_ends_of(file))
-        except OSError:
-            return self.has_path(file.path)
+        return self.n == 1 or self._falls(alike(file))
 
     def has_path(self, path: str) -> bool:
         """Whether what is to be said of this path, though nothing can be read there, is for this share to say."""
-        return self._falls(path.encode("utf-8", "surrogateescape"))
+        return self._falls(_path_key(path))
 
     def _falls(self, key: bytes) -> bool:
         return int.from_bytes(hashlib.sha256(key).digest()[:8]) % self.n == self.number - 1
@@ -58,6 +53,18 @@ def parse_shard(text: str) -> Shard:
     if not match:
         raise UsageError(f"--shard {text}: write for example 1/4, for the first of four")
     return Shard(int(match[1]), int(match[2]))
+
+
+def alike(file: FoundFile) -> bytes:
+    """The same for copies, and for few other files: size and ends; of a file that cannot be read its path."""
+    try:
+        return _ends_of(file)
+    except OSError:
+        return _path_key(file.path)
+
+
+def _path_key(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")
 
 
 def _ends_of(file: FoundFile) -> bytes:

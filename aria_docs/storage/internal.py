@@ -41,8 +41,8 @@ def find_ours(db: duckdb.DuckDBPyConnection, *, read_only: bool = False) -> None
 
 def lay_views(db: duckdb.DuckDBPyConnection, *, migrated: bool) -> None:
     """The views and the comments, where they are others than those that were laid last, or the tables are."""
-    views = _script("views.sql")
-    digest = hashlib.sha256((views + _script("comments.txt")).encode()).hexdigest()
+    views = script("views.sql")
+    digest = hashlib.sha256((views + script("comments.txt")).encode()).hexdigest()
     db.execute(f"CREATE TABLE IF NOT EXISTS {INTERNAL}.laid_views (sha256 VARCHAR)")
     if migrated or db.execute(f"SELECT sha256 FROM {INTERNAL}.laid_views").fetchall() != [(digest,)]:
         db.execute(views)
@@ -83,9 +83,10 @@ def _family(name: str) -> str:
 
 @cache
 def _comments() -> dict[str, str]:
-    lines = [line for line in _script("comments.txt").splitlines() if line and not line.startswith("#")]
+    lines = [line for line in script("comments.txt").splitlines() if line and not line.startswith("#")]
     return {name: told for name, _, told in (line.partition(": ") for line in lines)}
 
 
-def _script(name: str) -> str:
+def script(name: str) -> str:
+    """A file of schemas/sql."""
     return (resources.files("aria_docs.schemas") / "sql" / name).read_text(encoding="utf-8")

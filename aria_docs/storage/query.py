@@ -45,7 +45,16 @@ class Answer:
 
 
 class Questions(Connections):
-    """What people and exports ask of a database, read-only."""
+    """What people and exports ask of a database, read-only.
+
+    allowed:  files that a query may read beside the database's own.
+    """
+
+    allowed: Sequence[str] = ()
+
+    def lay_on_demand(self, db: duckdb.DuckDBPyConnection, queries: str) -> None:
+        """What the queries name and is not stored."""
+        lay_typed_views(db, queries)
 
     def records(self, query: str, *, patience_s: float = 10.0) -> list[dict[str, Any]]:
         """The rows of one of our own queries, read-only."""
@@ -111,7 +120,7 @@ class Questions(Connections):
     def write_parquet(self, queries: Sequence[tuple[str, Path]], *, patience_s: float = 10.0) -> list[int]:
         """The answer of each query to its file; returns the numbers of rows. Raises StoreError."""
         with self.reading(patience_s=patience_s) as db:
-            lay_typed_views(db, " ".join(query for query, _ in queries))
+            self.lay_on_demand(db, " ".join(query for query, _ in queries))
             try:
                 return [copy_to(db, query, str(target.absolute()), "parquet") for query, target in queries]
             except duckdb.IOException as error:
@@ -142,11 +151,11 @@ class Questions(Connections):
         with self.reading(patience_s=patience_s) as db:
             try:
                 texts = [_only_reads(db, query) for query in queries]
-                lay_typed_views(db, " ".join(queries))
+                self.lay_on_demand(db, " ".join(queries))
                 if ranked:
                     load_fts(db)
-                if target:
-                    db.execute(f"SET allowed_paths = [{quoted(target)}]")
+                if paths := [*self.allowed, *([target] if target else [])]:
+                    db.execute(f"SET allowed_paths = [{', '.join(map(quoted, paths))}]")
                 db.execute("SET search_path = 'main'")  # SHOW TABLES lists what is for people
                 db.execute("SET python_enable_replacements = false")  # nor does it read the caller's variables
                 db.execute("SET enable_external_access = false")

@@ -14,22 +14,26 @@ from aria_docs.schemas import Row
 from aria_docs.storage.columns import INTERNAL
 
 
-def insert(db: duckdb.DuckDBPyConnection, rows: Sequence[Row]) -> None:
-    """All rows of one kind at once, through JSON: 70,000 cells a second, with any DuckDB and its own types."""
+def insert(db: duckdb.DuckDBPyConnection, rows: Sequence[Row], *, into: str | None = None) -> None:
+    """All rows of one kind at once, through JSON: 70,000 cells a second, with any DuckDB and its own types.
+
+    into:  another table than the kind's own; columns that the kind lacks are NULL.
+    """
     if not rows:
         return
     kind = type(rows[0])
     columns = db.execute(
         "SELECT column_name, data_type FROM duckdb_columns() WHERE list_contains(?, schema_name) "
         "AND table_name = ? ORDER BY column_index",
-        [["main", INTERNAL], kind.table],
+        [["main", INTERNAL], into or kind.table],
     ).fetchall()
     # JSON has no bytes: they come as base64.
     structure = json.dumps([{name: "VARCHAR" if type_ == "BLOB" else type_ for name, type_ in columns}])
     values = ", ".join(f"from_base64(r.{name})" if type_ == "BLOB" else f"r.{name}" for name, type_ in columns)
     text = TypeAdapter(list[kind]).dump_json(list(rows)).decode()  # type: ignore[valid-type]
     db.execute(
-        f"INSERT INTO {kind.table} SELECT {values} FROM (SELECT unnest(from_json(?, ?)) AS r)", [text, structure]
+        f"INSERT INTO {into or kind.table} SELECT {values} FROM (SELECT unnest(from_json(?, ?)) AS r)",
+        [text, structure],
     )
 
 
@@ -72,7 +76,9 @@ def delete(db: duckdb.DuckDBPyConnection, table: str, key: tuple[str, ...], keys
     )
 
 
-def records(db: duckdb.DuckDBPyConnection, query: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
+def records(
+    db: duckdb.DuckDBPyConnection, query: str, parameters: list[Any] | dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
     """The rows of a query as dictionaries."""
     cursor = db.execute(query, parameters)
     names = [column[0] for column in cursor.description or ()]

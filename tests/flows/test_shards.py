@@ -1,11 +1,9 @@
-"""Shards by two workers of a Prefect work pool, and by two of a Dask cluster: one is killed in the middle, and nothing
-is lost or different."""
+"""Shards by two workers of a Prefect work pool: one is killed in the middle, and nothing is lost or different."""
 
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +19,7 @@ from prefect.deployments import run_deployment
 from prefect.flows import Flow
 
 from aria_docs.errors import AriaDocsError
-from aria_docs.flows.shards import fleet, load_spool, shard, shards
+from aria_docs.flows.shards import load_spool, shard, shards
 from aria_docs.ingest.folder import find
 from aria_docs.ingest.shards import Shard
 from aria_docs.run.recipes import Options
@@ -164,48 +162,3 @@ def test_a_share_that_fails_for_good_is_told_of(monkeypatch: pytest.MonkeyPatch)
         ("shard/aria-docs", ["2/3"]),
         ("load/aria-docs", ["load"]),
     ]
-
-
-# A task runner
-
-
-def test_a_fleet_of_threads(tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
-    pdf = make_pdf(tmp_path / "in" / "a.pdf", 1, tables=(1,))
-    (tmp_path / "in" / "bad.pdf").write_bytes(b"%PDF-1.7\nnothing")
-    db = tmp_path / "r.duckdb"
-    failed = fleet([str(tmp_path / "in")], str(tmp_path / "spool"), str(db), n=2)
-    assert failed == [str(tmp_path / "in" / "bad.pdf")]
-    assert Store(db).records("SELECT path FROM document_tables") == [{"path": str(pdf)}]
-    (tmp_path / "spool" / "notes.txt").touch()
-    with pytest.raises(AriaDocsError, match=r"notes\.txt is no part of a spool"):
-        fleet([str(tmp_path / "in")], str(tmp_path / "spool"), str(db), n=2)
-
-
-def test_two_workers_of_a_dask_cluster(folder: Path, one: dict[str, Any], tmp_path: Path) -> None:
-    pytest.importorskip("prefect_dask", reason="pip install 'aria-docs[dask]'")
-    import distributed
-    from prefect_dask import DaskTaskRunner
-
-    spool, db = tmp_path / "spool", tmp_path / "r.duckdb"
-    lost: list[int] = []
-
-    def kill_one(cluster: distributed.LocalCluster) -> None:
-        until(lambda: both_are_at_work(spool), "both shards are at work")
-        nanny = cluster.workers[0]
-        lost.append(n_read(spool))
-        kill_tree(nanny.pid)
-
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
-    ) as cluster:
-        killer = threading.Thread(target=kill_one, args=(cluster,))
-        killer.start()
-        runner = DaskTaskRunner(address=cluster.scheduler_address)
-        failed = fleet.with_options(task_runner=runner)([str(folder)], str(spool), str(db), n=2, options=OPTIONS)
-        killer.join()
-
-    assert failed == []
-    assert 0 < lost[0] < N_FILES * N_PAGES
-    assert dump(Store(db)) == one
-    assert len(Store(db).records("FROM runs WHERE ended_at IS NULL")) == 1

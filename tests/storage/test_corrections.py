@@ -22,7 +22,8 @@ from aria_docs.schemas.scenes import SceneRow
 from aria_docs.schemas.sources import FileRow, SourceRow
 from aria_docs.schemas.tables import CellRow, TableRow, table_id
 from aria_docs.storage.database import Batch, Store
-from aria_docs.storage.spool import Spool, load
+from aria_docs.storage.load import load
+from aria_docs.storage.spool import Spool
 
 NOW = datetime(2026, 11, 27, 9, 30)
 ROWS = [["Item", "2025", "2024"], ["Ferries", "1,204", "1,151"], ["Trams", "96", "88"], ["Total", "1,300", "1,239"]]

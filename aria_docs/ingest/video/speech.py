@@ -17,6 +17,7 @@ import numpy as np
 
 from aria_docs.errors import EngineError, UsageError
 from aria_docs.media import Cue
+from aria_docs.version import minor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,11 +35,11 @@ NEEDED = ("model.bin", "config.json", "tokenizer.json")
 
 
 def identity(folder: Path) -> str:
-    """What a recipe says of a model: the version of faster-whisper, how it is asked, and a hash over names, sizes, and
-    first and last megabyte of its files; where the folder lies does not matter. Raises UsageError where it cannot be
-    used."""
+    """What a recipe says of a model: faster-whisper's major and minor version, how it is asked, and a hash over names,
+    sizes, and first and last megabyte of its files; where the folder lies does not matter. Raises UsageError where it
+    cannot be used."""
     try:
-        version = metadata.version("faster-whisper")
+        version = minor("faster-whisper")
     except metadata.PackageNotFoundError as e:
         raise UsageError(f"--speech-model {folder} needs faster-whisper: pip install aria-docs[speech]") from e
     missing = [name for name in NEEDED if not (folder / name).is_file()]
@@ -54,7 +55,7 @@ def identity(folder: Path) -> str:
             digest.update(file.read(1 << 20))
             file.seek(max(0, size - (1 << 20)))
             digest.update(file.read())
-    return f"faster-whisper-{version} by-word {digest.hexdigest()[:16]}"
+    return f"{version} by-word {digest.hexdigest()[:16]}"
 
 
 def cues(path: Path, info: VideoInfo, transcriber: Transcriber) -> tuple[Cue, ...]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import metadata
 
 from aria_docs.media import Cue, Page, Scene, Summary, Table, Video
 from aria_docs.model.embedded import referee
 from aria_docs.model.engine import ModelId, Task
+from aria_docs.version import minor
 
 # Raised whenever a rule of this folder changes what is answered, so that a next run reads again.
 RULES = {"tables": "5", "scenes": "6", "summary": "2"}
@@ -21,8 +21,8 @@ class EmbeddedEngine:
     name = "embedded"
 
     def model_id(self, task: Task) -> ModelId:
-        """The libraries with their versions, the referee where it is installed, and the version of our own rules."""
-        libraries = [f"{name}-{metadata.version(name)}" for name in _LIBRARIES[task]]
+        """The libraries without patch levels, the referee where it is installed, and the version of our own rules."""
+        libraries = [minor(name) for name in _LIBRARIES[task]]
         if task == "scenes" and (judge := referee.version()):
             libraries.append(judge)
         return ModelId(model=" ".join(libraries), revision=f"rules-{RULES[task]}")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aria_docs.errors import EngineError
+from aria_docs.version import minor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +34,7 @@ REACH = 50  # frames before and after that a frame is compared with
 def version() -> str | None:
     """What decides the referee's answers, for a recipe; None where the extra `referee` is not installed."""
     try:
-        return f"{PACKAGE}-{metadata.version(PACKAGE)} torch-{metadata.version('torch').partition('+')[0]}"
+        return f"{minor(PACKAGE)} {minor('torch')}"
     except metadata.PackageNotFoundError:
         return None
 

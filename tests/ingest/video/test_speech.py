@@ -125,7 +125,7 @@ def test_a_folder_that_holds_no_model(model):
 
 def test_a_model_is_known_by_its_content(model, tmp_path):
     before = speech.identity(model)
-    assert before.startswith("faster-whisper-1.2.1 ")
+    assert before.startswith("faster-whisper-1.2 ")
     assert speech.identity(model.rename(tmp_path / "moved")) == before
     (tmp_path / "moved" / "model.bin").write_bytes(b"model.bim")
     assert speech.identity(tmp_path / "moved") != before

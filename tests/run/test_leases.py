@@ -1,0 +1,68 @@
+"""Who reads which files: every unit once, copies together, and again where a worker vanished."""
+
+import random
+from datetime import datetime
+from pathlib import Path
+
+from aria_docs.ingest.folder import FoundFile
+from aria_docs.run.leases import MOST_LOSSES, TERM_S, Leases
+
+
+def found(path: str | Path, size: int) -> FoundFile:
+    return FoundFile(str(path), "pdf", True, size, datetime(2026, 1, 1))
+
+
+def test_large_ones_first_then_many_small_ones() -> None:
+    files = [found(f"/nowhere/{number}", number + 1) for number in range(1000)]
+    leases = Leases(files, n_workers=2)
+    sizes = []
+    while lease := leases.next("a"):
+        sizes.append(len(lease.files))
+        leases.done("a")
+    assert sum(sizes) == 1000 and sizes[0] == 125 and sizes[-8:] == [1] * 8
+    assert leases.is_over
+
+
+def test_copies_are_read_by_one_worker(tmp_path: Path) -> None:
+    for name, text in (("a", "x" * 50), ("b", "y" * 50), ("c", "x" * 50)):
+        (tmp_path / name).write_text(text)
+    leases = Leases([found(tmp_path / name, 50) for name in "abc"], n_workers=3)
+    handed = [[Path(file.path).name for file in lease.files] for worker in "xyz" if (lease := leases.next(worker))]
+    assert sorted(handed) == [["a", "c"], ["b"]]
+
+
+def test_what_a_lost_worker_had_goes_to_another_and_is_given_up_at_last() -> None:
+    now = [0.0]
+    leases = Leases([found("/a", 1), found("/b", 2)], n_workers=1, clock=lambda: now[0])
+    for n in range(MOST_LOSSES):
+        lease = leases.next(f"{n}")
+        assert lease and lease.again == (n > 0) and [file.path for file in lease.files] == ["/b"]
+        now[0] += TERM_S / 2
+        leases.heard(f"{n}")
+        now[0] += TERM_S - 1
+        assert leases.overdue() == []
+        now[0] += 2
+        assert leases.overdue() == [f"{n}"]
+        given_up = leases.lost(f"{n}")
+    assert [unit.files[0].path for unit in given_up] == ["/b"]
+    lease = leases.next("last")
+    assert lease and not lease.again and not leases.is_over
+    leases.done("last")
+    assert leases.is_over
+
+
+def test_whoever_vanishes_every_file_is_read() -> None:
+    rng = random.Random(0)
+    files = [found(f"/{number}", rng.randint(1, 9) << 20) for number in range(200)]
+    leases, read, held = Leases(files, n_workers=5), list[str](), dict[str, list[str]]()
+    while not leases.is_over:
+        worker = rng.choice("abcde")
+        if worker not in held and (lease := leases.next(worker)):
+            held[worker] = [file.path for file in lease.files]
+        elif worker in held and rng.random() < 0.05:
+            assert leases.lost(worker) == []
+            del held[worker]
+        elif worker in held:
+            leases.done(worker)
+            read += held.pop(worker)
+    assert sorted(read) == sorted(file.path for file in files)
