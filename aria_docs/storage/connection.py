@@ -25,6 +25,7 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "v1.5.0",
     "autoinstall_known_extensions": False,  # nothing is ever downloaded
     "autoload_known_extensions": False,
+    "python_enable_replacements": False,  # no query of ours reads a variable of Python
 }
 _LOCKED = re.compile(r"Could not set lock|being used by another process|with a different configuration")
 _RETRY_S = 0.1

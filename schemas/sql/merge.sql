@@ -104,9 +104,11 @@ SELECT source_id, task, part, coalesce(rule, recipe) AS rule, comes, max(read_at
 FROM (SELECT source_id, task, part, recipe, read_at, true AS comes FROM spool_readings
       UNION ALL SELECT source_id, task, part, recipe, read_at, false FROM stored) LEFT JOIN rules USING (recipe) GROUP BY ALL;
 CREATE OR REPLACE TEMP TABLE all_failures AS
-SELECT f.*, coalesce(rule, recipe) AS rule, false AS comes FROM failures f LEFT JOIN rules USING (recipe)
+SELECT f.*, failed_at AS written_at, coalesce(rule, recipe) AS rule, false AS comes
+FROM failures f LEFT JOIN rules USING (recipe)
 UNION ALL BY NAME
-SELECT f.* EXCLUDE (batch), coalesce(rule, recipe) AS rule, true AS comes FROM spool_failures f LEFT JOIN rules USING (recipe);
+SELECT f.* EXCLUDE (batch), b.written_at, coalesce(rule, recipe) AS rule, true AS comes
+FROM spool_failures f JOIN batches b USING (batch) LEFT JOIN rules USING (recipe);
 CREATE OR REPLACE TEMP TABLE undone AS
 SELECT f.* FROM all_failures f
 WHERE EXISTS (FROM read_parts r WHERE r.comes <> f.comes AND r.source_id = f.source_id AND r.read_at > f.failed_at
@@ -119,15 +121,16 @@ WHERE EXISTS (FROM read_parts r WHERE r.comes <> f.comes AND r.source_id = f.sou
            AND (x.source_id IS NULL OR x.source_id IS DISTINCT FROM f.source_id)))
    OR (comes AND EXISTS (
            FROM files x JOIN aria_docs_internal.spooled_files s USING (path) WHERE x.path = f.path
-           AND s.written_at > f.failed_at AND x.path NOT IN (SELECT path FROM raw_files)
+           AND s.written_at > f.written_at
            AND (NOT x.present OR x.source_id IS DISTINCT FROM f.source_id)))
    OR EXISTS (FROM all_failures o WHERE o.path = f.path AND o.task = f.task AND o.part = f.part AND o.recipe = f.recipe
               AND o.comes <> f.comes AND (o.failed_at > f.failed_at OR (o.failed_at = f.failed_at AND o.comes)));
 DELETE FROM failures f USING undone u
     WHERE f.path = u.path AND f.task = u.task AND f.part = u.part AND f.recipe = u.recipe AND NOT u.comes;
-INSERT INTO failures BY NAME SELECT * EXCLUDE (comes, rule) FROM all_failures f
+INSERT INTO failures BY NAME SELECT * EXCLUDE (comes, rule, written_at) FROM all_failures f
     ANTI JOIN undone u ON u.path = f.path AND u.task = f.task AND u.part = f.part AND u.recipe = f.recipe AND u.comes
     WHERE f.comes;
 
 INSERT INTO aria_docs_internal.due
-    SELECT 'stacks' WHERE EXISTS (FROM raw_tables) AND 'stacks' NOT IN (SELECT what FROM aria_docs_internal.due);
+    SELECT 'stacks' WHERE (EXISTS (FROM raw_tables) OR EXISTS (FROM raw_files))
+    AND 'stacks' NOT IN (SELECT what FROM aria_docs_internal.due);

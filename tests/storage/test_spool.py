@@ -524,9 +524,10 @@ def random_batch(rng: random.Random, number: int, *, stable: bool = False) -> Ba
         if first or rng.random() < 0.4:
             facts = {"size_bytes": 5, "n_pages": 3, "first_seen_at": NOW}
             batch.sources.append(SourceRow(source_id=source, path=f"/{source[0]}", kind="pdf", **facts))
-        if rng.random() < 0.2:
+        finished = [random_part(rng, source, now, stable=stable) for _ in range(rng.randint(0, 2))]
+        batch.finished += finished
+        if rng.random() < 0.2 or (stable and any(part.reading for part in finished)):  # what is read has been opened
             batch.opened.append(source)
-        batch.finished += [random_part(rng, source, now, stable=stable) for _ in range(rng.randint(0, 2))]
         if rng.random() < 0.6:
             task, part = rng.choice([("", ""), ("tables", "page:1"), ("tables", "page:2"), ("summary", "document")])
             batch.failures.append(
