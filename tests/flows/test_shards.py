@@ -32,7 +32,7 @@ from tests.storage.test_spool import dump, parts_read
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = Options(tasks=("tables",))
-N_FILES, N_PAGES = 8, 20
+N_FILES, N_PAGES = 8, 12
 
 
 @pytest.fixture(scope="module")
