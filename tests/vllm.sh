@@ -47,11 +47,11 @@ path.write_text(json.dumps(json.loads(path.read_text()) | {"eos_token": "<|im_en
 PY
 }
 
-serve() {  # FOLDER, until it answers at $url
+serve() {  # FOLDER DTYPE, until it answers at $url
     port=$(.venv/bin/python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
     url="http://127.0.0.1:$port/v1"
     HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1 VLLM_CPU_KVCACHE_SPACE=1 \
-        "$venv/bin/vllm" serve "$1" --host 127.0.0.1 --port "$port" --max-model-len 8192 --enforce-eager \
+        "$venv/bin/vllm" serve "$1" --dtype "$2" --host 127.0.0.1 --port "$port" --max-model-len 8192 --enforce-eager \
         --limit-mm-per-prompt '{"image":16}' --structured-outputs-config '{"backend": "guidance", "disable_any_whitespace": true}' > "$folder/log" 2>&1 &
     server=$!
     for _ in $(seq 150); do
@@ -64,7 +64,7 @@ serve() {  # FOLDER, until it answers at $url
 }
 
 make_tiny "$folder/tiny" bfloat16
-serve "$folder/tiny"
+serve "$folder/tiny" bfloat16
 ARIA_DOCS_VLLM="$url" .venv/bin/python -m pytest tests/model/test_chat_model.py
 kill "$server"
 wait "$server" || true
@@ -75,5 +75,5 @@ make_tiny "$folder/plain" float32
 printf 'learning_rate: 1e-2\nlora_r: 2\nbf16: false\nper_device_train_batch_size: 2\ngradient_accumulation_steps: 1\n' > "$folder/adapt.yaml"
 .venv/bin/aria-docs adapt train "$folder/data" --model "$folder/plain" -o "$folder/adapter" --config "$folder/adapt.yaml"
 .venv/bin/aria-docs adapt merge "$folder/adapter" --model "$folder/plain" -o "$folder/merged"
-serve "$folder/merged"
+serve "$folder/merged" float32  # by itself vLLM takes bfloat16
 ARIA_DOCS_VLLM="$url" ARIA_DOCS_MERGED="$folder/merged" .venv/bin/python -m pytest tests/adapt/test_served.py
