@@ -24,7 +24,7 @@ _MOST_WORDS = 4  # of one number: - $ 1 234
 _APART = 1.0  # of a word's height: words of one number stand nearer
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:T00:00:00)?")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
-_EITHER = re.compile(r"[\d.,]+|\d{1,3}(?: \d{3})+")  # where nothing decides what a mark or blank means
+_EITHER = re.compile(r"\d{1,3}[.,]\d{3}|\d{1,3}(?: \d{3})+")  # a thousand or one and a bit; one number or several
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
@@ -118,14 +118,22 @@ class _Numbers:
 
     def place(self, value: float) -> Box | None:
         """Where it first stands, in fewest words; what can be read in two ways is taken for either."""
-        digits = re.sub(r"\D", "", f"{abs(value):.15g}")
         found = [
             run
             for run, text, number in zip(self._runs, self._texts, self._values, strict=True)
-            if (number is not None and abs(number - value) <= 1e-9 * max(1.0, abs(value)))
-            or (number is None and _EITHER.fullmatch(text) and re.sub(r"\D", "", text) == digits)
+            if any(abs(read - value) <= 1e-9 * max(1.0, abs(value)) for read in _readings(text, number))
         ]
         return union([word.box for word in min(found, key=len)]) if found else None
+
+
+def _readings(text: str, number: float | None) -> Iterator[float]:
+    """The numbers that a text may be: `number`, and where it can be read in two ways, either."""
+    if number is not None:
+        yield number
+    if _EITHER.fullmatch(text):
+        yield float(re.sub(r"\D", "", text))
+        if " " not in text:
+            yield float(text.replace(",", "."))
 
 
 def _runs(line: Sequence[Word]) -> Iterator[tuple[Word, ...]]:

@@ -389,12 +389,3 @@ def _covered(one: Box, other: Box) -> float:
 def _around(boxes: Iterable[Box]) -> Box:
     x0, y0, x1, y1 = zip(*boxes, strict=True)
     return (min(x0), min(y0), max(x1), max(y1))
-
-
-def texts_of(table: Table) -> list[list[str]]:
-    """Its rows, a spanning cell once: what `before` of a table is."""
-    rows = [[""] * table.n_cols for _ in range(table.n_rows)]
-    for cell in table.cells:
-        if cell.row < table.n_rows and cell.col < table.n_cols:
-            rows[cell.row][cell.col] = cell.text
-    return rows

@@ -87,3 +87,8 @@ def test_lists_and_nested_objects_have_a_ground_for_each_value() -> None:
 def test_a_video_has_no_page() -> None:
     [found] = SeenWords([]).grounds({"speaker": "Ada"})
     assert (found.reason, found.page) == (NO_PAGE, None)
+
+
+@pytest.mark.parametrize(("value", "is_there"), [(1234, True), (1.234, True), (123.4, False), (12.34, False)])
+def test_a_mark_that_nothing_decides_is_of_thousands_or_decimals_and_nothing_else(value: float, is_there: bool) -> None:
+    assert (ground(value, page("VAT 1.234")).reason is None) is is_there

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from aria_docs.ingest.video.clip import Clip, TextTrack
-    from aria_docs.media import Origin
 
 _HOUR_S = 3600.0
 
@@ -118,8 +117,3 @@ def _again(before: Cue, cue: Cue) -> int:
     old, new = before.text.split(), cue.text.split()
     longest_first = range(min(len(old), len(new)), 0, -1)
     return next((n for n in longest_first if old[-n:] == new[:n] and n >= min(3, len(old), len(new))), 0)
-
-
-def origin_of(cues: Sequence[Cue]) -> Origin | None:
-    """Where they come from; None without any."""
-    return cues[0].origin if cues else None
