@@ -50,11 +50,7 @@ cp1255                      יוהלאתשרבמנכםדקעחזןטפגסצךץ
 cp1256                      اليمنورتبهةعدفسكقحأجشخصضطىذزغإئءظثؤآپچژگ
 """
 SIGNS = frozenset("“”„‘’‚‹›«»–—…•°·€£©®™§¿¡\xa0†№♪")  # that stand in texts of any language
-SIGN, RARE, FOREIGN = (
-    math.log(0.1),
-    math.log(0.001),
-    math.log(0.0002),
-)  # of the last two, a letter of another language, and what is none
+SIGN, RARE, FOREIGN = math.log(0.1), math.log(0.001), math.log(0.0002)  # a sign, a letter of others, what is neither
 PLAUSIBLE = -3.9  # texts of three lines had -3.4 and more in their own page, those of two bytes a letter -4.4 at most
 TWO_BYTES = "cp932 euc_jp gb18030 big5 cp949 cp874".split()
 

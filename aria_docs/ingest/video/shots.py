@@ -57,8 +57,8 @@ CLOSEST_S, FURTHEST_S, HELD_S = 0.0285, 0.1, 1.5
 
 STRETCH = 1024  # frames looked at together
 MARGIN_S = 3.9  # what a decision may have to see on either side: half of the longest dissolve, and what is around it
-HALF_LENGTHS_S = (0.06, 0.09, 0.13, 0.18, 0.25, 0.35, 0.48, 0.64, 0.85, 1.2)
-LONG_HALF_LENGTHS_S = (1.6, 2.1)  # looked for where nothing else is  # of dissolves, in steps of about 1.4
+HALF_LENGTHS_S = (0.06, 0.09, 0.13, 0.18, 0.25, 0.35, 0.48, 0.64, 0.85, 1.2)  # of dissolves, in steps of about 1.4
+LONG_HALF_LENGTHS_S = (1.6, 2.1)  # looked for where nothing else is
 # How alike two frames are, less the share of their difference that other light does not explain. Of 1,437 pairs from
 # either side of a boundary all but one had less than 0.46, of 86 from a change of light 70 had more than this.
 RELIT = 0.58
