@@ -213,3 +213,8 @@ def test_the_page_decides_where_no_cell_does() -> None:
     assert (
         sign_of(texts, [1300, 2150, 410]) == "," and sign_of(texts, numbers(texts)) == "." and sign_of([], []) is None
     )
+
+
+def test_where_no_cell_decides_the_language_of_the_page_does() -> None:
+    assert numbers(["1,250", "3,400"], usual=",") == [1.25, 3.4]
+    assert numbers(["1,250", "3,400"], usual=".") == numbers(["1,250", "3,400"]) == [1250, 3400]

@@ -797,3 +797,16 @@ def test_kinds_of_columns_that_a_schema_may_have() -> None:
         "d": "TIMESTAMP",
     }  # fmt: skip
     SchemaRow(name="bill", hash="0123456789abcdef", columns=json.dumps(columns), json_schema="{}")
+
+
+def test_a_file_of_another_content_is_refused_however_sound(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    spool.prepare(patience_s=0)
+    spool.begin_run(run_row("ab"), [])
+    [name] = spool.names()
+    manifest = spool.path / name / lake.MANIFEST
+    told_of = json.loads(manifest.read_text())
+    told_of["tables"]["runs"]["sha256"] = "0" * 64
+    manifest.write_text(json.dumps(told_of))
+    loaded = load(spool.path, Store(tmp_path / "r.duckdb"), say=quiet)
+    assert "runs.parquet" in loaded.left[name] and loaded.n_files == 0
