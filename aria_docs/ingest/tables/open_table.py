@@ -42,6 +42,7 @@ from aria_docs.ingest.tables.lines import (
     text_of,
     within,
 )
+from aria_docs.ingest.tables.row_bands import Columns, row_bands
 from aria_docs.media import Box, TableCandidate, TableCell, Word
 
 _PREFIXED = re.compile(r"[^\W\d_]-|[a-z]{1,5}-[A-Z]")
@@ -155,9 +156,12 @@ class _Grid:
     def filled(self, line: Line) -> dict[int, str]:
         return {cell.first: " ".join(word.text for word in cell.words) for cell in self._cells_of_line(line)}
 
-    def is_body(self, line: Line) -> bool:
+    def is_body(self, lines: Sequence[Line]) -> bool:
         """Numbers in most of the filled columns but the first, and not just years or a count of the columns."""
-        filled = self.filled(line)
+        filled: dict[int, str] = {}
+        for line in lines:
+            for column, text in self.filled(line).items():
+                filled[column] = f"{filled[column]} {text}" if column in filled else text
         if self.labelled and 0 not in filled:
             return False
         values = [text for column, text in filled.items() if column > 0]
@@ -177,7 +181,9 @@ class _Grid:
         """How many leading lines are the header's."""
         lines = self.lines
         ruled = [i for i in range(1, len(lines)) if self.ruled(lines[i - 1], lines[i])]
-        first_body = next((i for i, line in enumerate(lines) if self.is_body(line)), None)
+        bands = self.rows(lines)
+        starts = [sum(map(len, bands[:n])) for n in range(len(bands))]
+        first_body = next((i for i, band in zip(starts, bands, strict=True) if self.is_body(band)), None)
         if first_body is None:
             if ruled and ruled[0] <= len(lines) // 2:
                 return ruled[0]
@@ -189,7 +195,7 @@ class _Grid:
             head = apart if sum(0 in self.filled(line) for line in lines[:apart]) <= 1 else 1
             return head if max(len(self.filled(line)) for line in lines[:head]) > 1 else 0
         # A rule in the lower half is that of a total, but under the first three lines of a short table.
-        if ruled and ruled[0] <= max(3, len(lines) // 2) and sum(map(self.is_body, lines[: ruled[0]])) <= 1:
+        if ruled and ruled[0] <= max(3, len(lines) // 2) and sum(self.is_body([line]) for line in lines[: ruled[0]]) <= 1:
             ends = [i for i in ruled if i <= first_body] or ruled[:1]
             # Where each row is ruled, a heading between rows is none of the header.
             while len(ends) > 1 and all(set(self.filled(line)) == {0} for line in lines[ends[-2] : ends[-1]]):
@@ -202,31 +208,22 @@ class _Grid:
 
     def rows(self, lines: Sequence[Line]) -> list[list[Line]]:
         """Lines of the body grouped to rows."""
-        steps = steps_of(lines, self.height)
-        self.rows_apart = bool(steps) and float(np.percentile(steps, 90)) > 1.15 * min(steps)
-        if by_white := self._rows_by_white(lines):
-            return by_white
+        cuts = [self.ruled(above, below) for above, below in pairwise(lines)]
+        parts: list[dict[int, list[Word]]] = []
+        over: dict[int, int] = {}  # column → first column of the cell that runs over it, on the line before
+        for cells in map(self._cells_of_line, lines):
+            parts.append({})
+            for cell in cells:
+                parts[-1].setdefault(over.get(cell.first, cell.first), []).extend(cell.words)
+            over = {column: cell.first for cell in cells for column in range(cell.first + 1, cell.last + 1)}
         bands: list[list[Line]] = []
         for line in lines:
             if bands and not self.ruled(bands[-1][-1], line):
                 bands[-1].append(line)
             else:
                 bands.append([line])
-        # Where rules part the rows, what stands between two of them is one row, but where it is several records.
-        records = [self._is_one_record(band) for band in bands]
-        rows_ruled = len(bands) > 2 and 2 * len(bands) > 0.8 * len(lines) and sum(records) >= 0.8 * len(bands)
-        rows: list[list[Line]] = []
-        for band, is_one in zip(bands, records, strict=True):
-            if rows_ruled and is_one:
-                rows.append(band)
-                continue
-            rows.append(band[:1])
-            for line in band[1:]:
-                if self._goes_on(rows[-1], line):
-                    rows[-1].append(line)
-                else:
-                    rows.append([line])
-        return rows
+        ruled = len(bands) > 2 and 2 * len(bands) > 0.8 * len(lines)
+        return row_bands(lines, Columns(parts, self.extents), self.height, cuts=cuts, ruled=ruled)
 
     def _rows_by_white(self, lines: Sequence[Line]) -> list[list[Line]]:
         """The lines parted where there is clearly more white than else, if what stands closer is wrapped text: rows of
