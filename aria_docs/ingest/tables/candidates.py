@@ -17,7 +17,15 @@ import numpy as np
 
 from aria_docs.captions import is_caption
 from aria_docs.ingest.mupdf import pymupdf
-from aria_docs.ingest.tables.lattice import Lattice, Rule, lattice_table, lattices, merge_rules, tells_columns
+from aria_docs.ingest.tables.lattice import (
+    Lattice,
+    Rule,
+    holds_stacks,
+    lattice_table,
+    lattices,
+    merge_rules,
+    tells_columns,
+)
 from aria_docs.ingest.tables.lines import (
     MARKED,
     NOTED,
@@ -27,6 +35,7 @@ from aria_docs.ingest.tables.lines import (
     may_hold_table,
     middle_of,
     phrases_of,
+    with_narrow_blanks,
 )
 from aria_docs.ingest.tables.number_block import number_blocks
 from aria_docs.ingest.tables.open_table import open_table
@@ -100,7 +109,7 @@ def _find(handle: Any, page: Page, quarters: int, scale: float) -> tuple[tuple[T
         return turn((box[0] / scale, box[1] / scale, box[2] / scale, box[3] / scale), -quarters, width, height)
 
     moved = bool(quarters % 4) or scale != 1.0
-    words = level([to_frame(word) for word in page.words] if moved else page.words)
+    words = with_narrow_blanks(level([to_frame(word) for word in page.words] if moved else page.words))
     drawings = handle.get_cdrawings()
     horizontal, vertical, shades = _rules(drawings)
     grids = lattices(horizontal, vertical)
@@ -153,7 +162,9 @@ def _tables(
             for lattice in whole or inside:
                 others = [other.box for other in inside if other is not lattice]
                 free = [word for word in words if not any(_inside(word, other) for other in others)]
-                found.append(lattice_table(_with_head(lattice, box, free), words))
+                headed = _with_head(lattice, box, free)
+                stacked = holds_stacks(headed, words) and open_table(headed.box, words, headed.xs[1:-1], horizontal)
+                found.append(stacked or lattice_table(headed, words))
             continue
         # Lines that do not make the table may still tell some of its columns.
         ruled = [x for lattice in inside for x in lattice.xs if box[0] + 6 < x < box[2] - 6]

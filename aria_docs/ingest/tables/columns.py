@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -13,7 +14,9 @@ from aria_docs.media import Word
 _MIN_LINES = 3
 _ALIGNED_PT = 1.5
 _CLEAR = 0.8  # of the text's height
+_HINTED = 0.4  # of the text's height: between columns that the network sees too, or between amounts
 _JOINS = frozenset("± +/- +/− +− - – — − / × x * to bis à ( < > = ≤ ≥ ~ ≈".split())  # of a value's parts
+_GROUPED = re.compile(r"\D?\d{1,3} \d{3}(?:[.,]\d+)?\D*")  # one number, its thousands set off by a blank
 
 
 def settled_edges(hints: Sequence[float], lines: Sequence[Line], height: float) -> list[float]:
@@ -30,10 +33,14 @@ def _clear_edges(edges: Sequence[float], lines: Sequence[Line], height: float) -
     for low, high in pairwise([-np.inf, *sorted(edges), np.inf]):
         parts = [[word for word in line.words if low < middle_of(word)[0] < high] for line in lines]
         parts = [part for part in parts if part]
-        for x in _free_strips(parts, height, least=_CLEAR):
-            lefts = sum(part[0].box[0] < x for part in parts)
-            rights = sum(part[-1].box[2] > x for part in parts)
-            if min(lefts, rights) >= _MIN_LINES and lefts + rights <= len(parts) + 1:
+        wide = _free_strips(parts, height, least=_CLEAR)
+        for x in wide or _free_strips(parts, height, least=_HINTED):
+            lefts = [part for part in parts if part[0].box[0] < x]
+            rights = [part for part in parts if part[-1].box[2] > x]
+            if min(len(lefts), len(rights)) < _MIN_LINES or len(lefts) + len(rights) > len(parts) + 1:
+                continue
+            # Amounts in either of two columns, debit and credit, stand so apart that no other texts would.
+            if wide or all(is_value(part[0].text) for part in (*lefts[1:], *rights[1:])):
                 found.append(x)
     return found
 
@@ -133,6 +140,7 @@ def _supported_edges(edges: list[float], lines: Sequence[Line], height: float) -
     while edges:
         bounds = [-np.inf, *edges, np.inf]
         support = [0] * len(edges)
+        gaps: list[list[float]] = [[] for _ in edges]
         filled = [0] * (len(edges) + 1)
         for line in lines:
             columns = [int(np.searchsorted(edges, (word.box[0] + word.box[2]) / 2)) for word in line.words]
@@ -142,7 +150,9 @@ def _supported_edges(edges: list[float], lines: Sequence[Line], height: float) -
                 if j != i + 1:
                     continue
                 gap = b.box[0] - a.box[2]
-                if gap >= WIDE_GAP * height or (gap > 0.1 * height and is_value(a.text) and is_value(b.text)):
+                gaps[i].append(gap)
+                values = is_value(a.text) and is_value(b.text) and not _GROUPED.fullmatch(f"{a.text} {b.text}")
+                if gap >= WIDE_GAP * height or (gap > 0.1 * height and values):
                     support[i] += 1
         empty = [column for column, n in enumerate(filled) if not n]
         if empty:
@@ -152,7 +162,13 @@ def _supported_edges(edges: list[float], lines: Sequence[Line], height: float) -
             if np.isfinite(lower) and np.isfinite(upper):
                 edges = sorted([*edges, (lower + upper) / 2])
             continue
-        if 0 not in support:
+        # Or words of many lines are apart there, and on no line they are not.
+        weak = [
+            i
+            for i, n in enumerate(support)
+            if not n and not (len(gaps[i]) > _MIN_LINES and min(gaps[i]) > _HINTED * height)
+        ]
+        if not weak:
             break
-        edges.pop(support.index(0))
+        edges.pop(weak[0])
     return edges

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
@@ -33,6 +33,7 @@ from aria_docs.ingest.tables.lines import (
     YEAR,
     Line,
     height_of,
+    is_measure,
     is_title,
     is_value,
     lines_of,
@@ -89,12 +90,22 @@ def open_table(
     header, depth = _header(grid, lines[:n_header], [rule for rule in near if rule.at not in full])
     cells = header
     row = depth
-    for group in grid.rows(lines[n_header:]):
+    for group, label in grid.grouped(grid.rows(lines[n_header:])):
         for cell in grid.cells(group):
             cell.row = row
             cells.append(cell)
+        if label is not None:
+            cells.append(_Cell(0, 0, label.words, row, label.n_rows))
         row += 1
     return _open_cells(grid, cells, row, depth, ruled=_is_ruled(lines, near, right - left))
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    """A label of several rows."""
+
+    words: list[Word]
+    n_rows: int
 
 
 class _Grid:
@@ -187,6 +198,8 @@ class _Grid:
             steps = [b.middle - a.middle for a, b in pairwise(lines[:6])]
             apart = next((i for i, step in enumerate(steps, 1) if step > 1.3 * self.leading), 1)
             head = apart if sum(0 in self.filled(line) for line in lines[:apart]) <= 1 else 1
+            if head == 1 and is_measure(self.filled(lines[0])):
+                return 0
             return head if max(len(self.filled(line)) for line in lines[:head]) > 1 else 0
         # A rule in the lower half is that of a total, but under the first three lines of a short table.
         if ruled and ruled[0] <= max(3, len(lines) // 2) and sum(map(self.is_body, lines[: ruled[0]])) <= 1:
@@ -204,8 +217,8 @@ class _Grid:
         """Lines of the body grouped to rows."""
         steps = steps_of(lines, self.height)
         self.rows_apart = bool(steps) and float(np.percentile(steps, 90)) > 1.15 * min(steps)
-        if by_white := self._rows_by_white(lines):
-            return by_white
+        if rows := self._rows_by_white(lines) or self._rows_by_foot(lines):
+            return rows
         bands: list[list[Line]] = []
         for line in lines:
             if bands and not self.ruled(bands[-1][-1], line):
@@ -243,18 +256,50 @@ class _Grid:
                 rows.append([line])
             else:
                 rows[-1].append(line)
+        labels = [[text for line in row if (text := self.filled(line).get(0)) and is_value(text)] for row in rows]
+        if any(len(own) > 1 for own in labels):
+            return []
         tight = [(above, below) for row in rows for above, below in pairwise(row)]
         half = sum(below.middle - above.middle < HALF_LINE * self.height for above, below in tight)
         if 2 * half > len(tight):
             return rows
-        wrapped = sum(not self._has_values(line) and self._is_wrapped(row, line) for row in rows for line in row[1:])
+        wrapped = sum(self._is_wrapped(row[:n], row[n]) for row in rows for n in range(1, len(row)))
         return rows if len(tight) > 1 and 3 * wrapped > 2 * len(tight) else []
 
+    def _rows_by_foot(self, lines: Sequence[Line]) -> list[list[Line]]:
+        """The lines of rows set to their foot: each begins with what else is under a label, and ends with the line that
+        has one; nothing where rows are set otherwise."""
+        filled = [self.filled(line) for line in lines]
+        if not lines or 0 in filled[0] or 0 not in filled[-1]:
+            return []
+        rows: list[list[Line]] = [[]]
+        for n, line in enumerate(lines):
+            rows[-1].append(line)
+            if 0 in filled[n] and n + 1 < len(lines):
+                rows.append([])
+        for row in rows:
+            foot = self.filled(row[-1])
+            for above, below in pairwise(row):
+                here = self.filled(above)
+                if (
+                    self._has_values(above)
+                    or not here.keys() <= foot.keys()
+                    or not here.keys() & self.filled(below).keys()
+                ):
+                    return []
+        return rows
+
     def _is_wrapped(self, row: Sequence[Line], line: Line) -> bool:
-        """Whether a text that begins with a capital in the row goes on with a small letter in the line."""
+        """Whether texts of the row go on in the line: one that begins with a capital with a small letter, or each with
+        a word that had no room; and no value stands under another."""
         here = self.filled(line)
         begins = {column: text for other in reversed(row) for column, text in self.filled(other).items()}
-        return any(text[0].islower() and begins[column][0].isupper() for column, text in here.items())
+        shared = here.keys() & begins.keys()
+        if any(is_value(here[column]) and is_value(begins[column]) for column in shared):
+            return False
+        small = any(here[column][0].islower() and begins[column][0].isupper() for column in shared)
+        fresh = here.keys() == begins.keys()  # as in a row of its own
+        return small or bool(shared and not fresh and all(self._fills(row[-1], line, column) for column in shared))
 
     def _is_one_record(self, band: Sequence[Line]) -> bool:
         """Whether no column has two values in it, nor each line a label of its own."""
@@ -304,6 +349,45 @@ class _Grid:
             and all(self._had_to_wrap(previous, line, column) for column in here)
         )
 
+    def grouped(self, rows: list[list[Line]]) -> list[tuple[list[Line], _Label | None]]:
+        """The rows, those that a label is set to the middle of with it: it stands half way between two of them, or on
+        the middle one, and nothing else fits all labels of the table.
+
+                 Aarhus   144          North│ Aarhus   144
+            North                           │ Bilbao    29
+                 Bilbao    29          ─────┼───────────────
+                 Esbjerg  863          South│ Esbjerg  863
+            South                           │ Porto     49
+                 Porto     49
+        """
+        alone: list[tuple[list[Line], _Label | None]] = [(row, None) for row in rows]
+        data: list[list[Line]] = []
+        labels: list[tuple[float, Line]] = []  # at which row, or between which two
+        for row in rows:
+            if set(self.filled(row[-1])) == {0} and (len(row) == 1 or 0 not in self.filled(row[0])):
+                labels.append((len(data) - 0.5, row[-1]))
+                row = row[:-1]
+            elif len(row) == 1 and 0 in self.filled(row[0]):
+                labels.append((len(data), row[0]))
+            data += [row] if row else []
+        if not data or any(len(row) > 1 for row in data) or all(at == int(at) for at, _ in labels):
+            return alone
+        steps = [b[0].middle - a[0].middle for a, b in pairwise(data)]
+        if not steps or max(steps) > _MORE_WHITE * min(steps):
+            return alone  # headings between rows, with a place of their own
+        heads: dict[int, _Label] = {}
+        start = 0
+        for at, line in labels:
+            end = round(2 * at) - start + 1  # as many rows below the label as above it
+            if end <= start or end > len(data):
+                return alone
+            heads[start] = _Label([word for word in line.words if self.column(word) == 0], end - start)
+            start = end
+        if start != len(data):
+            return alone
+        rests = [Line([word for word in row[0].words if self.column(word)], row[0].top, row[0].bottom) for row in data]
+        return [([rest], heads.get(n)) for n, rest in enumerate(rests)]
+
     def _has_values(self, line: Line) -> bool:
         return any(column > 0 and is_value(text) for column, text in self.filled(line).items())
 
@@ -352,7 +436,7 @@ def _header(grid: _Grid, lines: Sequence[Line], rules: Sequence[Rule]) -> tuple[
     spanners: list[tuple[_Cell, float]] = []  # with the y of its last line
     for rule in sorted((rule for rule in rules if top < rule.at < bottom), key=lambda rule: rule.at):
         columns = [c for c, (a, b) in enumerate(grid.extents) if rule.start - 4 <= (a + b) / 2 <= rule.end + 4]
-        if len(columns) < 2:
+        if len(columns) < 2 or _ends_header(grid, lines, rule, columns):
             continue
         ceiling = max(
             (
@@ -382,6 +466,14 @@ def _header(grid: _Grid, lines: Sequence[Line], rules: Sequence[Rule]) -> tuple[
                 above[0].words += cell.words
             else:
                 spanners.append((cell, line.middle))
+    first = min((y for _, y in spanners), default=top)
+    for line in lines:
+        # One text over several spanners heads them all.
+        left, right = min((c.first for c, _ in spanners), default=0), max((c.last for c, _ in spanners), default=0)
+        over = [word for word in line.words if left <= grid.column(word) <= right and any(word is o for o in words)]
+        if line.middle < first - grid.height and len(spanners) > 1 and len(phrases_of(over, grid.height)) == 1:
+            words = [word for word in words if not any(word is other for other in over)]
+            spanners.append((_Cell(left, right, over), line.middle))
     levels = [
         sum(
             other is not cell and other.first <= cell.first and cell.last <= other.last and other_y < y - 1
@@ -405,6 +497,14 @@ def _header(grid: _Grid, lines: Sequence[Line], rules: Sequence[Rule]) -> tuple[
     if not leaves:
         depth -= 1
     return cells + list(leaves.values()), depth
+
+
+def _ends_header(grid: _Grid, lines: Sequence[Line], rule: Rule, columns: Sequence[int]) -> bool:
+    """Whether a rule stands under heads, one for each of its columns, and not under a spanner."""
+    filled = [set(grid.filled(line)) & set(columns) for line in lines]
+    over = [own for line, own in zip(lines, filled, strict=True) if line.middle < rule.at and own]
+    under = any(own for line, own in zip(lines, filled, strict=True) if line.middle > rule.at)
+    return bool(over) and not under and over[-1] == set(columns)
 
 
 def _shared(grid: _Grid, words: list[Word], columns: Sequence[int]) -> list[_Cell]:
@@ -451,11 +551,11 @@ def _centred(grid: _Grid, line: Line, lines: Sequence[Line]) -> list[_Cell]:
     phrases = [p for p in phrases_of(line.words, grid.height) if (p[0].box[0] + p[-1].box[2]) / 2 > grid.edges[0]]
     if not phrases or len(phrases) >= len(columns) or columns != list(range(columns[0], columns[-1] + 1)):
         return []
-    groups = [
-        _under(grid, phrase, group)
-        for phrase, group in zip(phrases, _nearest(grid, phrases, columns), strict=True)
-        if group
-    ]
+    nearest = _nearest(grid, phrases, columns)
+    for groups in (nearest, *_flush(grid, phrases, columns)):
+        if all(groups) and _heads_repeat(grid, line, lines, groups):
+            return [_Cell(g[0], g[-1], list(p)) for p, g in zip(phrases, groups, strict=True)]
+    groups = [_under(grid, phrase, group) for phrase, group in zip(phrases, nearest, strict=True) if group]
     if len(groups) < len(phrases):
         return []
     spanners = [_Cell(g[0], g[-1], list(p)) for p, g in zip(phrases, groups, strict=True) if len(g) > 1]
@@ -509,6 +609,23 @@ def _nearest(grid: _Grid, phrases: Sequence[list[Word]], columns: Sequence[int])
         middle = sum(grid.extents[column]) / 2
         groups[min(range(len(phrases)), key=lambda i: abs(middles[i] - middle))].append(column)
     return groups
+
+
+def _flush(grid: _Grid, phrases: Sequence[list[Word]], columns: Sequence[int]) -> Iterator[list[list[int]]]:
+    """The columns by phrases that are set to the left end of their columns, and by such that are set to the right."""
+    for side in (0, 1):
+        ends = [(phrase[0].box[0], phrase[-1].box[2])[side] for phrase in phrases]
+        groups: list[list[int]] = [[] for _ in phrases]
+        for column in columns:
+            x = grid.extents[column][side]
+            n = (
+                sum(end < x + grid.height for end in ends) - 1
+                if not side
+                else sum(end < x - grid.height for end in ends)
+            )
+            if 0 <= n < len(phrases):
+                groups[n].append(column)
+        yield groups
 
 
 def is_prefixed(text: str) -> bool:
