@@ -89,7 +89,7 @@ def _narrow_edges(edges: Sequence[float], lines: Sequence[Line], height: float) 
             sides = [([w for w in part if w.box[2] <= x], [w for w in part if w.box[0] >= x]) for part in parts]
             if _are_two_columns(sides, height):
                 found.append(x)
-                waiting.append((x, high))
+                waiting += [(low, x), (x, high)]
                 break
     return found
 
@@ -116,12 +116,15 @@ def _are_two_columns(sides: Sequence[tuple[list[Word], list[Word]]], height: flo
     gaps = [right[0].box[0] - left[-1].box[2] for left, right in both]
     numbered = [is_value(left[-1].text) and any(c.isdigit() for c in left[-1].text) for left, _ in body]
     if len(numbered) == sum(numbered) and all(len(left) == 1 for left, _ in body):
-        aligned = max(begins) - min(begins) < _ALIGNED_PT
+        ends = [right[-1].box[2] for _, right in both]
+        aligned = min(max(begins) - min(begins), max(ends) - min(ends)) < _ALIGNED_PT
         return (
             aligned and max(gaps) > 2 * WIDE_GAP * height and not any(_begins_with_number(right) for _, right in body)
         )
     if any(left[-1].text in _JOINS for left, _ in body):
         return False
+    if min(gaps) > _HINTED * height and all(is_value(word.text) for _, right in body for word in right):
+        return len(body) >= _MIN_LINES
     numbers = sum(_begins_with_number(left) and _begins_with_number(right) for left, right in body)
     return len(both) == len(sides) and 5 * numbers >= 4 * len(body) and not _are_thousands(body)
 

@@ -153,7 +153,7 @@ class _Grid:
                 start = self.starts[column]
                 runs_on = (
                     word.box[0] - last.words[-1].box[2] < 0.4 * self.height
-                    and not (is_value(word.text) or is_value(last.words[-1].text))
+                    and (word.text == "%" or not (is_value(word.text) or is_value(last.words[-1].text)))
                     and (start is None or abs(word.box[0] - start) > 1.5)
                 )
                 if last.last == column or (column > last.last and runs_on):
@@ -217,8 +217,8 @@ class _Grid:
         """Lines of the body grouped to rows."""
         steps = steps_of(lines, self.height)
         self.rows_apart = bool(steps) and float(np.percentile(steps, 90)) > 1.15 * min(steps)
-        if rows := self._rows_by_white(lines) or self._rows_by_foot(lines):
-            return rows
+        if found := self._rows_by_white(lines) or self._rows_by_foot(lines):
+            return found
         bands: list[list[Line]] = []
         for line in lines:
             if bands and not self.ruled(bands[-1][-1], line):
