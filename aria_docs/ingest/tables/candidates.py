@@ -36,6 +36,7 @@ from aria_docs.ingest.tables.lines import (
     middle_of,
     phrases_of,
     with_narrow_blanks,
+    without_slanted,
 )
 from aria_docs.ingest.tables.number_block import number_blocks
 from aria_docs.ingest.tables.open_table import open_table
@@ -111,7 +112,9 @@ def _find(handle: Any, page: Page, quarters: int, scale: float) -> tuple[tuple[T
         return turn((box[0] / scale, box[1] / scale, box[2] / scale, box[3] / scale), -quarters, width, height)
 
     moved = bool(quarters % 4) or scale != 1.0
-    words, *typed = lines_typed(level([to_frame(word) for word in page.words] if moved else page.words))
+    words, *typed = lines_typed(
+        level(without_slanted([to_frame(word) for word in page.words] if moved else page.words))
+    )
     words = with_narrow_blanks(words)
     drawings = handle.get_cdrawings()
     horizontal, vertical, shades = _rules(drawings)

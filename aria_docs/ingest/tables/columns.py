@@ -23,7 +23,18 @@ def settled_edges(hints: Sequence[float], lines: Sequence[Line], height: float) 
     """The x of each edge between two columns: hints that the text bears out, those that were missing, all in place."""
     edges = _supported_edges([*hints, *_missing_edges(hints, lines, height)], lines, height)
     edges += _clear_edges(edges, lines, height)
-    return sorted([*edges, *_narrow_edges(edges, lines, height)])
+    return _without_torn(sorted([*edges, *_narrow_edges(edges, lines, height)]), lines)
+
+
+def _without_torn(edges: list[float], lines: Sequence[Line]) -> list[float]:
+    """Without an edge between a head that nothing stands under and a column that has none: a head at the left end of
+    its column, figures at the right."""
+    filled = [{int(np.searchsorted(edges, middle_of(word)[0])) for word in line.words} for line in lines]
+    body = set().union(*filled[1:])
+    for n in range(len(edges) - 1, -1, -1):
+        if n in filled[0] - body and n + 1 in body - filled[0]:
+            return _without_torn([*edges[:n], *edges[n + 1 :]], lines)
+    return edges
 
 
 def _clear_edges(edges: Sequence[float], lines: Sequence[Line], height: float) -> list[float]:

@@ -15,6 +15,7 @@ from aria_docs.media import Box, Word
 WIDE_GAP = 0.55  # of the text's height: words further apart are not one phrase; a blank is about 0.2
 HALF_LINE = 0.6  # of the text's height: no line is so close below the last, but what is set to the middle of two lines
 
+_SLANT = 0.05  # rise by run; a poor scan is straightened to less
 _EQUAL_WIDTH = 0.45  # of the text's height, at least: letters of a face in which all are equally wide have .5 to .62
 _NARROW = 0.3  # of the width of a page's text
 _FAR_APART = 1.6  # of the text's height: what the gate takes for a gap between columns
@@ -27,7 +28,7 @@ _IS_RAISED = re.compile(_MARKS)
 _NUMERIC = re.compile(r"[^\w]*\d[\d\W]*(?:[a-z]|[eE][-+]?\d+)?[^\w]*")
 _EMPTY_VALUE = re.compile(r"[-\u2010-\u2015\u2212.…*†‡§#:]+|n[./]?[ad]\.?|ref\.?|[(\[]?[a-z]{1,2}[)\]]", re.IGNORECASE)
 _PARTED = re.compile(r"(?<=[^\W\d_])-\n(?=[^\W\d_A-Z])")
-YEAR = re.compile(r"\D{0,2}(?:19|20)\d\d\D{0,3}\d?")
+YEAR = re.compile(r"\D{0,2}(?:19|20|١٩|٢٠|۱۹|۲۰)\d\d\D{0,3}\d?")
 NOTED = re.compile(
     r"(?:(?:notes?|sources?|abbreviations?|legend|key|quellen?|anmerkung(?:en)?|remarques?|fuentes?|notas?)\s*[:.—]"
     r"|see (?:also |foot)?notes?\b)",
@@ -130,6 +131,26 @@ def with_narrow_blanks(words: Sequence[Word]) -> list[Word]:
         replace(word, box=(word.box[0] - by, word.box[1], word.box[2] + by, word.box[3]))
         for word, by in zip(words, grown, strict=True)
     ]
+
+
+def without_slanted(words: Sequence[Word]) -> list[Word]:
+    """Without the words of lines that rise or fall, as on a stamp, on a page whose other lines do not."""
+    lines: dict[tuple[int, int], list[Word]] = {}
+    for word in words:
+        lines.setdefault((word.block, word.line), []).append(word)
+    slanted = {key for key, own in lines.items() if _is_slanted(own)}
+    if not slanted or 2 * sum(len(lines[key]) for key in slanted) > len(words):
+        return list(words)
+    return [word for word in words if (word.block, word.line) not in slanted]
+
+
+def _is_slanted(line: Sequence[Word]) -> bool:
+    """Whether each of three words or more stands as much above or below the one before as they all do."""
+    middles = [middle_of(word) for word in line]
+    slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(middles) if abs(b[0] - a[0]) > 1]
+    if len(slopes) < 2 or len(slopes) < len(line) - 1:
+        return False
+    return min(map(abs, slopes)) > _SLANT and max(slopes) - min(slopes) < 0.5 * abs(median(slopes))
 
 
 def height_of(words: Sequence[Word]) -> float:
