@@ -123,7 +123,7 @@ def _looks(path: Path, every: int) -> Iterator[Look]:
 
 def _plain(group: dict[str, Any]) -> dict[str, Any]:
     grid = group.get("table_grid")
-    lines = None if grid is None else SimpleNamespace(v_lines=[float(x) for x in grid.v_lines])
+    lines = grid and SimpleNamespace(v_lines=list(map(float, grid.v_lines)), h_lines=list(map(float, grid.h_lines)))
     box = tuple(map(float, group["group_bbox"][:4]))
     return {"class_name": group["class_name"], "group_bbox": box, "table_grid": lines}
 

@@ -17,7 +17,15 @@ import numpy as np
 
 from aria_docs.captions import is_caption
 from aria_docs.ingest.mupdf import pymupdf
-from aria_docs.ingest.tables.lattice import Lattice, Rule, lattice_table, lattices, merge_rules, tells_columns
+from aria_docs.ingest.tables.lattice import (
+    Lattice,
+    Rule,
+    holds_stacks,
+    lattice_table,
+    lattices,
+    merge_rules,
+    tells_columns,
+)
 from aria_docs.ingest.tables.lines import (
     MARKED,
     NOTED,
@@ -27,9 +35,12 @@ from aria_docs.ingest.tables.lines import (
     may_hold_table,
     middle_of,
     phrases_of,
+    with_narrow_blanks,
+    without_slanted,
 )
 from aria_docs.ingest.tables.number_block import number_blocks
 from aria_docs.ingest.tables.open_table import open_table
+from aria_docs.ingest.tables.typed import lines_typed
 from aria_docs.ingest.tables.upright import level
 from aria_docs.turns import turn
 
@@ -48,6 +59,7 @@ MAX_SIDE_PT = 2_000.0
 # Two tables side by side stand further apart than columns do, and have rules longer than a column's.
 _SIDES_PT, _RULE_PT = 12.0, 60.0
 
+_LONG = 6  # words; no cells of a row are all so long on one line
 _MOST = 0.7  # of the cells of a table are filled
 _SAME_PLACE = 0.6  # of the smaller box; tables that stand beside or under each other share less than .1
 
@@ -100,9 +112,13 @@ def _find(handle: Any, page: Page, quarters: int, scale: float) -> tuple[tuple[T
         return turn((box[0] / scale, box[1] / scale, box[2] / scale, box[3] / scale), -quarters, width, height)
 
     moved = bool(quarters % 4) or scale != 1.0
-    words = level([to_frame(word) for word in page.words] if moved else page.words)
+    words, *typed = lines_typed(
+        level(without_slanted([to_frame(word) for word in page.words] if moved else page.words))
+    )
+    words = with_narrow_blanks(words)
     drawings = handle.get_cdrawings()
     horizontal, vertical, shades = _rules(drawings)
+    horizontal, vertical = (merge_rules([*own, *more]) for own, more in zip((horizontal, vertical), typed, strict=True))
     grids = lattices(horizontal, vertical)
     note = None
     groups: list[dict[str, Any]] = []
@@ -142,6 +158,8 @@ def _tables(
     found: list[TableCandidate | None] = []
     used: list[Lattice] = []
     regions = _regions(groups)
+    texts: list[Box] = [tuple(group["group_bbox"][:4]) for group in groups if group["class_name"] == "text"]
+    regions = [(_without_prose(box, words, texts), edges) for box, edges in regions]
     parts = [(part, edges) for box, edges in regions for part in _parted(box, words, grids, horizontal)]
     for box, hints in parts:
         edges = [x for x in hints if box[0] + 6 < x < box[2] - 6]
@@ -153,7 +171,7 @@ def _tables(
             for lattice in whole or inside:
                 others = [other.box for other in inside if other is not lattice]
                 free = [word for word in words if not any(_inside(word, other) for other in others)]
-                found.append(lattice_table(_with_head(lattice, box, free), words))
+                found.append(_of_lattice(_with_head(lattice, box, free), words, horizontal))
             continue
         # Lines that do not make the table may still tell some of its columns.
         ruled = [x for lattice in inside for x in lattice.xs if box[0] + 6 < x < box[2] - 6]
@@ -164,12 +182,18 @@ def _tables(
         # Lines where the network sees no table: text in a picture, or a second view of a table above.
         elsewhere = [*(() if _is_full(lattice, words) else pictures), *(box for box, _ in regions)]
         if lattice not in used and not any(_overlap(lattice.box, box) > 0.25 for box in elsewhere):
-            found.append(lattice_table(lattice, words))
+            found.append(_of_lattice(lattice, words, horizontal))
     tables = [table for table in found if table is not None]
     free = [word for word in words if not any(_inside(word, box) for box in (*pictures, *(t.box for t in tables)))]
     blocks = number_blocks(free)
     more = [open_table(block.box, free, block.edges, horizontal) for block in blocks]
     return _once([*tables, *(table for table in more if table is not None)])
+
+
+def _of_lattice(lattice: Lattice, words: list[Word], horizontal: list[Rule]) -> TableCandidate | None:
+    """The table of a lattice; one whose rows are parted by nothing but its text is open between its columns."""
+    stacked = holds_stacks(lattice, words) and open_table(lattice.box, words, lattice.xs[1:-1], horizontal)
+    return stacked or lattice_table(lattice, words)
 
 
 def _once(tables: list[TableCandidate]) -> list[TableCandidate]:
@@ -227,6 +251,39 @@ def _regions(groups: list[dict[str, Any]]) -> list[tuple[Box, list[float]]]:
             x0, y0, x1, y1 = group["group_bbox"][:4]
             regions.append(((x0, y0, x1, y1), [x0 + x for x in group["table_grid"].v_lines]))
     return regions
+
+
+def _without_prose(box: Box, words: list[Word], texts: Sequence[Box]) -> Box:
+    """Without paragraphs at its upper and lower end: blocks of long lines that the network takes for text as well, or
+    that reach far over the sides of the rest."""
+    here = [word for word in words if _inside(word, box)]
+    if not here:
+        return box
+    height, lines = height_of(here), lines_of(here)
+    prose = [all(len(part) >= _LONG for part in phrases_of(line.words, 2 * height)) for line in lines]
+    first, last = 0, len(lines)
+    while first < last and prose[first]:
+        first += 1
+    while last > first and prose[last - 1]:
+        last -= 1
+    if last - first < 2:
+        return box
+    rest = [word for line in lines[first:last] for word in line.words]
+    left, right = min(w.box[0] for w in rest), max(w.box[2] for w in rest)
+    inner = {word.block for word in rest}
+
+    def is_text(part: list[Line]) -> bool:
+        own = [word for line in part for word in line.words]
+        reach = max(left - min(w.box[0] for w in own), max(w.box[2] for w in own) - right)
+        seen = any(_inside(word, text) for word in own for text in texts)
+        return not inner & {word.block for word in own} and (seen or reach > 2 * height)
+
+    top, bottom = box[1], box[3]
+    if first and is_text(lines[:first]):
+        top = (lines[first - 1].bottom + lines[first].top) / 2
+    if last < len(lines) and is_text(lines[last:]):
+        bottom = (lines[last - 1].bottom + lines[last].top) / 2
+    return box[0], top, box[2], bottom
 
 
 def _seen(box: Box, groups: list[dict[str, Any]]) -> tuple[int, int] | None:

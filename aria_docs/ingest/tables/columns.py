@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -13,14 +14,27 @@ from aria_docs.media import Word
 _MIN_LINES = 3
 _ALIGNED_PT = 1.5
 _CLEAR = 0.8  # of the text's height
+_HINTED = 0.4  # of the text's height: between columns that the network sees too, or between amounts
 _JOINS = frozenset("± +/- +/− +− - – — − / × x * to bis à ( < > = ≤ ≥ ~ ≈".split())  # of a value's parts
+_GROUPED = re.compile(r"\D?\d{1,3} \d{3}(?:[.,]\d+)?\D*")  # one number, its thousands set off by a blank
 
 
 def settled_edges(hints: Sequence[float], lines: Sequence[Line], height: float) -> list[float]:
     """The x of each edge between two columns: hints that the text bears out, those that were missing, all in place."""
     edges = _supported_edges([*hints, *_missing_edges(hints, lines, height)], lines, height)
     edges += _clear_edges(edges, lines, height)
-    return sorted([*edges, *_narrow_edges(edges, lines, height)])
+    return _without_torn(sorted([*edges, *_narrow_edges(edges, lines, height)]), lines)
+
+
+def _without_torn(edges: list[float], lines: Sequence[Line]) -> list[float]:
+    """Without an edge between a head that nothing stands under and a column that has none: a head at the left end of
+    its column, figures at the right."""
+    filled = [{int(np.searchsorted(edges, middle_of(word)[0])) for word in line.words} for line in lines]
+    body = set().union(*filled[1:])
+    for n in range(len(edges) - 1, -1, -1):
+        if n in filled[0] - body and n + 1 in body - filled[0]:
+            return _without_torn([*edges[:n], *edges[n + 1 :]], lines)
+    return edges
 
 
 def _clear_edges(edges: Sequence[float], lines: Sequence[Line], height: float) -> list[float]:
@@ -30,10 +44,14 @@ def _clear_edges(edges: Sequence[float], lines: Sequence[Line], height: float) -
     for low, high in pairwise([-np.inf, *sorted(edges), np.inf]):
         parts = [[word for word in line.words if low < middle_of(word)[0] < high] for line in lines]
         parts = [part for part in parts if part]
-        for x in _free_strips(parts, height, least=_CLEAR):
-            lefts = sum(part[0].box[0] < x for part in parts)
-            rights = sum(part[-1].box[2] > x for part in parts)
-            if min(lefts, rights) >= _MIN_LINES and lefts + rights <= len(parts) + 1:
+        wide = _free_strips(parts, height, least=_CLEAR)
+        for x in wide or _free_strips(parts, height, least=_HINTED):
+            lefts = [part for part in parts if part[0].box[0] < x]
+            rights = [part for part in parts if part[-1].box[2] > x]
+            if min(len(lefts), len(rights)) < _MIN_LINES or len(lefts) + len(rights) > len(parts) + 1:
+                continue
+            # Amounts in either of two columns, debit and credit, stand so apart that no other texts would.
+            if wide or all(is_value(part[0].text) for part in (*lefts[1:], *rights[1:])):
                 found.append(x)
     return found
 
@@ -82,7 +100,7 @@ def _narrow_edges(edges: Sequence[float], lines: Sequence[Line], height: float) 
             sides = [([w for w in part if w.box[2] <= x], [w for w in part if w.box[0] >= x]) for part in parts]
             if _are_two_columns(sides, height):
                 found.append(x)
-                waiting.append((x, high))
+                waiting += [(low, x), (x, high)]
                 break
     return found
 
@@ -109,12 +127,15 @@ def _are_two_columns(sides: Sequence[tuple[list[Word], list[Word]]], height: flo
     gaps = [right[0].box[0] - left[-1].box[2] for left, right in both]
     numbered = [is_value(left[-1].text) and any(c.isdigit() for c in left[-1].text) for left, _ in body]
     if len(numbered) == sum(numbered) and all(len(left) == 1 for left, _ in body):
-        aligned = max(begins) - min(begins) < _ALIGNED_PT
+        ends = [right[-1].box[2] for _, right in both]
+        aligned = min(max(begins) - min(begins), max(ends) - min(ends)) < _ALIGNED_PT
         return (
             aligned and max(gaps) > 2 * WIDE_GAP * height and not any(_begins_with_number(right) for _, right in body)
         )
     if any(left[-1].text in _JOINS for left, _ in body):
         return False
+    if min(gaps) > _HINTED * height and all(is_value(word.text) for _, right in body for word in right):
+        return len(body) >= _MIN_LINES
     numbers = sum(_begins_with_number(left) and _begins_with_number(right) for left, right in body)
     return len(both) == len(sides) and 5 * numbers >= 4 * len(body) and not _are_thousands(body)
 
@@ -133,6 +154,7 @@ def _supported_edges(edges: list[float], lines: Sequence[Line], height: float) -
     while edges:
         bounds = [-np.inf, *edges, np.inf]
         support = [0] * len(edges)
+        gaps: list[list[float]] = [[] for _ in edges]
         filled = [0] * (len(edges) + 1)
         for line in lines:
             columns = [int(np.searchsorted(edges, (word.box[0] + word.box[2]) / 2)) for word in line.words]
@@ -142,7 +164,9 @@ def _supported_edges(edges: list[float], lines: Sequence[Line], height: float) -
                 if j != i + 1:
                     continue
                 gap = b.box[0] - a.box[2]
-                if gap >= WIDE_GAP * height or (gap > 0.1 * height and is_value(a.text) and is_value(b.text)):
+                gaps[i].append(gap)
+                values = is_value(a.text) and is_value(b.text) and not _GROUPED.fullmatch(f"{a.text} {b.text}")
+                if gap >= WIDE_GAP * height or (gap > 0.1 * height and values):
                     support[i] += 1
         empty = [column for column, n in enumerate(filled) if not n]
         if empty:
@@ -152,7 +176,13 @@ def _supported_edges(edges: list[float], lines: Sequence[Line], height: float) -
             if np.isfinite(lower) and np.isfinite(upper):
                 edges = sorted([*edges, (lower + upper) / 2])
             continue
-        if 0 not in support:
+        # Or words of many lines are apart there, and on no line they are not.
+        weak = [
+            i
+            for i, n in enumerate(support)
+            if not n and not (len(gaps[i]) > _MIN_LINES and min(gaps[i]) > _HINTED * height)
+        ]
+        if not weak:
             break
-        edges.pop(support.index(0))
+        edges.pop(weak[0])
     return edges

@@ -15,6 +15,7 @@ from aria_docs.ingest.tables.lines import (
     YEAR,
     height_of,
     is_count,
+    is_measure,
     is_title,
     is_value,
     lines_of,
@@ -222,6 +223,21 @@ def lattice_table(lattice: Lattice, words: Sequence[Word]) -> TableCandidate | N
     return candidate_of(_unframed(cells, len(xs) - 1), header_rows=None, ruled=True, lattice=True)
 
 
+def holds_stacks(lattice: Lattice, words: Sequence[Word]) -> bool:
+    """Whether a cell holds three values or more one over the other, which its row is not parted at: the lines part
+    columns, and rows only here and there."""
+    lattice = with_records(lattice, words)
+    for row, col, row_span, col_span in lattice.cells:
+        box = lattice.xs[col], lattice.ys[row], lattice.xs[col + col_span], lattice.ys[row + row_span]
+        lines = lines_of(
+            [word for word in words if box[0] < middle_of(word)[0] < box[2] and box[1] < middle_of(word)[1] < box[3]]
+        )
+        numbers = [line for line in lines if is_value(line.text) and any(map(str.isdigit, line.text))]
+        if len(numbers) > 2 and len(numbers) >= len(lines) - 1:
+            return True
+    return False
+
+
 def _without_slivers(lattice: Lattice, words: Sequence[Word]) -> Lattice:
     """Without columns and rows too narrow for a character, that hold none: between a shade and a rule, or two rules."""
     if not words:
@@ -349,7 +365,7 @@ def _header_rows(cells: Sequence[TableCell], n_rows: int) -> int:
             last = max(heads, default=-1)
             reach = max((cell.row + cell.row_span for k in heads for cell in rows[k]), default=0)
             return min(max(last + 1, reach if reach <= i else 0), i) if last >= 0 else 0
-    return int(n_rows > 1 and len(rows[0]) > 1)
+    return int(n_rows > 1 and len(rows[0]) > 1 and not is_measure({cell.col: cell.text for cell in rows[0]}))
 
 
 def _is_section(row: Sequence[TableCell], rows: Sequence[Sequence[TableCell]]) -> bool:

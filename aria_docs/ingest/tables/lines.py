@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
@@ -15,6 +15,8 @@ from aria_docs.media import Box, Word
 WIDE_GAP = 0.55  # of the text's height: words further apart are not one phrase; a blank is about 0.2
 HALF_LINE = 0.6  # of the text's height: no line is so close below the last, but what is set to the middle of two lines
 
+_SLANT = 0.05  # rise by run; a poor scan is straightened to less
+_EQUAL_WIDTH = 0.45  # of the text's height, at least: letters of a face in which all are equally wide have .5 to .62
 _NARROW = 0.3  # of the width of a page's text
 _FAR_APART = 1.6  # of the text's height: what the gate takes for a gap between columns
 
@@ -25,7 +27,8 @@ _RAISED = re.compile(rf"(?<=[^\W_])\s?{_MARKS}")  # marks and powers behind a nu
 _IS_RAISED = re.compile(_MARKS)
 _NUMERIC = re.compile(r"[^\w]*\d[\d\W]*(?:[a-z]|[eE][-+]?\d+)?[^\w]*")
 _EMPTY_VALUE = re.compile(r"[-\u2010-\u2015\u2212.…*†‡§#:]+|n[./]?[ad]\.?|ref\.?|[(\[]?[a-z]{1,2}[)\]]", re.IGNORECASE)
-YEAR = re.compile(r"\D{0,2}(?:19|20)\d\d\D{0,3}\d?")
+_PARTED = re.compile(r"(?<=[^\W\d_])-\n(?=[^\W\d_A-Z])")
+YEAR = re.compile(r"\D{0,2}(?:19|20|١٩|٢٠|۱۹|۲۰)\d\d\D{0,3}\d?")
 NOTED = re.compile(
     r"(?:(?:notes?|sources?|abbreviations?|legend|key|quellen?|anmerkung(?:en)?|remarques?|fuentes?|notas?)\s*[:.—]"
     r"|see (?:also |foot)?notes?\b)",
@@ -104,8 +107,50 @@ def phrases_of(words: Sequence[Word], height: float) -> list[list[Word]]:
 
 
 def text_of(words: Sequence[Word]) -> str:
-    """All words, line by line, on one line."""
-    return " ".join(line.text for line in lines_of(words))
+    """All words, line by line, on one line; a word that is parted at a hyphen is one."""
+    return _PARTED.sub("-", "\n".join(line.text for line in lines_of(words))).replace("\n", " ")
+
+
+def with_narrow_blanks(words: Sequence[Word]) -> list[Word]:
+    """The words as a face of many widths would set them: where all letters are equally wide a blank is as wide as a
+    letter, wider than many a gap between columns elsewhere. Each word grows by a third of that."""
+    by_height: dict[int, list[Word]] = {}
+    for word in words:
+        by_height.setdefault(round(word.box[3] - word.box[1]), []).append(word)
+    wider: dict[int, float] = {}
+    for height, own in by_height.items():
+        # Figures are equally wide in most faces; letters tell.
+        steps = [(w.box[2] - w.box[0]) / len(w.text) for w in own if len(w.text) > 2 and w.text.isalpha()]
+        step = median(steps) if len(steps) > 5 else 0.0
+        if step > _EQUAL_WIDTH * height and sum(abs(s - step) < 0.02 * step for s in steps) > 0.9 * len(steps):
+            wider[height] = step / 3
+    if not wider:
+        return list(words)
+    grown = [wider.get(round(word.box[3] - word.box[1]), 0.0) / 2 for word in words]
+    return [
+        replace(word, box=(word.box[0] - by, word.box[1], word.box[2] + by, word.box[3]))
+        for word, by in zip(words, grown, strict=True)
+    ]
+
+
+def without_slanted(words: Sequence[Word]) -> list[Word]:
+    """Without the words of lines that rise or fall, as on a stamp, on a page whose other lines do not."""
+    lines: dict[tuple[int, int], list[Word]] = {}
+    for word in words:
+        lines.setdefault((word.block, word.line), []).append(word)
+    slanted = {key for key, own in lines.items() if _is_slanted(own)}
+    if not slanted or 2 * sum(len(lines[key]) for key in slanted) > len(words):
+        return list(words)
+    return [word for word in words if (word.block, word.line) not in slanted]
+
+
+def _is_slanted(line: Sequence[Word]) -> bool:
+    """Whether each of three words or more stands as much above or below the one before as they all do."""
+    middles = [middle_of(word) for word in line]
+    slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(middles) if abs(b[0] - a[0]) > 1]
+    if len(slopes) < 2 or len(slopes) < len(line) - 1:
+        return False
+    return min(map(abs, slopes)) > _SLANT and max(slopes) - min(slopes) < 0.5 * abs(median(slopes))
 
 
 def height_of(words: Sequence[Word]) -> float:
@@ -134,6 +179,11 @@ def is_count(texts: Sequence[str]) -> bool:
     digits = [re.sub(r"[^\w]", "", text) for text in texts if text]
     counts = [int(text) for text in digits if text.isdecimal() and len(text) < 4]
     return len(counts) > 2 and len(counts) == len(digits) and all(b - a == 1 for a, b in pairwise(counts))
+
+
+def is_measure(row: Mapping[int, str]) -> bool:
+    """Whether a row of two texts by column is a name with its measure, 35 W, and no heads."""
+    return row.keys() == {0, 1} and row[1][0].isdigit() and not YEAR.match(row[1])
 
 
 def is_title(text: str) -> bool:

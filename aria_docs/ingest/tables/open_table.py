@@ -16,10 +16,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from statistics import median
 
 import numpy as np
 
@@ -27,12 +26,12 @@ from aria_docs.captions import is_caption
 from aria_docs.ingest.tables.columns import settled_edges
 from aria_docs.ingest.tables.lattice import Rule, candidate_of
 from aria_docs.ingest.tables.lines import (
-    HALF_LINE,
     MARKED,
     NOTED,
     YEAR,
     Line,
     height_of,
+    is_measure,
     is_title,
     is_value,
     lines_of,
@@ -45,8 +44,6 @@ from aria_docs.ingest.tables.lines import (
 from aria_docs.ingest.tables.row_bands import Columns, row_bands
 from aria_docs.media import Box, TableCandidate, TableCell, Word
 
-_PREFIXED = re.compile(r"[^\W\d_]-|[a-z]{1,5}-[A-Z]")
-_GOES_ON = ("-", "/", ",", "&")
 _OFF_CENTRE = 0.15  # of the width of columns: a phrase that far from their middle does not head all of them
 _MORE_WHITE = 1.3  # of the step from line to line: between rows that white parts
 _FULL = 0.9  # of a table's width: a rule that long ends a band of rows
@@ -90,12 +87,22 @@ def open_table(
     header, depth = _header(grid, lines[:n_header], [rule for rule in near if rule.at not in full])
     cells = header
     row = depth
-    for group in grid.rows(lines[n_header:]):
+    for group, label in grid.grouped(grid.rows(lines[n_header:])):
         for cell in grid.cells(group):
             cell.row = row
             cells.append(cell)
+        if label is not None:
+            cells.append(_Cell(0, 0, label.words, row, label.n_rows))
         row += 1
     return _open_cells(grid, cells, row, depth, ruled=_is_ruled(lines, near, right - left))
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    """A label of several rows."""
+
+    words: list[Word]
+    n_rows: int
 
 
 class _Grid:
@@ -108,8 +115,6 @@ class _Grid:
         self.n_cols = len(edges) + 1
         steps = steps_of(lines, height)
         self.leading = float(np.percentile(steps, 10)) if steps else height
-        self.pitch = median(steps) if steps else height
-        self.rows_apart = False  # lines of the body stand at more than one distance; known when its rows are asked for
         # Where the words of a column begin in most lines: a word there is no more of the phrase before it.
         begins: list[Counter[int]] = [Counter() for _ in range(self.n_cols)]
         for line in lines:
@@ -143,7 +148,7 @@ class _Grid:
                 start = self.starts[column]
                 runs_on = (
                     word.box[0] - last.words[-1].box[2] < 0.4 * self.height
-                    and not (is_value(word.text) or is_value(last.words[-1].text))
+                    and (word.text == "%" or not (is_value(word.text) or is_value(last.words[-1].text)))
                     and (start is None or abs(word.box[0] - start) > 1.5)
                 )
                 if last.last == column or (column > last.last and runs_on):
@@ -187,15 +192,24 @@ class _Grid:
         if first_body is None:
             if ruled and ruled[0] <= len(lines) // 2:
                 return ruled[0]
-            if by_white := self._rows_by_white(lines):
-                return len(by_white[0])
+            n = len(bands[0])
+            steps = [b.middle - a.middle for a, b in pairwise(lines)]
+            if 1 < n < len(lines) and steps[n - 1] > 1.15 * max(steps[: n - 1]):
+                return n
             # Lines set off from the rest by more than the usual distance, the label's column filled in one; else one.
-            steps = [b.middle - a.middle for a, b in pairwise(lines[:6])]
-            apart = next((i for i, step in enumerate(steps, 1) if step > 1.3 * self.leading), 1)
-            head = apart if sum(0 in self.filled(line) for line in lines[:apart]) <= 1 else 1
+            apart = next((i for i, step in enumerate(steps[:5], 1) if step > 1.3 * self.leading), 1)
+            one = sum(0 in self.filled(line) for line in lines[:apart]) <= 1
+            reads_on = all(any(t[0].islower() for t in self.filled(line).values()) for line in lines[1:apart])
+            head = apart if one or reads_on else 1
+            if head == 1 and is_measure(self.filled(lines[0])):
+                return 0
             return head if max(len(self.filled(line)) for line in lines[:head]) > 1 else 0
         # A rule in the lower half is that of a total, but under the first three lines of a short table.
-        if ruled and ruled[0] <= max(3, len(lines) // 2) and sum(self.is_body([line]) for line in lines[: ruled[0]]) <= 1:
+        if (
+            ruled
+            and ruled[0] <= max(3, len(lines) // 2)
+            and sum(self.is_body([line]) for line in lines[: ruled[0]]) <= 1
+        ):
             ends = [i for i in ruled if i <= first_body] or ruled[:1]
             # Where each row is ruled, a heading between rows is none of the header.
             while len(ends) > 1 and all(set(self.filled(line)) == {0} for line in lines[ends[-2] : ends[-1]]):
@@ -225,102 +239,44 @@ class _Grid:
         ruled = len(bands) > 2 and 2 * len(bands) > 0.8 * len(lines)
         return row_bands(lines, Columns(parts, self.extents), self.height, cuts=cuts, ruled=ruled)
 
-    def _rows_by_white(self, lines: Sequence[Line]) -> list[list[Line]]:
-        """The lines parted where there is clearly more white than else, if what stands closer is wrapped text: rows of
-        texts in several columns, or cells set to the middle of their rows; else nothing."""
-        steps = [b.middle - a.middle for a, b in pairwise(lines)]
-        ordered = sorted(steps)
-        jumps = [(b / max(a, self.height), b) for a, b in pairwise(ordered)]
-        jump, loose = max(jumps, default=(0.0, 0.0))
-        if jump < _MORE_WHITE:
-            return []
-        rows = [[lines[0]]]
-        for step, line in zip(steps, lines[1:], strict=True):
-            if step >= loose:
-                rows.append([line])
-            else:
-                rows[-1].append(line)
-        tight = [(above, below) for row in rows for above, below in pairwise(row)]
-        half = sum(below.middle - above.middle < HALF_LINE * self.height for above, below in tight)
-        if 2 * half > len(tight):
-            return rows
-        wrapped = sum(not self._has_values(line) and self._is_wrapped(row, line) for row in rows for line in row[1:])
-        return rows if len(tight) > 1 and 3 * wrapped > 2 * len(tight) else []
+    def grouped(self, rows: list[list[Line]]) -> list[tuple[list[Line], _Label | None]]:
+        """The rows, those that a label is set to the middle of with it: it stands half way between two of them, or on
+        the middle one, and nothing else fits all labels of the table.
 
-    def _is_wrapped(self, row: Sequence[Line], line: Line) -> bool:
-        """Whether a text that begins with a capital in the row goes on with a small letter in the line."""
-        here = self.filled(line)
-        begins = {column: text for other in reversed(row) for column, text in self.filled(other).items()}
-        return any(text[0].islower() and begins[column][0].isupper() for column, text in here.items())
-
-    def _is_one_record(self, band: Sequence[Line]) -> bool:
-        """Whether no column has two values in it, nor each line a label of its own."""
-        filled = [self.filled(line) for line in band]
-        valued = Counter(column for line in filled for column, text in line.items() if column > 0 and is_value(text))
-        fresh = all(0 in line and len(line) > 1 and not line[0][0].islower() for line in filled)
-        return max(valued.values(), default=0) < 2 and (len(band) == 1 or not fresh)
-
-    def _goes_on(self, row: list[Line], line: Line) -> bool:
-        """Whether `line` is more of `row` and not a row of its own."""
-        previous = row[-1]
-        step = line.middle - previous.middle
-        if step > 1.6 * max(self.height, self.leading):
-            return False
-        here, before = self.filled(line), self.filled(previous)
-        if step < HALF_LINE * self.height and not set(here) & set(before):
-            return True  # half a line down: values set to the middle of a label of two lines
-        if self.rows_apart and set(here) == {0} and len(row) > 1 and 0 not in before:
-            above = row[-2]
-            if set(self.filled(above)) == {0} and line.middle - above.middle < 1.25 * self.leading:
-                return True  # and this is its second line
-        if 0 not in here:
-            # More text under text; numbers without a label are a row of their own, and so are texts in several columns
-            # that would have had room above.
-            if len(here) > 1 and not any(self._fills(previous, line, column) for column in here):
-                return False
-            return not self._has_values(line) and set(here) <= set().union(*(self.filled(part) for part in row))
-        if 0 not in before:
-            return False
-        indent = line.words[0].box[0] - row[0].words[0].box[0]
-        text = line.words[0].text
-        lower = (text[:1].islower() and not is_prefixed(text)) or _before(line, previous).endswith(_GOES_ON)
-        if set(before) == {0} and len(row) == 1:
-            return indent > -1 and lower and self._had_to_wrap(previous, line)
-        if set(here) == {0}:
-            tight = step < 0.85 * self.pitch and indent > 1
-            return indent > -1 and (tight or lower or (self._had_to_wrap(previous, line) and indent > 1))
-        if self._has_values(line) or self._has_values(previous):
-            return False
-        if 2 * sum(text[0].isupper() or text[0].isdigit() for text in here.values()) >= len(here):
-            return False  # sentences that begin side by side
-        if not (self.rows_apart or len(before[0].split()) > 2):
-            return False  # names one under the other, each with its own text beside it
-        return (
-            step < 1.25 * self.leading
-            and set(here) <= set(before)
-            and all(self._had_to_wrap(previous, line, column) for column in here)
-        )
-
-    def _has_values(self, line: Line) -> bool:
-        return any(column > 0 and is_value(text) for column, text in self.filled(line).items())
-
-    def _had_to_wrap(self, above: Line, below: Line, column: int = 0) -> bool:
-        """Whether the column's first word below would have gone past the right end of the column above."""
-        text = [word for word in above.words if self.column(word) == column]
-        more = [word for word in below.words if self.column(word) == column]
-        if not text or not more:
-            return False
-        blank = 0.2 * self.height
-        return text[-1].box[2] + blank + (more[0].box[2] - more[0].box[0]) > self.extents[column][1]
-
-    def _fills(self, above: Line, below: Line, column: int) -> bool:
-        """Whether the text above and the first word below are wider than the column, wherever they begin in it."""
-        text = [word for word in above.words if self.column(word) == column]
-        more = [word for word in below.words if self.column(word) == column]
-        if not text or not more:
-            return False
-        width = text[-1].box[2] - text[0].box[0] + 0.2 * self.height + more[0].box[2] - more[0].box[0]
-        return width > self.extents[column][1] - self.extents[column][0]
+                 Aarhus   144          North│ Aarhus   144
+            North                           │ Bilbao    29
+                 Bilbao    29          ─────┼───────────────
+                 Esbjerg  863          South│ Esbjerg  863
+            South                           │ Porto     49
+                 Porto     49
+        """
+        alone: list[tuple[list[Line], _Label | None]] = [(row, None) for row in rows]
+        data: list[list[Line]] = []
+        labels: list[tuple[float, Line]] = []  # at which row, or between which two
+        for row in rows:
+            if set(self.filled(row[-1])) == {0} and (len(row) == 1 or 0 not in self.filled(row[0])):
+                labels.append((len(data) - 0.5, row[-1]))
+                row = row[:-1]
+            elif len(row) == 1 and 0 in self.filled(row[0]):
+                labels.append((len(data), row[0]))
+            data += [row] if row else []
+        if not data or any(len(row) > 1 for row in data) or all(at == int(at) for at, _ in labels):
+            return alone
+        steps = [b[0].middle - a[0].middle for a, b in pairwise(data)]
+        if not steps or max(steps) > _MORE_WHITE * min(steps):
+            return alone  # headings between rows, with a place of their own
+        heads: dict[int, _Label] = {}
+        start = 0
+        for at, line in labels:
+            end = round(2 * at) - start + 1  # as many rows below the label as above it
+            if end <= start or end > len(data):
+                return alone
+            heads[start] = _Label([word for word in line.words if self.column(word) == 0], end - start)
+            start = end
+        if start != len(data):
+            return alone
+        rests = [Line([word for word in row[0].words if self.column(word)], row[0].top, row[0].bottom) for row in data]
+        return [([rest], heads.get(n)) for n, rest in enumerate(rests)]
 
     def cells(self, group: Sequence[Line]) -> list[_Cell]:
         """The cells of one row of the body."""
@@ -349,7 +305,7 @@ def _header(grid: _Grid, lines: Sequence[Line], rules: Sequence[Rule]) -> tuple[
     spanners: list[tuple[_Cell, float]] = []  # with the y of its last line
     for rule in sorted((rule for rule in rules if top < rule.at < bottom), key=lambda rule: rule.at):
         columns = [c for c, (a, b) in enumerate(grid.extents) if rule.start - 4 <= (a + b) / 2 <= rule.end + 4]
-        if len(columns) < 2:
+        if len(columns) < 2 or _ends_header(grid, lines, rule, columns):
             continue
         ceiling = max(
             (
@@ -379,6 +335,14 @@ def _header(grid: _Grid, lines: Sequence[Line], rules: Sequence[Rule]) -> tuple[
                 above[0].words += cell.words
             else:
                 spanners.append((cell, line.middle))
+    first = min((y for _, y in spanners), default=top)
+    for line in lines:
+        # One text over several spanners heads them all.
+        left, right = min((c.first for c, _ in spanners), default=0), max((c.last for c, _ in spanners), default=0)
+        over = [word for word in line.words if left <= grid.column(word) <= right and any(word is o for o in words)]
+        if line.middle < first - grid.height and len(spanners) > 1 and len(phrases_of(over, grid.height)) == 1:
+            words = [word for word in words if not any(word is other for other in over)]
+            spanners.append((_Cell(left, right, over), line.middle))
     levels = [
         sum(
             other is not cell and other.first <= cell.first and cell.last <= other.last and other_y < y - 1
@@ -402,6 +366,14 @@ def _header(grid: _Grid, lines: Sequence[Line], rules: Sequence[Rule]) -> tuple[
     if not leaves:
         depth -= 1
     return cells + list(leaves.values()), depth
+
+
+def _ends_header(grid: _Grid, lines: Sequence[Line], rule: Rule, columns: Sequence[int]) -> bool:
+    """Whether a rule stands under heads, one for each of its columns, and not under a spanner."""
+    filled = [set(grid.filled(line)) & set(columns) for line in lines]
+    over = [own for line, own in zip(lines, filled, strict=True) if line.middle < rule.at and own]
+    under = any(own for line, own in zip(lines, filled, strict=True) if line.middle > rule.at)
+    return bool(over) and not under and over[-1] == set(columns)
 
 
 def _shared(grid: _Grid, words: list[Word], columns: Sequence[int]) -> list[_Cell]:
@@ -448,11 +420,11 @@ def _centred(grid: _Grid, line: Line, lines: Sequence[Line]) -> list[_Cell]:
     phrases = [p for p in phrases_of(line.words, grid.height) if (p[0].box[0] + p[-1].box[2]) / 2 > grid.edges[0]]
     if not phrases or len(phrases) >= len(columns) or columns != list(range(columns[0], columns[-1] + 1)):
         return []
-    groups = [
-        _under(grid, phrase, group)
-        for phrase, group in zip(phrases, _nearest(grid, phrases, columns), strict=True)
-        if group
-    ]
+    nearest = _nearest(grid, phrases, columns)
+    for groups in (nearest, *_flush(grid, phrases, columns)):
+        if all(groups) and _heads_repeat(grid, line, lines, groups):
+            return [_Cell(g[0], g[-1], list(p)) for p, g in zip(phrases, groups, strict=True)]
+    groups = [_under(grid, phrase, group) for phrase, group in zip(phrases, nearest, strict=True) if group]
     if len(groups) < len(phrases):
         return []
     spanners = [_Cell(g[0], g[-1], list(p)) for p, g in zip(phrases, groups, strict=True) if len(g) > 1]
@@ -508,16 +480,21 @@ def _nearest(grid: _Grid, phrases: Sequence[list[Word]], columns: Sequence[int])
     return groups
 
 
-def is_prefixed(text: str) -> bool:
-    """Whether it is a name that begins with a small letter: α-Pinene, trans-Sabinene."""
-    return bool(_PREFIXED.match(text))
-
-
-def _before(line: Line, previous: Line) -> str:
-    """The label's last word above `line`."""
-    right = line.words[-1].box[2]
-    words = [word for word in previous.words if word.box[0] < right]
-    return words[-1].text if words else ""
+def _flush(grid: _Grid, phrases: Sequence[list[Word]], columns: Sequence[int]) -> Iterator[list[list[int]]]:
+    """The columns by phrases that are set to the left end of their columns, and by such that are set to the right."""
+    for side in (0, 1):
+        ends = [(phrase[0].box[0], phrase[-1].box[2])[side] for phrase in phrases]
+        groups: list[list[int]] = [[] for _ in phrases]
+        for column in columns:
+            x = grid.extents[column][side]
+            n = (
+                sum(end < x + grid.height for end in ends) - 1
+                if not side
+                else sum(end < x - grid.height for end in ends)
+            )
+            if 0 <= n < len(phrases):
+                groups[n].append(column)
+        yield groups
 
 
 def _without_title(lines: list[Line], full: Sequence[float], edges: Sequence[float]) -> list[Line]:

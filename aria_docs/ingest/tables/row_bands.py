@@ -26,6 +26,7 @@ from aria_docs.media import Word
 _PREFIXED = re.compile(r"[^\W\d_]-|[a-z]{1,5}-[A-Z]")
 _GOES_ON = ("-", "/", ",", "&")
 _LONGEST = 16  # lines of a row
+_MORE_WHITE = 1.3  # of the step from line to line: between rows that white parts
 _EVEN = 0.25  # of the text's height: cells whose places differ by less are on one height
 _BLANK = 0.2  # of the text's height
 
@@ -45,7 +46,7 @@ _UNEVEN = 2.5  # cells of a row on different heights
 _HEADING = 1.0  # a row with a text in the first column alone
 _ASIDE = 2.0  # or in another one alone
 _UNLABELLED = 1.0  # added where the first column has a text elsewhere
-_TIGHT = 1.0  # rows no further apart than lines of one cell
+_TIGHT = 1.2  # rows no further apart than lines of one cell
 _UNRULED = 2.0  # rows without a rule between them, where there are rules between rows
 
 
@@ -116,23 +117,42 @@ class _Costs:
         for i, (line, part) in enumerate(zip(lines, columns.parts, strict=True)):
             for column, words in part.items():
                 own = median(middle_of(word)[1] for word in words)
-                self.columns[column].append(_Piece(i, own if abs(own - line.middle) < height / 2 else line.middle, words))
+                self.columns[column].append(
+                    _Piece(i, own if abs(own - line.middle) < height / 2 else line.middle, words)
+                )
         steps = [b.middle - a.middle for own in self.columns for a, b in pairwise(own)]
         steps = [step for step in steps if step > HALF_LINE * height]
         self.leading = max(float(np.percentile(steps, 10)) if steps else height, 0.8 * height)
         self.single = [len(part) == 1 for part in columns.parts]
-        self.small = [2 * sum(piece.text[0].islower() for piece in own) > len(own) for own in self.columns]
+        self.small = [4 * sum(piece.text[0].islower() for piece in own) >= 3 * len(own) for own in self.columns]
         self.valued = [2 * sum(_is_mark(piece.text) for piece in own) > len(own) for own in self.columns]
         self.apart = False
         usual = median(sorted(len(own) for own in self.columns if own) or [1])
         self.share = [min(1.0, len(own) / usual) for own in self.columns]
         pairs = [(column, a, b) for column, own in enumerate(self.columns) for a, b in pairwise(own)]
         sure = [b.middle - a.middle for column, a, b in pairs if self._join(column, a, b) >= _ROOM + _CAPITAL]
-        self.apart = bool(sure) and float(np.percentile(sure, 10)) > 1.12 * self.leading
+        self.apart = (bool(sure) and float(np.percentile(sure, 10)) > 1.12 * self.leading) or self._is_apart(lines)
         self.joins = [[self._join(column, a, b) for a, b in pairwise(own)] for column, own in enumerate(self.columns)]
         self.at = [np.searchsorted([piece.line for piece in own], range(self.n + 1)).tolist() for own in self.columns]
         self.tight = [self._tight(i) for i in range(1, self.n)]
         self._bands: dict[tuple[int, int], tuple[float, float, float]] = {}
+
+    def _is_apart(self, lines: Sequence[Line]) -> bool:
+        """Whether there is clearly more white between some lines than between others, most of which read on."""
+        steps = [b.middle - a.middle for a, b in pairwise(lines)]
+        jump, loose = max(((b / max(a, self.height), b) for a, b in pairwise(sorted(steps))), default=(0.0, 0.0))
+        tight = {i for i, step in enumerate(steps) if step < loose}
+        goes_on = {
+            a.line
+            for column, own in enumerate(self.columns)
+            for a, b in pairwise(own)
+            if b.line == a.line + 1 and a.line in tight and not self._begins(column, b)
+        }
+        return jump > _MORE_WHITE and len(tight) > 1 and 3 * len(goes_on) > 2 * len(tight)
+
+    def _begins(self, column: int, piece: _Piece) -> bool:
+        """Whether it begins like a text of its own, and not in the middle of one."""
+        return self.small[column] or not piece.text[0].islower() or is_prefixed(piece.text)
 
     def _join(self, column: int, above: _Piece, below: _Piece) -> float:
         """Of two pieces in one cell."""
@@ -151,8 +171,7 @@ class _Costs:
         wraps = wide or above.words[-1].box[2] + first > x1
         if not wraps:
             cost += _ROOM
-        # Whether it begins like a text of its own.
-        own = self.small[column] or not below.text[0].islower() or is_prefixed(below.text)
+        own = self._begins(column, below)
         if above.text.endswith(_GOES_ON):
             return cost + _SMALL
         cost += _CAPITAL if own else _SMALL
@@ -193,12 +212,12 @@ class _Costs:
             top, bottom = own[a].middle, own[b - 1].middle
             places.append((top, (top + bottom) / 2, bottom))
         cost += min(blank, _HEADING if filled == [0] else _ASIDE) if len(filled) == 1 else blank
-        uneven = _UNEVEN if any(top < bottom for top, _, bottom in places) else _APART
-        ways = []
-        for how in zip(*places, strict=True):
-            ways.append(cost + (uneven if max(how) - min(how) > _EVEN * self.height else 0.0))
-        self._bands[first, end] = (ways[0], ways[1], ways[2])
-        return self._bands[first, end]
+        tall = any(top < bottom for top, _, bottom in places)
+        off = [max(how) - min(how) for how in zip(*places, strict=True)]
+        uneven = _UNEVEN if tall or max(off) < HALF_LINE * self.height else _APART
+        top, middle, bottom = (cost + (uneven if by > _EVEN * self.height else 0.0) for by in off)
+        self._bands[first, end] = top, middle, bottom
+        return top, middle, bottom
 
 
 def _is_mark(text: str) -> bool:
