@@ -55,10 +55,10 @@ def with_fields(lines: Sequence[Line], fields: Sequence[FormField]) -> list[Line
     kept = [line for line in lines if not any(_is_within(line.box, box) for box in boxes)]
     for field in fields:
         if field.kind in ("checkbox", "radio"):
-            kept.append(_line(CHECKED if field.checked else UNCHECKED, field.box))
+            kept.append(_line(CHECKED if field.checked else UNCHECKED, field.box, lines))
         elif field.value:
             kept = _with_colon(kept, field.box)
-            kept.append(_line(field.value, field.box))
+            kept.append(_line(field.value, field.box, lines))
     return kept
 
 
@@ -93,10 +93,16 @@ def _label_of(lines: Sequence[Line], box: Box) -> Line | None:
     return max(above, key=lambda line: line.box[3], default=None)
 
 
-def _line(text: str, box: Box) -> Line:
+def _line(text: str, box: Box, lines: Sequence[Line]) -> Line:
+    """What a field holds, on the line of the nearest text beside it and in its type."""
     x0, y0, x1, y1 = box
+    text = " ".join(text.split())
+    beside = [line for line in lines if y0 <= (line.box[1] + line.box[3]) / 2 <= y1 and not _is_within(line.box, box)]
+    if beside:
+        like = min(beside, key=lambda line: max(x0 - line.box[2], line.box[0] - x1))
+        return replace(like, text=text, box=(x0, like.box[1], x1, like.box[3]), bold=False, starts_bold=False, block=-1)
     middle, half = (y0 + y1) / 2, min(y1 - y0, 16.0) * _SIZE / 2
-    return Line(" ".join(text.split()), (x0, middle - half, x1, middle + half), 2 * half, bold=False, block=-1)
+    return Line(text, (x0, middle - half, x1, middle + half), 2 * half, bold=False, block=-1)
 
 
 def _is_within(box: Sequence[float], other: Box) -> bool:

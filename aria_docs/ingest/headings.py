@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -118,7 +119,10 @@ class Row:
     def is_parted(self) -> bool:
         """Whether it has pieces far apart: cells, not words."""
         first = self.lines[0]
-        for before, after in zip(self.lines, self.lines[1:], strict=False):
+        gaps = [b.box[0] - a.box[2] for a, b in pairwise(self.lines)]
+        if sum(gap > self.size_pt for gap in gaps) > 1:
+            return True
+        for before, after in pairwise(self.lines):
             numbers = before is first and _NUMBER.fullmatch(before.text.strip())
             allowed = (_NUMBER_GAP if numbers else _PARTED) * max(before.size_pt, after.size_pt)
             if after.box[0] - before.box[2] > allowed:

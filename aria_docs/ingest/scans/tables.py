@@ -15,7 +15,7 @@ from aria_docs.media import Page
 
 if TYPE_CHECKING:
     from aria_docs.ingest.scans.scan import Scan
-    from aria_docs.media import TableCandidate
+    from aria_docs.media import Box, TableCandidate
 
 _ASCENT = 0.8  # of a line's height: where `ocr` puts the baseline
 
@@ -41,13 +41,25 @@ def _laid_out(document: Any, scan: Scan) -> Any:
     height_px, width_px = scan.picture.shape
     picture = pymupdf.Pixmap(pymupdf.csGRAY, width_px, height_px, scan.picture.tobytes(), False)
     page.insert_image(page.rect, pixmap=picture)
-    for box in (*scan.level, *scan.upright):
-        page.draw_rect(pymupdf.Rect(box), color=None, fill=(0, 0, 0), width=0)
+    page.insert_font(fontname="helv")
     font = pymupdf.Font("helv")
+    # As operators: pymupdf's own writers take .6 s for a page of 500 words.
+    draw = [f"{x0:.2f} {scan.height_pt - y1:.2f} {x1 - x0:.2f} {y1 - y0:.2f} re f" for x0, y0, x1, y1 in _lines(scan)]
+    draw.append("BT 3 Tr")
     for word in scan.words:
         x0, y0, x1, y1 = word.box
-        writer = pymupdf.TextWriter(page.rect)
-        writer.append((x0, y0 + _ASCENT * (y1 - y0)), word.text, font, y1 - y0)
-        stretch = pymupdf.Matrix((x1 - x0) / max(font.text_length(word.text, y1 - y0), 0.1), 1)
-        writer.write_text(page, render_mode=3, morph=(pymupdf.Point(x0, y1), stretch))
+        baseline = scan.height_pt - (y0 + _ASCENT * (y1 - y0))
+        letters = word.text.encode("cp1252", "replace")  # their places tell, and of their shapes nothing is shown
+        stretch = 100 * (x1 - x0) / max(font.text_length(letters.decode("cp1252"), y1 - y0), 0.1)
+        at = f"{stretch:.2f} Tz 1 0 0 1 {x0:.2f} {baseline:.2f} Tm"
+        draw.append(f"/helv {y1 - y0:.2f} Tf {at} <{letters.hex()}> Tj")
+    xref = document.get_new_xref()
+    document.update_object(xref, "<<>>")
+    document.update_stream(xref, "\n".join([*draw, "ET"]).encode())
+    parts = " ".join(f"{part} 0 R" for part in (*page.get_contents(), xref))
+    document.xref_set_key(page.xref, "Contents", f"[{parts}]")
     return page
+
+
+def _lines(scan: Scan) -> tuple[Box, ...]:
+    return (*scan.level, *scan.upright)

@@ -279,9 +279,9 @@ def _without_prose(box: Box, words: list[Word], texts: Sequence[Box]) -> Box:
         return not inner & {word.block for word in own} and (seen or reach > 2 * height)
 
     top, bottom = box[1], box[3]
-    if first and is_text(lines[:first]):
+    if first > 1 and is_text(lines[:first]):
         top = (lines[first - 1].bottom + lines[first].top) / 2
-    if last < len(lines) and is_text(lines[last:]):
+    if last < len(lines) - 1 and is_text(lines[last:]):
         bottom = (lines[last - 1].bottom + lines[last].top) / 2
     return box[0], top, box[2], bottom
 

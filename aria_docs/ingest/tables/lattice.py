@@ -224,13 +224,15 @@ def lattice_table(lattice: Lattice, words: Sequence[Word]) -> TableCandidate | N
 
 
 def holds_stacks(lattice: Lattice, words: Sequence[Word]) -> bool:
-    """Whether a cell holds three values or more one over the other, which its row is not parted at: the lines part
-    columns, and rows only here and there."""
-    lattice = with_records(lattice, words)
+    """Whether a cell holds three values or more one over the other: the lines part columns, and rows only here and
+    there. What can be told of the records of one band among several is told of them first."""
+    inside = [word for word in words if within(word, lattice.box)]
+    if len({int(np.searchsorted(lattice.ys, middle_of(word)[1])) for word in inside}) > 1:
+        lattice = with_records(lattice, inside)
     for row, col, row_span, col_span in lattice.cells:
         box = lattice.xs[col], lattice.ys[row], lattice.xs[col + col_span], lattice.ys[row + row_span]
         lines = lines_of(
-            [word for word in words if box[0] < middle_of(word)[0] < box[2] and box[1] < middle_of(word)[1] < box[3]]
+            [word for word in inside if box[0] < middle_of(word)[0] < box[2] and box[1] < middle_of(word)[1] < box[3]]
         )
         numbers = [line for line in lines if is_value(line.text) and any(map(str.isdigit, line.text))]
         if len(numbers) > 2 and len(numbers) >= len(lines) - 1:

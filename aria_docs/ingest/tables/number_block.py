@@ -15,7 +15,8 @@ from itertools import pairwise
 from aria_docs.ingest.tables.lines import Line, height_of, is_value, lines_of, middle_of
 from aria_docs.media import Box, Word
 
-_MIN_VALUES, _MIN_LINES = 4, 3
+_MIN_VALUES, _MIN_LINES = 2, 3
+_MIN_UNLABELLED = 3  # columns of numbers, where the first is one of years or of counts
 _STEP = 2.2  # heights from line to line of one block
 _ALIGNED_PT = 2.0
 _SHARE = 0.7  # of the numbers of a line end where those of the line above do; of the columns have a head
@@ -39,7 +40,7 @@ def number_blocks(words: Sequence[Word]) -> list[NumberBlock]:
     for i in range(1, len(lines) + 1):
         if i < len(lines) and _goes_on(lines[i - 1], lines[i], height):
             continue
-        if i - start >= _MIN_LINES and (block := _block(lines, start, i, height)):
+        if i - start > 1 and (block := _block(lines, start, i, height)):
             blocks.append(block)
         start = i
     return blocks
@@ -60,8 +61,8 @@ def _values(line: Line) -> list[Word]:
 def _block(lines: Sequence[Line], start: int, end: int, height: float) -> NumberBlock | None:
     body = lines[start:end]
     columns = _columns([word for line in body for word in _values(line)], _SHARE * len(body))
-    labelled = sum(any(c.isalpha() for c in line.words[0].text) for line in body)
-    if len(columns) < _MIN_VALUES or 2 * labelled <= len(body):
+    labelled = 2 * sum(any(c.isalpha() for c in line.words[0].text) for line in body) > len(body)
+    if len(columns) < (_MIN_VALUES if labelled else _MIN_UNLABELLED) or len(body) < (_MIN_LINES if labelled else 2):
         return None
     top = start
     while top > 0 and start - top < 3 and lines[top].middle - lines[top - 1].middle < _STEP * height:
@@ -69,11 +70,14 @@ def _block(lines: Sequence[Line], start: int, end: int, height: float) -> Number
             break
         top -= 1
     headed = {n for line in lines[top:start] for n in _heads(line, columns)}
-    if len(headed) < _SHARE * len(columns):
+    if len(headed) < (_SHARE if labelled else 1) * len(columns):
         return None
+    if not labelled and any(len(line.words) != len(columns) for line in lines[top:end]):
+        return None  # a word in each column, and nothing else
     edges = [(a[1] + b[0]) / 2 for a, b in pairwise(columns)]
-    labels = [word.box[2] for line in body for word in line.words if word.box[2] < columns[0][0]]
-    edges.insert(0, (max(labels, default=columns[0][0] - height) + columns[0][0]) / 2)
+    if labelled:
+        labels = [word.box[2] for line in body for word in line.words if word.box[2] < columns[0][0]]
+        edges.insert(0, (max(labels, default=columns[0][0] - height) + columns[0][0]) / 2)
     inside = [word.box for line in lines[top:end] for word in line.words]
     box = min(b[0] for b in inside), lines[top].top, max(b[2] for b in inside), lines[end - 1].bottom
     return NumberBlock(box, tuple(edges))

@@ -173,11 +173,16 @@ class _Grid:
         numeric = [text for text in values if is_value(text)]
         if not numeric or 2 * len(numeric) < len(values) or not any(c.isdigit() for text in numeric for c in text):
             return False
-        if len(numeric) > 1 and all(YEAR.fullmatch(text) for text in numeric):
+        if all(YEAR.fullmatch(text) for text in numeric) and (len(numeric) > 1 or self._is_lone_year(line)):
             return False
         digits = [re.sub(r"\D", "", text) for text in numeric]
         counts = [int(d) for d in digits if d and len(d) < 4]
         return not (len(counts) > 2 and len(counts) == len(numeric) and all(b - a == 1 for a, b in pairwise(counts)))
+
+    def _is_lone_year(self, line: Line) -> bool:
+        """Whether it is the first line, and what stands under its one year are no years."""
+        below = [text for other in self.lines[1:] for column, text in self.filled(other).items() if column > 0]
+        return line is self.lines[0] and not any(map(YEAR.fullmatch, below))
 
     def ruled(self, above: Line, below: Line) -> bool:
         return any(above.middle < y < below.middle for y in self.full)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -132,3 +133,14 @@ def test_a_head_is_not_taken_from_the_table_above() -> None:
     second = lattices([Rule(y, 55, 140) for y in (38.0, 51.0, 63.0)], [Rule(x, 38, 63) for x in (55.0, 95.0, 140.0)])
     found = _tables([region((-2, 0, 140, 63), 55, 95)], [*first, *second], words, [])
     assert [len(rows(table)) for table in found] == [2, 2]
+
+
+def test_paragraphs_at_the_ends_of_a_region_are_none_of_it() -> None:
+    upper = [word for word in two_tables() if word.box[1] < 40]
+    prose = [
+        replace(word, block=5)
+        for y in (44, 56)
+        for word in line(y, (-40, "All rates are those of the last day of a year and"))
+    ]
+    (table,) = _tables([region((-40, 0, 160, 68), 100)], [], upper + prose, [])
+    assert rows(table) == FIRST

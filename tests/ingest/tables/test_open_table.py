@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -9,10 +10,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aria_docs.ingest.tables.lattice import Lattice, Rule, lattice_table, lattices, merge_rules, tells_columns
-from aria_docs.ingest.tables.lines import may_hold_table
+from aria_docs.ingest.tables.lattice import (
+    Lattice,
+    Rule,
+    holds_stacks,
+    lattice_table,
+    lattices,
+    merge_rules,
+    tells_columns,
+)
+from aria_docs.ingest.tables.lines import (
+    lines_of,
+    may_hold_table,
+    phrases_of,
+    text_of,
+    with_narrow_blanks,
+    without_slanted,
+)
 from aria_docs.ingest.tables.number_block import number_blocks
 from aria_docs.ingest.tables.open_table import open_table
+from aria_docs.ingest.tables.typed import lines_typed
 from aria_docs.ingest.tables.upright import level
 from aria_docs.media import Box, TableCandidate, Word
 
@@ -592,3 +609,143 @@ def test_white_between_groups_of_rows_parts_no_more() -> None:
         (("vinblastine", "Madagascar"), ("taxol", "Yew")), (("digoxin", "Foxglove"), ("quinidine", "Cinchona"))
     )
     assert len(rows(open_table((0, -2, 280, 120), words, [130], []))) == 5
+
+
+def test_a_label_half_way_between_two_rows_is_of_both_and_of_as_many_above_as_below() -> None:
+    towns = [("Aarhus", "14"), ("Bilbao", "29"), ("Coimbra", "8"), ("Essen", "63"), ("Firenze", "34"), ("Gent", "70")]
+    words = placed((0, 0, "Region"), (80, 0, "Town"), (-200, 0, "Ports"))
+    for n, (town, ports) in enumerate(towns):
+        words += placed((80, 2 + 2 * n, town), (-200, 2 + 2 * n, ports))
+    words += placed((0, 3, "North"), (0, 9, "South"))
+    table = open_table((0, -2, 280, 300), words, [70, 150], [])
+    assert rows(table)[:3] == [["Region", "Town", "Ports"], ["North", "Aarhus", "14"], ["", "Bilbao", "29"]]
+    assert spans(table) == {"North": (1, 0, 2, 1), "South": (3, 0, 4, 1)}
+
+
+def test_headings_between_rows_are_no_labels_of_them() -> None:
+    words = placed((0, 0, "Town"), (-200, 0, "Ports"), (0, 2, "North"), (0, 6, "South"))
+    for n, (town, ports) in enumerate([("Aarhus", "14"), ("Bilbao", "29"), ("Coimbra", "8"), ("Essen", "63")]):
+        words += placed((0, 3 + n + (n > 1) * 2, town), (-200, 3 + n + (n > 1) * 2, ports))
+    assert len(rows(open_table((0, -2, 280, 300), words, [150], []))) == 7
+
+
+def test_rows_set_to_their_foot_end_with_their_label() -> None:
+    words = placed((0, 0, "Day"), (60, 0, "Text"), (-240, 0, "Out"), (-320, 0, "Left"))
+    at = 2
+    for day, *texts in (
+        ("7 May", "Rates of the harbour", "office for spring"),
+        ("9 May", "Ice"),
+        ("11 May", "Rope and", "oil"),
+    ):
+        for text in texts:
+            words += placed((60, at, text))
+            at += 1
+        words += placed((0, at - 1, day), (-240, at - 1, "12.50"), (-320, at - 1, "980.25"))
+    assert rows(open_table((0, -2, 400, 300), words, [50, 190, 260], [Rule(18, 0, 320)])) == [
+        ["Day", "Text", "Out", "Left"],
+        ["7 May", "Rates of the harbour office for spring", "12.50", "980.25"],
+        ["9 May", "Ice", "12.50", "980.25"],
+        ["11 May", "Rope and oil", "12.50", "980.25"],
+    ]
+
+
+def test_amounts_in_either_of_two_columns_are_two_however_close() -> None:
+    words = placed((0, 0, "Text"), (-160, 0, "Out"), (-186, 0, "In"))
+    for n, (text, x) in enumerate(
+        (("Rope", -160), ("Ice", -186), ("Oil", -160), ("Fish", -186), ("Net", -160), ("Eel", -186))
+    ):
+        words += placed((0, 1 + n, text), (x, 1 + n, "12.50"))
+    table = rows(open_table((0, -2, 280, 120), words, [100], []))
+    assert table[0] == ["Text", "Out", "In"]
+    assert table[1:3] == [["Rope", "12.50", ""], ["Ice", "", "12.50"]]
+
+
+def test_one_text_over_all_spanners_heads_them() -> None:
+    words = placed((0, 2, "Unit"), (140, 0, "Sales"), (140, 1, "Home"), (260, 1, "Abroad"))
+    words += placed(*((x, 2, year) for x, year in ((140, "2023"), (200, "2024"), (260, "2023"), (320, "2024"))))
+    for n, unit in enumerate(("Pumps", "Valves", "Seals")):
+        words += placed((0, 3 + n, unit), *((x, 3 + n, "12.5") for x in (140, 200, 260, 320)))
+    table = open_table(BOX, words, EDGES, [])
+    assert table is not None
+    assert table.n_header_rows == 3
+    assert spans(table) == {"Unit": (0, 0, 3, 1), "Sales": (0, 1, 1, 4), "Home": (1, 1, 1, 2), "Abroad": (1, 3, 1, 2)}
+
+
+def test_a_blank_as_wide_as_a_letter_parts_no_phrase() -> None:
+    words = [
+        Word(text, (x, 0, x + 6 * len(text), 10))
+        for x, text in ((0, "Cable"), (36, "tray"), (66, "steel"), (102, "zinc"))
+    ]
+    words += [
+        Word(text, (x, 12, x + 6 * len(text), 22))
+        for x, text in ((0, "Valve"), (36, "brass"), (72, "12.50"), (108, "DN"))
+    ]
+    wider = with_narrow_blanks(words)
+    assert [len(phrases_of(line.words, 10)) for line in lines_of(words)] == [4, 4]
+    assert [len(phrases_of(line.words, 10)) for line in lines_of(wider)] == [1, 1]
+
+
+def test_slanted_words_are_those_of_a_stamp() -> None:
+    table = [replace(word, block=n) for n in range(4) for word in placed((0, n, "Rope"), (80, n, "12"))]
+    stamp = [
+        Word(text, (40 * n, 8 * n, 40 * n + 30, 8 * n + 10), block=9) for n, text in enumerate(("PAID", "7", "May"))
+    ]
+    assert without_slanted([*table, *stamp]) == table
+
+
+def test_a_word_parted_at_a_hyphen_is_one() -> None:
+    assert text_of(placed((0, 0, "single sign-"), (0, 1, "on of 1-"), (0, 2, "2 - b"))) == "single sign-on of 1- 2 - b"
+
+
+def test_a_column_of_values_between_upright_lines_is_parted_at_each() -> None:
+    xs = (-2.0, 90.0, 130.0, 180.0)
+    items = [("Item", "Note", "Sum"), ("Deck", "", ""), ("Rope", "4", "12.50"), ("Oil", "", "2.50"), ("Hold", "", "")]
+    items += [("Ice", "2", "3.10"), ("Salt", "", "8.40")]
+    words = [
+        word for n, texts in enumerate(items) for word in placed(*zip((0, 100, -170), (n, n, n), texts, strict=True))
+    ]
+    (grid,) = lattices([Rule(y, -2, 180) for y in (-2.0, 84.0)], [Rule(x, -2, 84) for x in xs])
+    assert holds_stacks(grid, words)
+    assert rows(open_table(grid.box, words, grid.xs[1:-1], [])) == [list(texts) for texts in items]
+    (parted,) = lattices([Rule(12 * n - 1, -2, 180) for n in range(8)], [Rule(x, -2, 84) for x in xs])
+    assert not holds_stacks(parted, words)
+
+
+@pytest.mark.parametrize("first", ["35 W", "100 to 240 V", "1.9 kg"])
+def test_a_measure_beside_a_name_is_no_head(first: str) -> None:
+    words = placed(
+        (0, 0, "Power"),
+        (100, 0, first),
+        (0, 1, "Mounting"),
+        (100, 1, "rail or wall"),
+        (0, 2, "Weight"),
+        (100, 2, "2 kg"),
+    )
+    (grid,) = lattices([Rule(12 * n - 1, 0, 200) for n in range(4)], [Rule(x, -1, 35) for x in (0.0, 90.0, 200.0)])
+    table = lattice_table(grid, words)
+    assert table is not None
+    assert table.n_header_rows == 0
+
+
+TYPED = (
+    ("+------+-----+", "| Item | Qty |", "+======+=====+", "| Rope |  12 |", "| Oil  |   3 |", "+------+-----+"),
+    ("┌──────┬─────┐", "│ Item │ Qty │", "├──────┼─────┤", "│ Rope │  12 │", "│ Oil  │   3 │", "└──────┴─────┘"),
+    ("| Item | Qty |", "|------|-----|", "| Rope |  12 |", "| Oil  |   3 |", "| Ice  |   9 |"),
+)
+
+
+@pytest.mark.parametrize("drawing", TYPED, ids=["ASCII", "boxes", "Markdown"])
+def test_a_table_drawn_with_characters(drawing: tuple[str, ...]) -> None:
+    words = [
+        Word(match[0], (6 * match.start(), 12 * n, 6 * match.end(), 12 * n + 10))
+        for n, line in enumerate(drawing)
+        for match in re.finditer(r"\S+", line)
+    ]
+    words, horizontal, vertical = lines_typed(words)
+    (grid,) = lattices(merge_rules(horizontal), merge_rules(vertical))
+    assert rows(lattice_table(grid, words))[:3] == [["Item", "Qty"], ["Rope", "12"], ["Oil", "3"]]
+
+
+def test_bars_in_a_text_are_no_lines() -> None:
+    words = placed((0, 0, "where |x| and |y| are"), (0, 1, "a | b"))
+    assert lines_typed(words) == (words, [], [])
