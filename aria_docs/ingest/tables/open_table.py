@@ -261,9 +261,12 @@ class _Grid:
                 rows.append([line])
             else:
                 rows[-1].append(line)
-        labels = [[text for line in row if (text := self.filled(line).get(0)) and is_value(text)] for row in rows]
-        if any(len(own) > 1 for own in labels):
-            return []
+        for row in rows:  # several values in one column are of several rows, but for what stands in brackets
+            values = Counter(
+                c for line in row for c, t in self.filled(line).items() if is_value(t) and t[0] not in "(["
+            )
+            if max(values.values(), default=0) > 1:
+                return []
         tight = [(above, below) for row in rows for above, below in pairwise(row)]
         half = sum(below.middle - above.middle < HALF_LINE * self.height for above, below in tight)
         if 2 * half > len(tight):
