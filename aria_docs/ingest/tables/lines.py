@@ -115,7 +115,7 @@ def with_narrow_blanks(words: Sequence[Word]) -> list[Word]:
     """The words as a face of many widths would set them: where all letters are equally wide a blank is as wide as a
     letter, wider than many a gap between columns elsewhere. Each word grows by a third of that."""
     by_height: dict[int, list[Word]] = {}
-    for word in words:
+    for word in words if _has_equal_widths(words) else ():
         by_height.setdefault(round(word.box[3] - word.box[1]), []).append(word)
     wider: dict[int, float] = {}
     for height, own in by_height.items():
@@ -133,6 +133,12 @@ def with_narrow_blanks(words: Sequence[Word]) -> list[Word]:
     ]
 
 
+def _has_equal_widths(words: Sequence[Word]) -> bool:
+    """A cheap look: whether two words beside each other, of letters of many widths, are as wide a letter."""
+    steps = [(w.box[2] - w.box[0]) / len(w.text) for w in words if len(w.text) > 2 and w.text.isalpha()]
+    return 5 * sum(abs(a - b) < 0.02 * a for a, b in pairwise(steps)) > len(steps)
+
+
 def without_slanted(words: Sequence[Word]) -> list[Word]:
     """Without the words of lines that rise or fall, as on a stamp, on a page whose other lines do not."""
     lines: dict[tuple[int, int], list[Word]] = {}
@@ -146,6 +152,8 @@ def without_slanted(words: Sequence[Word]) -> list[Word]:
 
 def _is_slanted(line: Sequence[Word]) -> bool:
     """Whether each of three words or more stands as much above or below the one before as they all do."""
+    if len(line) < 3 or abs(line[-1].box[1] - line[0].box[1]) <= _SLANT * abs(line[-1].box[0] - line[0].box[0]):
+        return False
     middles = [middle_of(word) for word in line]
     slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(middles) if abs(b[0] - a[0]) > 1]
     if len(slopes) < 2 or len(slopes) < len(line) - 1:

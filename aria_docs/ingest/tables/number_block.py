@@ -32,7 +32,7 @@ class NumberBlock:
 
 def number_blocks(words: Sequence[Word]) -> list[NumberBlock]:
     """The blocks among words that no table has taken."""
-    if len(words) < _MIN_VALUES * _MIN_LINES:
+    if sum(any(map(str.isdigit, word.text)) for word in words) < _MIN_VALUES * _MIN_LINES:
         return []
     lines, height = lines_of(words), height_of(words)
     blocks = []

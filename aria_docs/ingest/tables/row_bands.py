@@ -162,7 +162,8 @@ class _Costs:
             cost += _FAR
         elif self.apart and step > 1.15 * self.leading:
             cost += _LOOSE
-        if _is_mark(above.text) and _is_mark(below.text):
+        goes_on = len(above.text) > 1 and above.text.endswith(_GOES_ON)
+        if _is_mark(above.text) and _is_mark(below.text) and not goes_on:
             bracketed = below.text[0] in "([" and above.text[0] not in "([" and any(map(str.isdigit, below.text))
             return cost + (0.3 if bracketed else _VALUES)
         x0, x1 = self.extents[column]
@@ -172,7 +173,7 @@ class _Costs:
         if not wraps:
             cost += _ROOM
         own = self._begins(column, below)
-        if above.text.endswith(_GOES_ON):
+        if goes_on:
             return cost + _SMALL
         cost += _CAPITAL if own else _SMALL
         if column > 0:
@@ -221,8 +222,8 @@ class _Costs:
 
 
 def _is_mark(text: str) -> bool:
-    """A value, or an X or a tick in its place."""
-    return is_value(text) or len(text) == 1
+    """A value, or what stands in its place: an X, a tick, a code with figures."""
+    return is_value(text) or len(text) == 1 or (" " not in text and any(map(str.isdigit, text)))
 
 
 def is_prefixed(text: str) -> bool:

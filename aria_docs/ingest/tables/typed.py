@@ -20,12 +20,15 @@ _LEVEL = re.compile(
     "[|+:]*(?:[-=\u2013\u2014]{4,}|[\u2500\u2501\u2550]{2,})[-=\u2013\u2014|+:\u2500-\u257f]*|[\u2500-\u257f]{3,}"
 )
 _UPRIGHT = re.compile("[|\u2502\u2503\u2551]")
+_DRAWS = re.compile("[|\u2500-\u257f]|[-=\u2013\u2014]{4}")
 _MIN_LINES = 3
 _SAME_PT = 1.5
 
 
 def lines_typed(words: Sequence[Word]) -> tuple[list[Word], list[Rule], list[Rule]]:
     """The words without those that draw, and the level and upright lines that they draw."""
+    if not _DRAWS.search(" ".join([word.text for word in words])):
+        return list(words), [], []
     level, upright, text = list[Word](), list[Word](), list[Word]()
     for word in words:
         if _LEVEL.fullmatch(word.text):
