@@ -10,7 +10,7 @@ answer probably quotes (drafting.py) is fed along too, and stands as far as the 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -135,17 +135,9 @@ def _agreed(new: Sequence[int], guess: Sequence[int]) -> int:
     )
 
 
-def prefill(
-    decoder: Decoder, readings: Sequence[Reading], *, image: int, chunk: int = CHUNK, on_tokens: Callable[[int], None]
-) -> None:
-    """Reads contexts into their prefixes, `chunk` tokens at a time. `on_tokens` is called with 0 after each chunk."""
-    for _ in prefilling(decoder, readings, image=image, chunk=chunk):
-        on_tokens(0)
-
-
 @torch.inference_mode()
-def prefilling(decoder: Decoder, readings: Sequence[Reading], *, image: int, chunk: int = CHUNK) -> Iterator[int]:
-    """The same chunk by chunk, each as its number of tokens, for whoever has answers to write in between."""
+def prefill(decoder: Decoder, readings: Sequence[Reading], *, image: int, chunk: int = CHUNK) -> Iterator[int]:
+    """Reads contexts into their prefixes; yields after each chunk its number of tokens: answers may be written then."""
     taken = [0] * len(readings)  # features of each that are used up
     for stretches in chunks([len(reading.ids) for reading in readings], chunk):
         spans, hidden = [], []
@@ -273,27 +265,6 @@ class Steps:
             count = len(writing.guess) + 1
             writing.choose(likeliest[:count], self._end)
             del likeliest[:count]
-
-
-def answer(
-    decoder: Decoder,
-    writings: Sequence[Writing],
-    grammars: Grammars,
-    *,
-    end: int,
-    forbidden: Sequence[int],
-    chunk: int = CHUNK,
-    in_step: bool | None = None,
-    on_tokens: Callable[[int], None],
-) -> None:
-    """Writes all answers to their ends or limits, the likeliest token each time, and reports them to `on_tokens`."""
-    steps = Steps(decoder, grammars, end=end, forbidden=forbidden, chunk=chunk, in_step=in_step)
-    heard = 0
-    while active := [writing for writing in writings if not writing.done]:
-        steps.take(active)
-        total = sum(len(writing.written) for writing in writings)
-        on_tokens(total - heard)
-        heard = total
 
 
 def _may_be_in_step(writings: Sequence[Writing], widest: int) -> bool:

@@ -23,7 +23,7 @@ from aria_docs.model.aria.decoder import Decoder
 from aria_docs.model.aria.drafting import Draft
 from aria_docs.model.aria.feature_cache import LIMIT_BYTES, FeatureCache, fingerprint
 from aria_docs.model.aria.features import Vision
-from aria_docs.model.aria.generate import CHUNK, Reading, Steps, Writing, prefilling
+from aria_docs.model.aria.generate import CHUNK, Reading, Steps, Writing, prefill
 from aria_docs.model.aria.grammar import Grammars
 from aria_docs.model.aria.tokens import Tokens
 from aria_docs.model.chat_model import Context, Question, Reply, Shown
@@ -240,7 +240,7 @@ class AriaModel:
                 features += self._vision.features(seen.shown[start : start + step])
         reading = Reading(seen.ids, torch.cat(features), Prefix(self._decoder.shape, len(seen.ids), kept=self._kept))
         chunk = min(between or self._chunk, self._chunk)
-        yield from prefilling(self._decoder, [reading], image=self._tokens.image, chunk=chunk)
+        yield from prefill(self._decoder, [reading], image=self._tokens.image, chunk=chunk)
         seen.prefix = reading.prefix
 
     def _limit(self, seen: Seen, ids: Sequence[int], question: Question) -> int:

@@ -11,11 +11,12 @@ torch = pytest.importorskip("torch")
 from aria_docs.model.aria.cache import Prefix, Quantised, Shape, Span, Tail  # noqa: E402
 from aria_docs.model.aria.decoder import Decoder  # noqa: E402
 from aria_docs.model.aria.features import Vision  # noqa: E402
-from aria_docs.model.aria.generate import Reading, Writing, answer, chunks, prefill  # noqa: E402
+from aria_docs.model.aria.generate import Reading, Writing, chunks, prefill  # noqa: E402
 from aria_docs.model.aria.grammar import Grammars  # noqa: E402
 from aria_docs.model.aria.tokens import Tokens  # noqa: E402
 from aria_docs.model.chat_model import Shown  # noqa: E402
 from aria_docs.tiling.resolution import ULTRA  # noqa: E402
+from tests.greedy import answer  # noqa: E402
 from tests.model.aria.conftest import PAGES, Loaded, frame, page, reference, reference_ids  # noqa: E402
 
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA card")
@@ -38,7 +39,7 @@ class Ours:
             ids = self.tokens.prefix([one.part for one in context])
             features = torch.cat(self.vision.features(context))
             readings.append(Reading(ids, features, Prefix(self.decoder.shape, len(ids), kept=kept)))
-        prefill(self.decoder, readings, image=self.tokens.image, chunk=chunk, on_tokens=lambda _: None)
+        list(prefill(self.decoder, readings, image=self.tokens.image, chunk=chunk))
         return [reading.prefix for reading in readings]
 
     def question(self, context: Sequence[Shown], text: str) -> list[int]:

@@ -16,9 +16,10 @@ from aria_docs.schemas.answers import Answer, DocumentSummaryAnswer, ScenesAnswe
 
 torch = pytest.importorskip("torch")
 from aria_docs.errors import EngineError  # noqa: E402
-from aria_docs.model.aria.generate import Writing, answer  # noqa: E402
+from aria_docs.model.aria.generate import Writing  # noqa: E402
 from aria_docs.model.aria.grammar import Grammars  # noqa: E402
 from aria_docs.model.aria.tokens import Tokens  # noqa: E402
+from tests.greedy import answer  # noqa: E402
 from tests.model.aria.conftest import Loaded, load, page  # noqa: E402
 from tests.model.aria.test_generate import Ours  # noqa: E402
 from tests.tiny_aria import build  # noqa: E402
