@@ -30,7 +30,7 @@ from aria_docs.model.aria import weights
 from aria_docs.model.aria.cache import Prefix
 from aria_docs.model.aria.decoder import Decoder
 from aria_docs.model.aria.features import Vision
-from aria_docs.model.aria.generate import Reading, Writing, prefill
+from aria_docs.model.aria.generate import ContextReading, Writing, prefill
 from aria_docs.model.aria.grammar import Grammars
 from aria_docs.model.aria.tokens import Tokens
 from aria_docs.model.chat_model import Shown
@@ -62,7 +62,7 @@ class Ours:
         parts = [one.part for one in shown]
         ids = self.tokens.prefix(parts)
         prefix = Prefix(self.decoder.shape, len(ids))
-        reading = Reading(ids, torch.cat(self.vision.features(shown)), prefix)
+        reading = ContextReading(ids, torch.cat(self.vision.features(shown)), prefix)
         list(prefill(self.decoder, [reading], image=self.tokens.image))
         writings = [
             Writing(self.decoder, prefix, self.tokens.question(parts, text), None, length) for text in questions

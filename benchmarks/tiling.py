@@ -80,14 +80,14 @@ def report(job, taken):
         print(f"| {job} | {name} | {spent * 1e3:,.0f} ms | {theirs * 1e3:,.0f} ms | {theirs / spent:.1f}× |")
 
 
-def normalised(pictures, layout):
+def normalise(pictures, layout):
     """As the vision tower takes them, 16 crops of one shape at a time."""
     shapes = {}
     for picture in pictures:
         for crop in pixels.crops(picture, layout):
             shapes.setdefault(crop.patches, []).append(crop.pixels)
     return [
-        aria_pixels.batched(crops[at : at + 16], queries=layout.mode.tokens_per_crop).normalised()
+        aria_pixels.gather(crops[at : at + 16], queries=layout.mode.tokens_per_crop).normalise()
         for crops in shapes.values()
         for at in range(0, len(crops), 16)
     ]
@@ -113,7 +113,7 @@ def main():
         work = {
             "transformers, float32": transformers,
             "crops": lambda page=page: pixels.crops(page, layout),
-            "crops as bfloat16": lambda page=page: normalised([page], layout),
+            "crops as bfloat16": lambda page=page: normalise([page], layout),
         }
         report(f"an A4 page of {size[0]}×{size[1]} px to 7 crops", alternating(args.rounds, **work))
 
@@ -121,7 +121,7 @@ def main():
     work = {
         "transformers, float32": lambda: theirs(frames, max_image_size=490, return_tensors="pt"),
         "crops": lambda: [pixels.crops(frame, film) for frame in frames],
-        "crops as bfloat16": lambda: normalised(frames, film),
+        "crops as bfloat16": lambda: normalise(frames, film),
     }
     report("256 frames of 720p to 490 px", alternating(max(args.rounds // 2, 1), **work))
 

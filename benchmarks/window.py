@@ -21,7 +21,7 @@ from layers import HIDDEN, random_network
 from aria_docs.model.aria.cache import Prefix
 from aria_docs.model.aria.decoder import Decoder
 from aria_docs.model.aria.features import AT_ONCE, Vision
-from aria_docs.model.aria.generate import CHUNK, Reading, prefill
+from aria_docs.model.aria.generate import CHUNK, ContextReading, prefill
 from aria_docs.model.aria.pixels import CropBatch
 
 GIB = 2**30
@@ -58,7 +58,7 @@ def main():
     prefix = Prefix(decoder.shape, args.tokens, kept=args.kv_cache)
     read, start, largest = 0, time.perf_counter(), 0.0
     reset_peak()
-    for count in prefill(decoder, [Reading([9] * args.tokens, features, prefix)], image=9, chunk=args.chunk):
+    for count in prefill(decoder, [ContextReading([9] * args.tokens, features, prefix)], image=9, chunk=args.chunk):
         read += count
         peak, keys = resident("VmHWM") - weights, read * each
         largest = max(largest, peak - keys)

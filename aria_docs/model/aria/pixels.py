@@ -1,6 +1,6 @@
 """The local model's input: the crops of tiling/pixels.py, gathered as torch tensors and normalised.
 
-Crops stay uint8 until the vision tower takes a few of them; `normalised` is the only place where they become floats.
+Crops stay uint8 until the vision tower takes a few of them; `normalise` is the only place where they become floats.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ class CropBatch:
     def __repr__(self) -> str:
         return f"CropBatch({len(self)} × {self.patches[0]}×{self.patches[1]} patches, queries={self.queries})"
 
-    def normalised(self, dtype: torch.dtype = torch.bfloat16, *, device: torch.device | str = "cpu") -> torch.Tensor:
+    def normalise(self, dtype: torch.dtype = torch.bfloat16, *, device: torch.device | str = "cpu") -> torch.Tensor:
         """(x / 255 − 0.5) / 0.5, computed where the model is, in the shape and memory order of `pixels`."""
         if torch.device(device).type == "cpu":
-            return _looked_up(self.pixels, dtype)
+            return _look_up(self.pixels, dtype)
         # Subtracting first is exact in bfloat16 too: 0 … 255 and x − 127.5 need no more than its 8 bits.
         return self.pixels.to(device).to(dtype).sub_(127.5).mul_(1 / 127.5)
 
 
-def batched(crops: Sequence[Pixels], *, queries: int) -> CropBatch:
+def gather(crops: Sequence[Pixels], *, queries: int) -> CropBatch:
     """Crops of one size gathered in one piece of memory, each filled up with 0 to whole patches, right and below.
 
     Gathered by numpy: torch's own threads take longer to touch new memory than one takes to copy it.
@@ -64,7 +64,7 @@ def batched(crops: Sequence[Pixels], *, queries: int) -> CropBatch:
     return CropBatch(torch.from_numpy(pixels).permute(0, 3, 1, 2), (rows, columns), queries)
 
 
-def _looked_up(pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+def _look_up(pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """(n, 3, height, width) uint8 as normalised floats, two neighbouring bytes at a time from a table of all pairs.
 
     On one core of a CPU that is faster than arithmetic, which takes three passes through memory in bfloat16.

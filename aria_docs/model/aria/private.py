@@ -96,7 +96,7 @@ def register_experts(name: str, multiply: Callable[..., torch.Tensor]) -> None:
     ALL_EXPERTS_FUNCTIONS.register(name, multiply)
 
 
-def rotated(
+def rotate(
     queries: torch.Tensor, keys: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Queries and keys [B, H, N, D] turned by their positions' cosine and sine [B, N, D]."""

@@ -94,8 +94,8 @@ def test_each_row_by_its_own_expert_is_what_one_expert_after_another_gives(stack
     gate_up, down = stack(module.gate_up_proj.detach()), stack(module.down_proj.detach())
     experts.put(module, "gate_up_proj", gate_up)
     experts.put(module, "down_proj", down)
-    expected = experts.multiplied(module, hidden, index, share)
-    assert torch.allclose(experts.multiplied_each(gate_up, down, hidden, index, share), expected, atol=1e-5)
+    expected = experts.multiply_routed(module, hidden, index, share)
+    assert torch.allclose(experts.multiply_few(gate_up, down, hidden, index, share), expected, atol=1e-5)
 
 
 def test_a_column_of_zeros_and_one_large_number_survive_quantising() -> None:

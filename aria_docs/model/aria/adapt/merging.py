@@ -162,7 +162,7 @@ def _logits(model: str, adapter: str | None) -> torch.Tensor:
     tokens = Tokens(loaded.tokenizer, vocabulary=text.vocab_size, image=network.config.image_token_index)
     ids = torch.tensor([*tokens.prefix([shown.part]), *tokens.question([shown.part], "What is written here?")])
     decoder = Decoder(network)
-    embedded = decoder.embedded(ids)
+    embedded = decoder.embed(ids)
     [features] = Vision(network).features([shown])
     embedded[(ids == tokens.image).to(embedded.device)] = features.to(embedded.device, embedded.dtype)
     prefix = Prefix(decoder.shape, len(ids))
