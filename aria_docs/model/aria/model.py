@@ -84,7 +84,8 @@ class AriaModel:
         drafts: bool = True,
     ) -> None:
         config = loaded.network.config
-        self.model, self.revision = loaded.model, loaded.revision
+        self.model = loaded.model
+        self.revision: str | None = loaded.revision
         self.profile = replace(ARIA, context=min(ARIA.context, config.text_config.max_position_embeddings))
         self._tokens = Tokens(
             loaded.tokenizer, vocabulary=config.text_config.vocab_size, image=config.image_token_index
