@@ -2,6 +2,8 @@
 
     python benchmarks/batching.py [--rounds N] [--layers N] [--tokens N] [--cpu]
     python benchmarks/batching.py --simulate [--pages N] [--stood N]
+    python benchmarks/batching.py --drafts FOLDER [--model tests/data/tiny_aria]
+    python benchmarks/batching.py --scenes
 
 Random bfloat16 weights: hidden 2560, 20 heads, 64 experts of which a token asks 6, N of the 28 layers, a small
 vocabulary, so that the head (33 ms of 28 layers' 700) is left out. Each page has 1,800 cached tokens of its own. One
@@ -11,6 +13,10 @@ layers and steps. Wall clock from the first token to the last, medians; each rou
 --simulate lets the engine's own scheduler (aria/batch.py) work through pages of very different lengths on a clock that
 is wound by what an H100 was measured to take: nothing is computed. Steps of more than 8 answers were never recorded
 there; theirs are the 8 answers' time, by the experts that are awake. --stood: tokens of a guess that stand in a step.
+
+--drafts asks a model that reads for the tables of a folder's small PDFs, in float32, without guesses and with them.
+--scenes draws subtitles and answers that quote a share of their words, in runs of 4 to 12, a word a token: how many
+passes such an answer takes. No checkpoint here describes scenes.
 """
 
 from __future__ import annotations
@@ -18,16 +24,34 @@ from __future__ import annotations
 import argparse
 import random
 import statistics
+import sys
 import time
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
+import pymupdf
 import torch
 from layers import random_network, shared_copy
 
-from aria_docs.model.aria import experts
-from aria_docs.model.aria.batch import Batch, Job
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from aria_docs.media import Page as MediaPage
+from aria_docs.media import Word
+from aria_docs.model.aria import experts, weights
+from aria_docs.model.aria.batch import Batch, BatchJob
 from aria_docs.model.aria.cache import Prefix
 from aria_docs.model.aria.decoder import Decoder
-from aria_docs.model.aria.generate import Writing, answer
+from aria_docs.model.aria.drafting import Draft
+from aria_docs.model.aria.generate import Writing
+from aria_docs.model.aria.model import AriaModel
+from aria_docs.model.chat import ChatEngine
+from aria_docs.model.chat_model import Shown
+from aria_docs.model.seen import SeenPage
+from aria_docs.tiling.budget import page_part
+from aria_docs.tiling.pixels import crops
+from aria_docs.tiling.resolution import MEDIUM
+from tests.greedy import answer
 
 CONTEXT = 1_800  # an A4 page in ultra, its label and marks
 CLOCK = [time.perf_counter]
@@ -121,8 +145,88 @@ def simulate(pages, stood):
     for slots in (8, 16, 32):
         clock = Virtual(stood)
         batch = Batch(clock, clock.reading, slots=slots, room=None, translate=lambda _: None)
-        batch.serve([Job(Page(), lambda _, length=length: Answer(length), lambda _: None) for length in wanted])
+        batch.serve([BatchJob(Page(), lambda _, length=length: Answer(length), lambda _: None) for length in wanted])
         print(f"| continuous | {slots} | {batch.busy:.2f} | {clock.now:.1f} | {sum(wanted) / clock.now:,.0f} |")
+
+
+def seen_pages(folder):
+    """The pages of all PDFs below a folder, as a run shows them at medium resolution."""
+    for file in sorted(folder.rglob("*.pdf")):
+        with pymupdf.open(file) as document:
+            for page in document:
+                size = page.rect.width, page.rect.height
+                part = page_part(1, *size, MEDIUM)
+                width, height = part.layout.render_px
+                shot = page.get_pixmap(matrix=pymupdf.Matrix(width / size[0], height / size[1]), alpha=False)
+                picture = np.frombuffer(shot.samples, np.uint8).reshape(shot.height, shot.width, 3)
+                words = tuple(Word(word[4], tuple(word[:4])) for word in page.get_text("words"))
+                shown = Shown(part, crops(picture, part.layout), f"{file} {page.number}")
+                yield SeenPage(MediaPage(1, *size, "", words=words), shown, ("tables",))
+
+
+def compare_drafts(name, folder):
+    loaded = weights.load(name, device="cpu", packed=False)
+    loaded = replace(loaded, network=loaded.network.float(), dtype=torch.float32)
+    torch.set_num_threads(1)
+    written, choose, said = [], Writing.choose, {}
+
+    def watch(self, *given):
+        choose(self, *given)
+        if self.done:
+            written.append((self.n_passes, len(self.written)))
+
+    Writing.choose = watch
+    pages = list(seen_pages(folder))
+    print("| guesses | pages | tokens | passes | a token | CPU s |\n|---|---|---|---|---|---|")
+    for drafts in (False, True):
+        written.clear()
+        engine, start = ChatEngine(AriaModel(loaded, drafts=drafts)), time.process_time()
+        asked = [pages[at : at + 8] for at in range(0, len(pages), 8)]
+        said[drafts] = [read.answer for some in asked for [read] in engine.read_pages(some)]
+        passes, tokens = map(sum, zip(*written, strict=True))
+        cells = f"{tokens:,} | {passes:,} | {passes / tokens:.3f} | {time.process_time() - start:.0f}"
+        print(f"| {'from the words' if drafts else 'none'} | {len(pages)} | {cells} |", flush=True)
+    same = sum(one == other for one, other in zip(*said.values(), strict=True))
+    print(f"\n{same} of {len(pages)} answers are the same")
+
+
+def scenes_answer(chance, cues, share):
+    """(words, kind) of an answer: forced by the schema, a time that no guess fits, or text that quotes such a share."""
+    for at in range(0, len(cues), 10):
+        heard, described = " ".join(cues[at : at + 10]).split(), []
+        while len(described) < 45:
+            run, start = chance.randint(4, 12), chance.randrange(len(heard))
+            quoted = chance.random() < share
+            described += heard[start : start + run] if quoted else [f"w{chance.randrange(3000)}" for _ in range(run)]
+        yield from (("start", "forced"), (f"0:{at}", "time"), ("end", "forced"), (f"0:{at + 9}", "time"))
+        for key, words in (("title", described[:5]), ("description", described[5:])):
+            yield from ((key, "forced"), *((word, "text") for word in words), ("quote", "text"))
+
+
+def simulate_scenes():
+    chance = random.Random(3)
+    cues = [" ".join(f"w{int(chance.paretovariate(1)) % 3000}" for _ in range(8)) for _ in range(120)]
+    numbers = {}
+
+    def token(word):
+        return numbers.setdefault(word, len(numbers))
+
+    print("| words quoted from subtitles | tokens | passes a token |\n|---|---|---|")
+    for share in (0.0, 0.1, 0.25, 0.5, 0.75, 1.0):
+        draft = Draft([token(word) for cue in cues for word in cue.split()])
+        answered = list(scenes_answer(chance, cues, share))
+        said = [token(word) for word, _ in answered]
+        done = passes = 0
+        while done < len(said):
+            if answered[done][1] == "forced":
+                done += 1
+                continue
+            guess = draft.following(said[:done], 24) if answered[done][1] == "text" else []
+            stood = next((at for at, one in enumerate(guess) if said[done + at : done + at + 1] != [one]), len(guess))
+            if guess:
+                draft.learn(len(guess), stood)
+            done, passes = done + stood + 1, passes + 1
+        print(f"| {share:.0%} | {len(said):,} | {passes / len(said):.2f} |")
 
 
 def decode(decoder, prefixes, tokens):
@@ -147,9 +251,18 @@ def main():
     options.add_argument("--simulate", action="store_true", help="the scheduler alone, on a clock of measured times")
     options.add_argument("--pages", type=int, default=200)
     options.add_argument("--stood", type=int, default=0)
+    options.add_argument("--drafts", type=Path, metavar="FOLDER", help="of small PDFs with a text layer")
+    options.add_argument("--model", default="tests/data/tiny_aria")
+    options.add_argument("--scenes", action="store_true", help="answers that quote subtitles, drawn")
     args = options.parse_args()
     if args.simulate:
         simulate(args.pages, args.stood)
+        return
+    if args.drafts:
+        compare_drafts(args.model, args.drafts)
+        return
+    if args.scenes:
+        simulate_scenes()
         return
     if args.cpu:
         CLOCK[0] = time.process_time

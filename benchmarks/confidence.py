@@ -214,7 +214,7 @@ def same(one: float | None, other: float | None) -> bool:
     return one is other if one is None or other is None else abs(one - other) <= 1e-6 * max(1.0, abs(one))
 
 
-# Reading
+# ContextReading
 
 
 @dataclass(frozen=True)

@@ -30,13 +30,14 @@ from aria_docs.model.aria import weights
 from aria_docs.model.aria.cache import Prefix
 from aria_docs.model.aria.decoder import Decoder
 from aria_docs.model.aria.features import Vision
-from aria_docs.model.aria.generate import Reading, Writing, answer, prefill
+from aria_docs.model.aria.generate import ContextReading, Writing, prefill
 from aria_docs.model.aria.grammar import Grammars
 from aria_docs.model.aria.tokens import Tokens
 from aria_docs.model.chat_model import Shown
 from aria_docs.tiling.budget import frame_part, page_part, prompt
 from aria_docs.tiling.pixels import crops
 from aria_docs.tiling.resolution import MEDIUM, ULTRA
+from tests.greedy import answer
 from tests.tiny_aria import build
 
 CLOCK = [time.perf_counter]
@@ -61,8 +62,8 @@ class Ours:
         parts = [one.part for one in shown]
         ids = self.tokens.prefix(parts)
         prefix = Prefix(self.decoder.shape, len(ids))
-        reading = Reading(ids, torch.cat(self.vision.features(shown)), prefix)
-        prefill(self.decoder, [reading], image=self.tokens.image, on_tokens=lambda _: None)
+        reading = ContextReading(ids, torch.cat(self.vision.features(shown)), prefix)
+        list(prefill(self.decoder, [reading], image=self.tokens.image))
         writings = [
             Writing(self.decoder, prefix, self.tokens.question(parts, text), None, length) for text in questions
         ]
@@ -123,6 +124,7 @@ def noise(part, seed):
 
 
 def compare(name, shown, ours, theirs, rounds, length=None):
+    """Prints a row for five questions and one for one; ours by theirs, of the five."""
     images = theirs.prepared(shown)
     seconds, step = theirs.ask(shown, images, QUESTIONS[0], 5)
     length = length or max(8, round(0.1 * seconds / (step / 4)) + 1)
@@ -136,13 +138,14 @@ def compare(name, shown, ours, theirs, rounds, length=None):
         taken["ours, one"].append(ours.ask(shown, QUESTIONS[:1], length))
     total = {key: statistics.median(map(sum, values)) for key, values in taken.items()}
     tokens = len(ours.tokens.prefix([one.part for one in shown]))
-    for count in ("five", "one"):
+    for count in ("one", "five"):
         cells = []
         for side in ("ours", "theirs"):
             first, rest = (statistics.median(column) for column in zip(*taken[f"{side}, {count}"], strict=True))
             cells.append(f"{first:.2f} + {rest:.2f}")
         ratio = total[f"ours, {count}"] / total[f"theirs, {count}"]
         print(f"| {name}, {tokens:,} tokens | {count} × {length} | {' | '.join(cells)} | {ratio:.2f} |", flush=True)
+    return ratio
 
 
 def main():

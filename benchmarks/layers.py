@@ -19,9 +19,9 @@ from torch.nn import functional
 from transformers import AriaConfig, DynamicCache
 
 from aria_docs.model.aria import experts, weights
-from aria_docs.model.aria.cache import Prefix, Span, Tail
+from aria_docs.model.aria.cache import Prefix, Tail, TokenSpan
 from aria_docs.model.aria.decoder import Decoder
-from aria_docs.model.aria.features import projected
+from aria_docs.model.aria.features import project
 
 CLOCK = [time.perf_counter]
 HIDDEN, WIDTH, EXPERTS, ACTIVE, HEADS, HEAD = 2560, 1664, 64, 6, 20, 128
@@ -153,7 +153,7 @@ def measure_decoder(network, rounds, prefill, context):
         settings["grouped_mm, eager"] = theirs("grouped_mm", hidden[None], seen, "eager")
         report(
             job, rounds,
-            {k: ours(*how, hidden, [Span(slice(0, prefill), prefix, seen)]) for k, how in both.items()}, settings,
+            {k: ours(*how, hidden, [TokenSpan(slice(0, prefill), prefix, seen)]) for k, how in both.items()}, settings,
         )  # fmt: skip
     for tokens in (1, 8, 16):
         hidden = torch.randn(tokens, HIDDEN).bfloat16()
@@ -161,7 +161,7 @@ def measure_decoder(network, rounds, prefill, context):
         for row in range(tokens):
             tail = Tail(decoder.shape, 64)
             tail.make_room(1)
-            spans.append(Span(slice(row, row + 1), Prefix(decoder.shape, context), context, tail))
+            spans.append(TokenSpan(slice(row, row + 1), Prefix(decoder.shape, context), context, tail))
         settings = {
             f"{name}, sdpa": theirs(name, hidden[:, None], context) for name in ("grouped_mm", "eager", "batched_mm")
         }
@@ -221,7 +221,7 @@ def measure_vision(network, rounds):
     )  # fmt: skip
     projector, seen = network.model.multi_modal_projector, torch.randn(1, 4900, 1152).bfloat16()
     report(
-        "projector, 980 px", rounds, {"no weights kept": lambda: projected(projector, seen, 256)},
+        "projector, 980 px", rounds, {"no weights kept": lambda: project(projector, seen, 256)},
         {"nn.MultiheadAttention": lambda: projector(seen)},
     )  # fmt: skip
 

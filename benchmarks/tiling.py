@@ -21,7 +21,7 @@ from transformers.models.aria.image_processing_pil_aria import AriaImageProcesso
 
 from aria_docs.model.aria import pixels as aria_pixels
 from aria_docs.tiling import pixels, split
-from aria_docs.tiling.resolution import HIGH, MEDIUM, ULTRA
+from aria_docs.tiling.resolution import MEDIUM, ULTRA
 
 
 def drawn_page(size):
@@ -80,15 +80,17 @@ def report(job, taken):
         print(f"| {job} | {name} | {spent * 1e3:,.0f} ms | {theirs * 1e3:,.0f} ms | {theirs / spent:.1f}× |")
 
 
-def differences(crops, batches):
-    """(largest, mean) over all crops, in grey levels."""
-    same = [crop.permute(1, 2, 0).numpy() for batch in batches for crop in batch.pixels]
-    sizes = [crop.pixels.shape for crop in crops]
-    apart = [
-        np.abs(crop.pixels.astype(int) - other[:height, :width])
-        for crop, other, (height, width, _) in zip(crops, same, sizes, strict=True)
+def normalise(pictures, layout):
+    """As the vision tower takes them, 16 crops of one shape at a time."""
+    shapes = {}
+    for picture in pictures:
+        for crop in pixels.crops(picture, layout):
+            shapes.setdefault(crop.patches, []).append(crop.pixels)
+    return [
+        aria_pixels.gather(crops[at : at + 16], queries=layout.mode.tokens_per_crop).normalise()
+        for crops in shapes.values()
+        for at in range(0, len(crops), 16)
     ]
-    return max(difference.max() for difference in apart), np.mean([difference.mean() for difference in apart])
 
 
 def main():
@@ -110,30 +112,18 @@ def main():
 
         work = {
             "transformers, float32": transformers,
-            "torch, bfloat16": lambda page=page: [batch.normalised() for batch in aria_pixels.page(page, layout)],
-            "torch, uint8": lambda page=page: aria_pixels.page(page, layout),
-            "Pillow, uint8": lambda page=page: pixels.crops(page, layout),
+            "crops": lambda page=page: pixels.crops(page, layout),
+            "crops as bfloat16": lambda page=page: normalise([page], layout),
         }
         report(f"an A4 page of {size[0]}×{size[1]} px to 7 crops", alternating(args.rounds, **work))
 
     frames, film = filmed_frames(args.video, 256) if args.video else drawn_frames(256), split.frame(1280, 720, MEDIUM)
     work = {
         "transformers, float32": lambda: theirs(frames, max_image_size=490, return_tensors="pt"),
-        "torch, bfloat16": lambda: [batch.normalised() for batch in aria_pixels.frames(frames, film)],
-        "torch, uint8": lambda: list(aria_pixels.frames(frames, film)),
-        "Pillow, uint8": lambda: [pixels.crops(frame, film) for frame in frames],
+        "crops": lambda: [pixels.crops(frame, film) for frame in frames],
+        "crops as bfloat16": lambda: normalise(frames, film),
     }
     report("256 frames of 720p to 490 px", alternating(max(args.rounds // 2, 1), **work))
-
-    batches = list(aria_pixels.frames(frames, film))
-    as_bytes = sum(batch.pixels.untyped_storage().nbytes() for batch in batches)
-    as_floats = sum(batch.normalised().untyped_storage().nbytes() for batch in batches)
-    print(f"\n256 frames held: {as_bytes / 1e6:.1f} MB as uint8, {as_floats / 1e6:.1f} MB as bfloat16\n")
-
-    print("| torch against Pillow | largest difference, grey levels | mean |\n|---|---|---|")
-    for name, picture, shown in (("page", page, layout), ("page", page, layout.at(HIGH)), ("frame", frames[0], film)):
-        largest, mean = differences(pixels.crops(picture, shown), aria_pixels.page(picture, shown))
-        print(f"| {name}, {shown.mode} | {largest} | {mean:.4f} |")
 
 
 if __name__ == "__main__":

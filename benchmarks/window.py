@@ -21,7 +21,7 @@ from layers import HIDDEN, random_network
 from aria_docs.model.aria.cache import Prefix
 from aria_docs.model.aria.decoder import Decoder
 from aria_docs.model.aria.features import AT_ONCE, Vision
-from aria_docs.model.aria.generate import CHUNK, Reading, prefill
+from aria_docs.model.aria.generate import CHUNK, ContextReading, prefill
 from aria_docs.model.aria.pixels import CropBatch
 
 GIB = 2**30
@@ -57,10 +57,9 @@ def main():
     features = torch.randn(args.tokens, HIDDEN, dtype=torch.bfloat16)
     prefix = Prefix(decoder.shape, args.tokens, kept=args.kv_cache)
     read, start, largest = 0, time.perf_counter(), 0.0
-
-    def on_tokens(_):
-        nonlocal read, largest
-        read = min(read + args.chunk, args.tokens)
+    reset_peak()
+    for count in prefill(decoder, [ContextReading([9] * args.tokens, features, prefix)], image=9, chunk=args.chunk):
+        read += count
         peak, keys = resident("VmHWM") - weights, read * each
         largest = max(largest, peak - keys)
         if read == args.tokens or (read & (read - 1)) == 0:
@@ -68,9 +67,6 @@ def main():
             row = (f"{value / GIB:.2f}" for value in (keys, peak, peak - keys))
             print(f"| {read:,} | {' | '.join(row)} | {seconds:.0f} |", flush=True)
         reset_peak()
-
-    reset_peak()
-    prefill(decoder, [Reading([9] * args.tokens, features, prefix)], image=9, chunk=args.chunk, on_tokens=on_tokens)
     print(f"\nThe largest constant of all chunks: {largest / GIB:.2f} GiB, features included.")
     del features, prefix
     gc.collect()

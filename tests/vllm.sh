@@ -32,6 +32,7 @@ shutil.copy(own._path / "RECORD", alias / "RECORD")
 PY
     touch "$venv/ready"
 fi
+sed -n "/<<'MEND'/,/^MEND/p" docs/serving.md | sed '1d;$d' | "$venv/bin/python" -  # two lines of vLLM, as users mend them
 folder=$(mktemp -d)
 trap 'kill "${server:-0}" 2>/dev/null || true; rm -rf "$folder"' EXIT
 

@@ -48,7 +48,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class VideoFile:
     """A video file, and how many frames of it are shown."""
 
     path: Path
@@ -56,7 +56,7 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class DataLine:
     """One example.
 
     file, number:  where it stands; lines count from 1.
@@ -68,7 +68,7 @@ class Line:
     number: int
     messages: tuple[Message, ...]
     images: tuple[Path, ...] = ()
-    video: Clip | None = None
+    video: VideoFile | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -89,7 +89,7 @@ class Refusal:
         return f"{self.file.name} line {self.number}: {self.reason}"
 
 
-def read(folder: Path, split: Split = "train") -> tuple[list[Line], list[Refusal]]:
+def read(folder: Path, split: Split = "train") -> tuple[list[DataLine], list[Refusal]]:
     """The lines of a split that are whole, and those that are refused; two empty lists where there is no test.jsonl.
 
     Raises UsageError where the folder has no train.jsonl, or the file cannot be read.
@@ -101,7 +101,7 @@ def read(folder: Path, split: Split = "train") -> tuple[list[Line], list[Refusal
         raise UsageError(
             f"{folder} has no {file.name}: `aria-docs adapt export` writes one, and docs/adapting.md says how"
         )
-    lines: list[Line] = []
+    lines: list[DataLine] = []
     refused: list[Refusal] = []
     try:
         texts = file.read_text(encoding="utf-8-sig").split("\n")
@@ -121,7 +121,7 @@ class _NoExample(ValueError):
     """Why a line is none."""
 
 
-def _line(folder: Path, file: Path, number: int, text: str) -> Line:
+def _line(folder: Path, file: Path, number: int, text: str) -> DataLine:
     try:
         raw = json.loads(text)
     except ValueError as error:
@@ -140,7 +140,7 @@ def _line(folder: Path, file: Path, number: int, text: str) -> Line:
             f"its messages have {places['video']} places for a video, and it names {int(video is not None)}"
         )
     about = {key: value for key, value in raw.items() if key not in ("messages", "images", "video")}
-    return Line(file, number, messages, images, video, about)
+    return DataLine(file, number, messages, images, video, about)
 
 
 def _messages(raw: Any) -> Iterator[Message]:
@@ -184,7 +184,7 @@ def _images(folder: Path, raw: Any) -> tuple[Path, ...]:
     return tuple(_inside(folder, path) for path in raw)
 
 
-def _video(folder: Path, raw: Any) -> Clip | None:
+def _video(folder: Path, raw: Any) -> VideoFile | None:
     if raw is None:
         return None
     if not isinstance(raw, dict):
@@ -192,7 +192,7 @@ def _video(folder: Path, raw: Any) -> Clip | None:
     frames = raw.get("num_frames")
     if frames is not None and (not isinstance(frames, int) or isinstance(frames, bool)):
         raise _NoExample(f"num_frames {frames!r} is no number of frames")
-    return Clip(_inside(folder, raw.get("path")), frames if frames and frames > 0 else FRAMES)
+    return VideoFile(_inside(folder, raw.get("path")), frames if frames and frames > 0 else FRAMES)
 
 
 def _inside(folder: Path, raw: Any) -> Path:

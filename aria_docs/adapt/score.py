@@ -13,10 +13,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from aria_docs import prompts
 from aria_docs.adapt import layout
-from aria_docs.adapt.layout import Line
-from aria_docs.adapt.showing import Viewer, laid_out, relabelled
+from aria_docs.adapt.layout import DataLine, Refusal
+from aria_docs.adapt.showing import Viewer, lay_out, relabel
 from aria_docs.adapt.train import refuse
 from aria_docs.errors import AriaDocsError, EngineError, UsageError
 from aria_docs.media import Page, Shot, Table, Video, VideoInfo
@@ -108,6 +110,8 @@ def score(
     refuse(refused, "scored")
     asked = {line.number: task for line in lines if (task := _QUESTIONS.get(_question(line)))}
     own = [line for line in lines if line.number in asked]
+    faults = [(line, _fault(line, asked[line.number])) for line in own]
+    refuse([Refusal(line.file, line.number, fault) for line, fault in faults if fault], "scored")
     if not own:
         raise UsageError(f"{folder} has no test.jsonl with tables or scenes to score")
     with Viewer() as viewer:
@@ -126,7 +130,7 @@ def score(
 
 
 def _side(
-    lines: Sequence[Line],
+    lines: Sequence[DataLine],
     asked: Mapping[int, str],
     viewer: Viewer,
     model: str,
@@ -158,18 +162,31 @@ def _side(
     return tallies
 
 
-def _question(line: Line) -> str:
+def _question(line: DataLine) -> str:
     """What a line asks, where it is one question and one answer."""
     if [message.role for message in line.messages] != ["user", "assistant"]:
         return ""
     return line.messages[0].content[-1].text.removeprefix("\n")
 
 
-def _answer(line: Line) -> str:
+def _fault(line: DataLine, task: str) -> str | None:
+    """Why a line cannot be scored."""
+    if task == "tables" and len(line.images) != 1:
+        return f"it asks for a page's tables and shows {len(line.images)} pictures"
+    if not line.media:
+        return "it asks for scenes and shows nothing"
+    try:
+        (TablesAnswer if task == "tables" else ScenesAnswer).model_validate_json(_answer(line))
+    except ValidationError as error:
+        return f"its answer does not fit the form ({error.errors()[0]['msg']})"
+    return None
+
+
+def _answer(line: DataLine) -> str:
     return "".join(item.text for item in line.messages[-1].content)
 
 
-def _source(line: Line) -> str:
+def _source(line: DataLine) -> str:
     source = line.about.get("source")
     if isinstance(source, dict) and source.get("path"):
         page = source.get("page")
@@ -177,13 +194,13 @@ def _source(line: Line) -> str:
     return ", ".join(path.name for path in line.media[:1])
 
 
-def _seen(line: Line, viewer: Viewer) -> list[Shown]:
+def _seen(line: DataLine, viewer: Viewer) -> list[Shown]:
     """The pictures of a line, each with the text that stands before it as its label."""
     try:
         pictures = viewer.look(line, pixels=True)
     except AriaDocsError as error:
         raise UsageError(f"nothing was scored, because {line.file.name} line {line.number}: {error}") from error
-    [(_, content), _] = laid_out(line, pictures)
+    [(_, content), _] = lay_out(line, pictures)
     labels, text = [], ""
     for piece in content:
         if isinstance(piece, str):
@@ -191,16 +208,16 @@ def _seen(line: Line, viewer: Viewer) -> list[Shown]:
         else:
             labels.append(text.removeprefix("\n"))
             text = ""
-    return [relabelled(one, label) for one, label in zip(pictures.shown, labels, strict=True)]
+    return [relabel(one, label) for one, label in zip(pictures.shown, labels, strict=True)]
 
 
-def _page(line: Line, viewer: Viewer) -> SeenPage:
+def _page(line: DataLine, viewer: Viewer) -> SeenPage:
     [shown] = _seen(line, viewer)
     across, down = shown.part.layout.width, shown.part.layout.height
     return SeenPage(Page(1, across, down, ""), shown, ("tables",))
 
 
-def _video(line: Line, viewer: Viewer) -> SeenVideo:
+def _video(line: DataLine, viewer: Viewer) -> SeenVideo:
     """Without its shots: what the model says is scored, not what it is snapped to."""
     shown = _seen(line, viewer)
     times_s = tuple(_time_s(one.part.label, number) for number, one in enumerate(shown))
@@ -216,7 +233,7 @@ def _time_s(label: str, number: int) -> float:
     return float(60 * int(found[1]) + int(found[2])) if found else float(number)
 
 
-def _tables(line: Line, said: Sequence[Table]) -> Tally:
+def _tables(line: DataLine, said: Sequence[Table]) -> Tally:
     wanted: dict[tuple[int, int, int], str] = {}
     for number, table in enumerate(TablesAnswer.model_validate_json(_answer(line)).tables):
         cells = grid(table.rows, table.spans, header_rows=table.header_rows)
@@ -226,7 +243,7 @@ def _tables(line: Line, said: Sequence[Table]) -> Tally:
     return Tally(1, int(found == wanted), len(wanted), right)
 
 
-def _scenes(line: Line, said: str) -> Tally:
+def _scenes(line: DataLine, said: str) -> Tally:
     wanted = _clocks(_answer(line))
     try:
         found = _clocks(said)

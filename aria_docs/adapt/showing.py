@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from aria_docs.adapt.layout import Line
+from aria_docs.adapt.layout import DataLine
 from aria_docs.errors import AriaDocsError, Damaged, TimedOut
 from aria_docs.ingest import sandbox
 from aria_docs.ingest.sandbox import Child, Sandbox
@@ -40,7 +40,7 @@ class Request:
     pixels:  whether crops are wanted, or sizes alone.
     """
 
-    line: Line
+    line: DataLine
     mode: Mode | None
     pixels: bool
 
@@ -61,7 +61,7 @@ class Viewer:
         self._mode, self._sandbox = mode, Sandbox()
         self._child: Child | None = None
 
-    def look(self, line: Line, *, pixels: bool) -> Pictures:
+    def look(self, line: DataLine, *, pixels: bool) -> Pictures:
         """FileError for a picture or video that cannot be read, SandboxError where reading it kills the child."""
         if self._child is None:
             self._child = self._sandbox.start("aria_docs.adapt.showing:show", None)
@@ -121,7 +121,7 @@ def _opened(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
         raise Damaged(f"{path.name} is no picture that can be read ({error})") from error
 
 
-def _layout(line: Line, number: int, width_px: int, height_px: int, mode: Mode | None) -> Layout:
+def _layout(line: DataLine, number: int, width_px: int, height_px: int, mode: Mode | None) -> Layout:
     """As the line's own `shown` has it: a page in ultra is stretched to its tiles, and only its size in points says to
     which shape. Any other picture is laid out as a frame is."""
     known = line.about.get("shown")
@@ -129,7 +129,10 @@ def _layout(line: Line, number: int, width_px: int, height_px: int, mode: Mode |
     if mode is None:
         mode = named(str(known["mode"])) if isinstance(known, dict) and "mode" in known else HIGH
     if isinstance(sizes, list) and number < len(sizes) and sizes[number]:
-        width_pt, height_pt = sizes[number]
+        try:
+            width_pt, height_pt = map(float, sizes[number])
+        except (TypeError, ValueError) as error:
+            raise Damaged(f"shown: {sizes[number]!r} is no width and height in points") from error
         return split.page(width_pt, height_pt, mode)
     return split.frame(width_px, height_px, mode)
 
@@ -156,7 +159,7 @@ def _frames(request: Request, path: Path, n: int) -> Pictures:
     return Pictures(tuple(one.part.layout for one in shown), tuple(one.part.label for one in shown), tuple(shown))
 
 
-def laid_out(line: Line, pictures: Pictures) -> list[tuple[str, tuple[str | Layout, ...]]]:
+def lay_out(line: DataLine, pictures: Pictures) -> list[tuple[str, tuple[str | Layout, ...]]]:
     """(role, content) of each message, with layouts at the places of pictures; a video becomes its labelled frames:
 
     [00:02]▢\\n[00:07]▢\\nWhat happens here?
@@ -180,6 +183,6 @@ def laid_out(line: Line, pictures: Pictures) -> list[tuple[str, tuple[str | Layo
     return turns
 
 
-def relabelled(shown: Shown, label: str) -> Shown:
+def relabel(shown: Shown, label: str) -> Shown:
     """The same picture with the text that stands before it."""
     return replace(shown, part=replace(shown.part, label=label))

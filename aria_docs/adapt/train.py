@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 from aria_docs import forecast
 from aria_docs.adapt import layout
 from aria_docs.adapt.config import Settings
-from aria_docs.adapt.layout import Line, Refusal
-from aria_docs.adapt.showing import Pictures, Viewer, laid_out
+from aria_docs.adapt.layout import DataLine, Refusal
+from aria_docs.adapt.showing import Pictures, Viewer, lay_out
 from aria_docs.errors import AriaDocsError, EngineError, UsageError
 
 if TYPE_CHECKING:
     from aria_docs.model.aria.adapt.lesson import Lesson
-    from aria_docs.model.aria.adapt.training import Plan, Progress
+    from aria_docs.model.aria.adapt.training import Plan, StepProgress
     from aria_docs.model.chat_model import Shown
 
 RECORD = "training.json"  # written last: the adapter is whole where it stands
@@ -40,7 +40,7 @@ class Ready:
     needed_bytes:    of memory at most; free_bytes: what the device has, None if unknown.
     """
 
-    lines: tuple[Line, ...]
+    lines: tuple[DataLine, ...]
     lessons: tuple[Lesson, ...]
     plan: Plan
     recipe: str
@@ -144,11 +144,11 @@ def prepare(folder: Path, *, model: str, settings: Settings, device: str | None 
     return Ready(tuple(lines), tuple(lessons), plan, recipe, needed, network.free_bytes, network.device)
 
 
-def gather(folder: Path, settings: Settings) -> tuple[list[Line], list[Refusal]]:
+def gather(folder: Path, settings: Settings) -> tuple[list[DataLine], list[Refusal]]:
     """The lines of the folder and of those that are mixed in, each as often as its share says."""
     shares = {place.resolve(): share for place, share in settings.dataset_mixer}
     folders = {folder.resolve(): shares.get(folder.resolve(), 1.0)} | shares
-    lines: list[Line] = []
+    lines: list[DataLine] = []
     refused: list[Refusal] = []
     for place, share in folders.items():
         found, bad = layout.read(place)
@@ -157,11 +157,11 @@ def gather(folder: Path, settings: Settings) -> tuple[list[Line], list[Refusal]]
     return lines, refused
 
 
-def _lesson(line: Line, viewer: Viewer, network: Any, limit: int) -> Lesson | str:
+def _lesson(line: DataLine, viewer: Viewer, network: Any, limit: int) -> Lesson | str:
     """The line as tokens, or why it is refused."""
     try:
         pictures = viewer.look(line, pixels=False)
-        lesson: Lesson = network.lesson(laid_out(line, pictures))
+        lesson: Lesson = network.lesson(lay_out(line, pictures))
     except AriaDocsError as error:
         return str(error)
     if len(lesson.ids) > limit:
@@ -182,7 +182,7 @@ def refuse(refused: Sequence[Refusal], verb: str) -> None:
         raise UsageError(f"nothing was {verb}, because {lines} cannot be used: {named}{more}")
 
 
-def _recipe(settings: Settings, lines: Sequence[Line], base: str) -> str:
+def _recipe(settings: Settings, lines: Sequence[DataLine], base: str) -> str:
     digest = hashlib.sha256(base.encode())
     kept = {key: value for key, value in asdict(settings).items() if key != "dataset_mixer"}
     digest.update(json.dumps(kept, sort_keys=True).encode())
@@ -244,7 +244,7 @@ def _run(
 
     curve, telling = Curve(output, done=begun), _Telling(ready.plan.steps, say)
 
-    def on_step(progress: Progress) -> None:
+    def on_step(progress: StepProgress) -> None:
         curve.add(progress)
         telling.step(progress)
 
@@ -290,7 +290,7 @@ class _Telling:
         self._said_s = 0.0
         self._spent_s, self._done, self._tokens = 0.0, 0, 0
 
-    def step(self, progress: Progress) -> None:
+    def step(self, progress: StepProgress) -> None:
         self._spent_s, self._done = self._spent_s + progress.seconds, self._done + 1
         self._tokens += progress.tokens
         if time.monotonic() - self._said_s < _SAID_EVERY_S and progress.step != self._steps:

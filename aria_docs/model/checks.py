@@ -102,7 +102,7 @@ def checks_of(entries: Sequence[Entry], *, n_header_rows: int) -> list[Check]:
     percents = {col for col in cols if any("%" in texts.get((row, col), "") for row in range(rows[-1] + 1))}
     for down in (True, False):
         lines, samples = (rows, cols) if down else (cols, rows)
-        grid = _Grid(values, texts, lines, samples, down=down, ratios=frozenset(percents if down else ()))
+        grid = _CheckedGrid(values, texts, lines, samples, down=down, ratios=frozenset(percents if down else ()))
         for relation in _relations(grid):
             _judge(grid, relation, good, bad)
     found = [check for check, _ in good] + _blame(bad, good, values)
@@ -138,7 +138,7 @@ def _decimals(text: str, number: float) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Grid:
+class _CheckedGrid:
     """Lines that may add up, in samples: rows in columns, or columns in rows."""
 
     values: Mapping[Place, _Value]
@@ -221,7 +221,7 @@ class _Difference:
         return 1.0
 
 
-def _difference(grid: _Grid, target: int, terms: Sequence[tuple[int, int]], sample: int) -> _Difference | None:
+def _difference(grid: _CheckedGrid, target: int, terms: Sequence[tuple[int, int]], sample: int) -> _Difference | None:
     """None where a cell of it holds no number, its target is nought (as a less a is), or all terms but one are."""
     whole = grid.values.get(grid.place(target, sample))
     parts = [(grid.at(line, sample), sign) for line, sign in terms]
@@ -239,7 +239,7 @@ def _difference(grid: _Grid, target: int, terms: Sequence[tuple[int, int]], samp
     return _Difference(units, size, slack, decimals)
 
 
-def _relations(grid: _Grid) -> Iterator[_Sum]:
+def _relations(grid: _CheckedGrid) -> Iterator[_Sum]:
     """The sums of a grid from its first line on, sub-totals before totals; where there are none, totals that stand
     before their terms."""
     lines = [line for line in grid.lines if grid.has(line)]
@@ -249,7 +249,7 @@ def _relations(grid: _Grid) -> Iterator[_Sum]:
     yield from found
 
 
-def _parse(grid: _Grid, lines: Sequence[int]) -> Iterator[_Sum]:
+def _parse(grid: _CheckedGrid, lines: Sequence[int]) -> Iterator[_Sum]:
     active: list[int] = []
     for target in lines:
         best = _best(grid, target, active, n_targets=len(lines))
@@ -260,7 +260,7 @@ def _parse(grid: _Grid, lines: Sequence[int]) -> Iterator[_Sum]:
         active.append(target)
 
 
-def _best(grid: _Grid, target: int, active: Sequence[int], *, n_targets: int) -> _Sum | None:
+def _best(grid: _CheckedGrid, target: int, active: Sequence[int], *, n_targets: int) -> _Sum | None:
     """The relation that most samples speak for, if it is none by chance."""
     longest = min(len(active), _MAX_TERMS)
     n_tried = 2 * max(1, longest - 1) * n_targets
@@ -300,7 +300,7 @@ def _best(grid: _Grid, target: int, active: Sequence[int], *, n_targets: int) ->
     return best[1] if best else None
 
 
-def _natural_counts(grid: _Grid, active: Sequence[int]) -> set[int]:
+def _natural_counts(grid: _CheckedGrid, active: Sequence[int]) -> set[int]:
     """How many lines a total is expected to add up: the items since the last total, or the totals, or all."""
     totals = [grid.is_total(line) for line in active]
     items = next((n for n, is_total in enumerate(reversed(totals)) if is_total), len(totals))
@@ -308,13 +308,13 @@ def _natural_counts(grid: _Grid, active: Sequence[int]) -> set[int]:
     return {items or last, len(active)}
 
 
-def _is_hundred(grid: _Grid, target: int) -> bool:
+def _is_hundred(grid: _CheckedGrid, target: int) -> bool:
     """Shares of a whole: their total is 100 wherever it stands."""
     found = [value for sample in grid.samples if (value := grid.values.get(grid.place(target, sample)))]
     return len(found) > 1 and sum(value.number == 100 for value in found) >= 0.5 * len(found)
 
 
-def _judge(grid: _Grid, relation: _Sum, good: list[tuple[Check, frozenset[Place]]], bad: list[_Failure]) -> None:
+def _judge(grid: _CheckedGrid, relation: _Sum, good: list[tuple[Check, frozenset[Place]]], bad: list[_Failure]) -> None:
     """Its samples that hold; and those that fail, where that means something."""
     lines = [line for line, _ in relation.terms]
     kind = "sum" if all(sign > 0 for _, sign in relation.terms) else "difference"
@@ -340,7 +340,7 @@ def _judge(grid: _Grid, relation: _Sum, good: list[tuple[Check, frozenset[Place]
             bad.append(_Failure(check, cells, off.units / 10**off.decimals, signs | {whole.place: 0}))
 
 
-def _is_like(grid: _Grid, relation: _Sum, sample: int) -> bool:
+def _is_like(grid: _CheckedGrid, relation: _Sum, sample: int) -> bool:
     """Whether its numbers can add up: printed as where they do, and the total not one between its terms (a mean)."""
     whole = grid.values[grid.place(relation.target, sample)]
     parts = [value.number for line, _ in relation.terms if (value := grid.at(line, sample))]
@@ -349,7 +349,7 @@ def _is_like(grid: _Grid, relation: _Sum, sample: int) -> bool:
     return whole.decimals in decimals and not is_mean
 
 
-def _means_something(grid: _Grid, relation: _Sum, off: _Difference, *, is_like: bool) -> bool:
+def _means_something(grid: _CheckedGrid, relation: _Sum, off: _Difference, *, is_like: bool) -> bool:
     """Off by one digit: the other samples are enough. Off by anything else, many must speak for the relation."""
     held, failed = len(relation.holding), len(relation.failing)
     if abs(off.units) <= _SLIPS and held < _SURE_OF_SLIPS:

@@ -91,7 +91,7 @@ class _Column:
         return min(abs(box[0] - self.left), abs(box[2] - self.right), abs((box[0] + box[2]) / 2 - self.middle))
 
 
-class _Candidates:
+class _CellCandidates:
     """The places of each text that no table before has taken, by line, with what each counts."""
 
     def __init__(self, grid: Grid, words: PageWords, hint: Box | None, taken: set[int]) -> None:
@@ -132,7 +132,7 @@ class _Candidates:
 
 def _places(grid: Grid, words: PageWords, hint: Box | None, taken: set[int]) -> dict[int, Place]:
     """Of each cell that is found, by its number in the grid, where it stands."""
-    candidates = _Candidates(grid, words, hint, taken)
+    candidates = _CellCandidates(grid, words, hint, taken)
     known = [at for at, cell in enumerate(grid.cells) if candidates.knows(cell.text)]
     by_row: dict[int, list[int]] = {}
     for at in known:
@@ -181,7 +181,7 @@ def _inside(place: Place, hint: Box | None, height_pt: float) -> float:
 def _lines(
     grid: Grid,
     by_row: Mapping[int, Sequence[int]],
-    candidates: _Candidates,
+    candidates: _CellCandidates,
     words: PageWords,
 ) -> dict[int, int]:
     """The line of each row that has one, ascending: those on which most of what the rows say can be found."""
@@ -301,7 +301,7 @@ def _off(cell: TableCell, place: Place, columns: Mapping[int, _Column]) -> float
 def _find_left_over(
     grid: Grid,
     known: Sequence[int],
-    candidates: _Candidates,
+    candidates: _CellCandidates,
     words: PageWords,
     hint: Box | None,
     line_of: Mapping[int, int],

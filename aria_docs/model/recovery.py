@@ -168,7 +168,7 @@ def _fields(model: type[BaseModel]) -> dict[str, _Field]:
 
 
 @dataclass(slots=True)
-class _Frame:
+class _Nesting:
     """A container that is open. item: where the item begins that is not finished, of a list; name: the list's key."""
 
     is_list: bool
@@ -185,7 +185,7 @@ class _Scan:
 
     start: int
     stop: int
-    open: list[_Frame]
+    open: list[_Nesting]
     in_string: bool = False
     whole: tuple[int, str] | None = None
 
@@ -199,7 +199,7 @@ def _scan(text: str) -> _Scan | None:
     start = text.find("{")
     if start < 0:
         return None
-    frames: list[_Frame] = []
+    frames: list[_Nesting] = []
     key: str | None = None
     whole: tuple[int, str] | None = None
     at = start
@@ -221,7 +221,7 @@ def _scan(text: str) -> _Scan | None:
         if frames and frames[-1].is_list:
             frames[-1].item = mark.start()
         if symbol in "{[":
-            frames.append(_Frame(symbol == "[", key))
+            frames.append(_Nesting(symbol == "[", key))
             key = None
         elif symbol == '"':
             string = _STRING.match(text, mark.start())
@@ -235,7 +235,7 @@ def _scan(text: str) -> _Scan | None:
     return _Scan(start, len(text), frames, whole=whole)
 
 
-def _whole(frames: list[_Frame], at: int) -> tuple[int, str] | None:
+def _whole(frames: list[_Nesting], at: int) -> tuple[int, str] | None:
     """That place, if a value of the outermost object or an item of the outermost list ends there."""
     lists = [frame.is_list for frame in frames]
     if lists == [False] or (lists[-1] and lists.count(True) == 1):

@@ -29,7 +29,7 @@ from aria_docs.errors import EngineError, ModelError
 from aria_docs.model.chat_model import Context, Encoded, Question, Reply, Shown
 from aria_docs.model.profiles import Profile
 from aria_docs.model.profiles.choice import choose
-from aria_docs.model.servers import Answered, Near, Servers, Sleep
+from aria_docs.model.servers import Near, Response, Servers, Sleep
 from aria_docs.tiling.budget import upper_bound
 
 IN_FLIGHT = 32
@@ -234,7 +234,7 @@ class RemoteModel:
     def __repr__(self) -> str:
         return f"RemoteModel({self.model!r}, profile={self.profile.name!r}, lanes={self.lanes})"
 
-    def _send(self, context: Context, question: Question) -> futures.Future[Answered[_Completion]]:
+    def _send(self, context: Context, question: Question) -> futures.Future[Response[_Completion]]:
         assert isinstance(context, _Context), context
         body = (context.content(), _asking(question, self.model, self.profile))
         return self._servers.post("/chat/completions", body, _completion, near=context.near)
@@ -276,7 +276,7 @@ def _completion(body: bytes) -> _Completion:
     return _Completion.model_validate_json(body)
 
 
-def _reply(answered: Answered[_Completion]) -> Reply:
+def _reply(answered: Response[_Completion]) -> Reply:
     first, usage = answered.value.choices[0], answered.value.usage or _Usage()
     return Reply(
         first.message.content or "",

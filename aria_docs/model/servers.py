@@ -60,7 +60,7 @@ _WAYS_OUT = {
 
 
 @dataclass(frozen=True, slots=True)
-class Answered(Generic[Parsed]):
+class Response(Generic[Parsed]):
     """What a server answered, and how long the request that it answered took, from its first byte to the last."""
 
     value: Parsed
@@ -158,7 +158,7 @@ class Servers:
 
     def post(
         self, path: str, body: tuple[bytes, ...], parse: Callable[[bytes], Parsed], *, near: Near
-    ) -> Future[Answered[Parsed]]:
+    ) -> Future[Response[Parsed]]:
         """What one of the servers answers to a JSON body, given in pieces.
 
         parse:  raises ValueError for a body that makes no sense.
@@ -176,7 +176,7 @@ class Servers:
             self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join()
 
-    def _submit(self, asking: Coroutine[None, None, Answered[Parsed]]) -> Future[Answered[Parsed]]:
+    def _submit(self, asking: Coroutine[None, None, Response[Parsed]]) -> Future[Response[Parsed]]:
         with self._lock:
             if not self._closed:
                 return asyncio.run_coroutine_threadsafe(asking, self._loop)
@@ -212,7 +212,7 @@ class Servers:
         parse: Callable[[bytes], Parsed],
         near: Near,
         rounds: int,
-    ) -> Answered[Parsed]:
+    ) -> Response[Parsed]:
         began, attempts = time.monotonic(), 0
         for at in range(rounds):
             failed: dict[_Server, _Failed] = {}
@@ -254,7 +254,7 @@ class Servers:
 
     async def _attempt(
         self, server: _Server, method: str, path: str, body: tuple[bytes, ...], parse: Callable[[bytes], Parsed]
-    ) -> Answered[Parsed]:
+    ) -> Response[Parsed]:
         content, headers = None, {}
         if body:
             content = _pieces(body)
@@ -277,7 +277,7 @@ class Servers:
         server.losses = 0
         if response.is_success:
             try:
-                return Answered(parse(response.content), seconds)
+                return Response(parse(response.content), seconds)
             except ValueError as e:
                 raise _Failed(f"{server.shown} answered what is no answer: {self._said(response)}") from e
         why = f"{server.shown} answered {response.status_code}: {self._said(response)}"

@@ -71,7 +71,7 @@ def correct(db: Path, path: str, target: str, *, state: str = "applied", cell: s
             )  # fmt: skip
 
 
-def exported(db: Path, folder: Path, **how: Any) -> tuple[export.Exported, list[layout.Line]]:
+def exported(db: Path, folder: Path, **how: Any) -> tuple[export.Exported, list[layout.DataLine]]:
     done = export.export(Store(db), folder, **how)
     lines = []
     for split in ("train", "test"):
@@ -81,7 +81,7 @@ def exported(db: Path, folder: Path, **how: Any) -> tuple[export.Exported, list[
     return done, lines
 
 
-def answer(line: layout.Line) -> Any:
+def answer(line: layout.DataLine) -> Any:
     return json.loads(line.messages[-1].content[0].text)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from aria_docs.adapt import layout
-from aria_docs.adapt.layout import Clip, Item
-from aria_docs.errors import UsageError
+from aria_docs.adapt import layout, showing
+from aria_docs.adapt.layout import Item, VideoFile
+from aria_docs.errors import Damaged, UsageError
 
 TEXT = {"type": "text", "text": "What is it?"}
 IMAGE = {"type": "image", "text": None}
@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
     return home
 
 
-def read(folder: Path, *lines: Any) -> tuple[list[layout.Line], list[str]]:
+def read(folder: Path, *lines: Any) -> tuple[list[layout.DataLine], list[str]]:
     texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
     (folder / "train.jsonl").write_text("\n".join(texts), encoding="utf-8")
     found, refused = layout.read(folder)
@@ -43,7 +43,7 @@ def test_lines_as_rhymes_documents_them(folder: Path) -> None:
     assert [line.number for line in found] == [1, 3, 4]
     assert found[0].images == (folder / "cat.png",)
     assert found[0].messages[0].content == (Item("image"), Item("text", "What is it?"))
-    assert found[1].video == Clip(folder / "film.mp4", 150)
+    assert found[1].video == VideoFile(folder / "film.mp4", 150)
     assert found[2].media == ()
 
 
@@ -102,3 +102,10 @@ def test_a_folder_without_lines(tmp_path: Path) -> None:
         layout.read(tmp_path)
     (tmp_path / "train.jsonl").write_text("")
     assert layout.read(tmp_path, "test") == ([], [])
+
+
+@pytest.mark.parametrize("size", [[1], "ab", ["x", "y"], 5])
+def test_a_size_that_is_none_refuses_its_line(folder: Path, size: Any) -> None:
+    odd = layout.DataLine(folder / "train.jsonl", 1, (), about={"shown": {"mode": "ultra", "sizes_pt": [size]}})
+    with pytest.raises(Damaged, match="no width and height in points"):
+        showing._layout(odd, 0, 300, 200, None)

@@ -101,6 +101,24 @@ def test_a_table_too_many_is_no_whole_page(folder: Path, monkeypatch: pytest.Mon
     assert found.before["scenes"] == score.Tally(1, 0, 2, 0)
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"images": ["a.png", "b.png"]}, "a page's tables and shows 2 pictures"),
+        ({"answer": "none"}, "its answer does not fit the form"),
+        ({"question": prompts.SCENES, "images": [], "answer": scenes()}, "asks for scenes and shows nothing"),
+    ],
+)
+def test_a_line_that_cannot_be_scored_is_named(folder: Path, change: dict[str, Any], reason: str) -> None:
+    images = change.get("images", ["a.png"])
+    one: Any = line("a.png", change.get("answer", answer(ROWS)), question=change.get("question", prompts.TABLES))
+    one["images"] = images
+    one["messages"][0]["content"][1:2] = [{"type": "image"}] * len(images)
+    write(folder / "test.jsonl", [line("page.png", answer(ROWS)), one])
+    with pytest.raises(UsageError, match=f"1 line cannot be used: test.jsonl line 2: .*{reason}"):
+        score.score(folder, model="m", adapter=None, say=lambda _: None)
+
+
 def test_a_folder_without_a_test_split_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "train.jsonl", [])
     with pytest.raises(UsageError, match=r"no test\.jsonl with tables or scenes"):

@@ -29,8 +29,9 @@ def shown(part: Part, seed: int) -> Shown:
     return Shown(part, crops(coarse.repeat(12, axis=0).repeat(12, axis=1), part.layout), key=str(seed))
 
 
-# At high resolution: vLLM has no medium mode.
+# At high resolution: vLLM has no medium mode. An upright A4 page has 50 columns of patches and padding beside them.
 CONTEXTS = [
+    [shown(page_part(1, 500, 500, HIGH), 7)],
     [shown(page_part(1, 595, 842, HIGH), 1)],
     [shown(page_part(1, 300, 200, HIGH), 2), shown(page_part(2, 842, 595, HIGH), 3)],
     [shown(frame_part(second, 1280, 720, HIGH), 10 + second) for second in (0, 5)],

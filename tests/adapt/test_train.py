@@ -21,7 +21,7 @@ from kinds import line, write
 
 from aria_docs import prompts
 from aria_docs.adapt import layout, train
-from aria_docs.adapt.showing import Viewer, laid_out
+from aria_docs.adapt.showing import Viewer, lay_out
 from aria_docs.errors import EngineError, UsageError
 from aria_docs.model.aria.adapt import losses, outline
 from aria_docs.model.aria.adapt.training import Plan
@@ -59,7 +59,7 @@ def test_a_line_is_the_prompt_of_a_run_and_its_answer(checkpoint: Path, data: Pa
     network = outline.outline(str(checkpoint), settings=asdict(SMALL))
     [first, *_], _ = layout.read(data)
     with Viewer() as viewer:
-        lesson = network.lesson(laid_out(first, viewer.look(first, pixels=False)))
+        lesson = network.lesson(lay_out(first, viewer.look(first, pixels=False)))
     part = page_part(1, 300, 206, MEDIUM)
     prompt = [*network.tokens.prefix([part]), *network.tokens.question([part], prompts.TABLES)]
     assert list(lesson.ids[: len(prompt)]) == prompt
@@ -229,7 +229,7 @@ def test_rhymes_folders_of_images_and_video_train_as_they_are(command: Any, vide
     write(folder / "train.jsonl", lines)
     found, _ = layout.read(folder)
     with Viewer() as viewer:
-        seen = [laid_out(one, viewer.look(one, pixels=False)) for one in found]
+        seen = [lay_out(one, viewer.look(one, pixels=False)) for one in found]
     [(_, picture), (_, frames), _] = seen[0][0], seen[1][0], seen[2][0]
     assert getattr(picture[0], "tokens", 0) == 256
     assert [piece for piece in frames if isinstance(piece, str)] == [

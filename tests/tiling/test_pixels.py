@@ -1,5 +1,4 @@
-"""The contract of both ways to make crops, Pillow's and torch's, against the original rule in plain PIL; then what only
-tiling/pixels.py does: any kind of picture to RGB."""
+"""Crops against the original rule in plain PIL; then any kind of picture to RGB."""
 
 import io
 
@@ -63,60 +62,39 @@ def plain(picture, mode):
     return crops
 
 
-def by_pillow(picture, layout):
-    return [(crop.pixels, crop.patches) for crop in pixels.crops(picture, layout)]
-
-
-def by_torch(picture, layout):
-    pytest.importorskip("torch")
-    from aria_docs.model.aria import pixels as aria_pixels
-
-    batches = aria_pixels.page(picture, layout)
-    return [(crop.permute(1, 2, 0).numpy(), batch.patches) for batch in batches for crop in batch.pixels]
-
-
 def padded(crop, tile_px):
     height, width = crop.shape[:2]
     return np.pad(crop, ((0, tile_px - height), (0, tile_px - width), (0, 0))).astype(int)
 
 
-both = pytest.mark.parametrize("crops", [by_pillow, by_torch])
-
-
-@both
 @pytest.mark.parametrize("mode", [MEDIUM, HIGH, ULTRA, ULTRA_490], ids=str)
 @pytest.mark.parametrize("picture", PICTURES.values(), ids=PICTURES)
-def test_crops_are_those_of_the_original_rule(crops, picture, mode):
+def test_crops_are_those_of_the_original_rule(picture, mode):
     layout = split.frame(picture.shape[1], picture.shape[0], mode)
-    found, expected = crops(picture, layout), plain(picture, mode)
+    found, expected = pixels.crops(picture, layout), plain(picture, mode)
     assert len(found) == len(expected) == layout.crops
-    for (crop, patches), wanted in zip(found, expected, strict=True):
-        assert crop.dtype == np.uint8
-        assert patches == (-(-crop.shape[0] // 14), -(-crop.shape[1] // 14))
-        distance = np.abs(padded(crop, mode.tile_px) - wanted)
-        assert distance.max() <= 2
-        assert distance.mean() <= 0.01
+    for crop, wanted in zip(found, expected, strict=True):
+        assert crop.pixels.dtype == np.uint8
+        assert crop.patches == (-(-crop.pixels.shape[0] // 14), -(-crop.pixels.shape[1] // 14))
+        assert np.array_equal(padded(crop.pixels, mode.tile_px), wanted)
 
 
-@both
-def test_a_page_rendered_at_the_size_of_its_grid_is_sliced_untouched(crops):
+def test_a_page_rendered_at_the_size_of_its_grid_is_sliced_untouched():
     layout = split.page(595.276, 841.89, ULTRA)
     rendered = printed(*layout.render_px)
-    (overview, patches), *tiles = crops(rendered, layout)
-    assert patches == (70, 50)
-    assert np.array_equal(overview[:, 693:], np.zeros((980, overview.shape[1] - 693, 3)))
-    rows = [np.concatenate([tile for tile, _ in tiles[i : i + 2]], axis=1) for i in (0, 2, 4)]
+    overview, *tiles = pixels.crops(rendered, layout)
+    assert (overview.patches, overview.pixels.shape) == ((70, 50), (980, 693, 3))
+    rows = [np.concatenate([tile.pixels for tile in tiles[i : i + 2]], axis=1) for i in (0, 2, 4)]
     assert np.array_equal(np.concatenate(rows), rendered)
 
 
-@both
 @pytest.mark.parametrize("mode", [HIGH, ULTRA], ids=str)
-def test_a_mark_is_found_where_the_layout_says(crops, mode):
+def test_a_mark_is_found_where_the_layout_says(mode):
     picture = np.zeros((900, 700, 3), np.uint8)
     picture[600:620, 500:520] = 255  # its middle is at (510, 610)
     layout = split.frame(700, 900, mode)
     crop, x, y = layout.locate(510, 610)
-    seen = crops(picture, layout)[crop][0][:, :, 0] > 127
+    seen = pixels.crops(picture, layout)[crop].pixels[:, :, 0] > 127
     rows, columns = np.nonzero(seen)
     assert (columns.mean() + 0.5, rows.mean() + 0.5) == pytest.approx((x, y), abs=0.5)
     assert layout.to_page(crop, columns.mean() + 0.5, rows.mean() + 0.5) == pytest.approx((510, 610), abs=0.5)

@@ -23,7 +23,6 @@ import torch
 
 from aria_docs.model.aria import private
 
-MATH = "torch's math"
 Name = Literal["flash_attention_3", "flash_attention_2", "sdpa"]
 
 # Up to so many queries torch's flash kernel for CPUs takes 4 times as long in bfloat16 as two products do (one query of
@@ -60,11 +59,6 @@ class Kernels:
     def __str__(self) -> str:
         return f"attention: tower {self.tower}, prefill {self.prefill}, decode {self.decode}"
 
-    @property
-    def is_slow(self) -> bool:
-        """Whether any of them is PyTorch's math kernel, which writes all scores to memory: never meant on a card."""
-        return MATH in (self.tower, self.prefill, self.decode)
-
 
 def kernels(device: torch.device, dtype: torch.dtype, *, tower: tuple[int, int], recorded: bool) -> Kernels:
     """What runs on this device.
@@ -88,7 +82,7 @@ def _chosen_by_sdpa(device: torch.device, dtype: torch.dtype, heads: int, width:
     asked = torch.backends.cuda.SDPAParams(one, one, one, None, 0.0, False, False)
     if torch.backends.cuda.can_use_flash_attention(asked):
         return "torch's flash"
-    return "torch's memory-efficient" if torch.backends.cuda.can_use_efficient_attention(asked) else MATH
+    return "torch's memory-efficient" if torch.backends.cuda.can_use_efficient_attention(asked) else "torch's math"
 
 
 def flash(

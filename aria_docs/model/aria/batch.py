@@ -40,7 +40,7 @@ class Readable(Protocol):
 
 
 @dataclass(eq=False)
-class Job:
+class BatchJob:
     """One question on its way.
 
     context:  what it is asked of.
@@ -90,8 +90,8 @@ class Batch:
         self.slots, self._room = slots, room
         self._turn = threading.Condition()
         self._driven = False
-        self._waiting: deque[Job] = deque()
-        self._answering: list[Job] = []
+        self._waiting: deque[BatchJob] = deque()
+        self._answering: list[BatchJob] = []
         self._read: tuple[Readable, Iterator[int]] | None = None  # the context that is being read
         self._kept: list[Readable] = []  # read contexts, the one that was asked longest ago first
         self.n_steps = self.n_busy = 0
@@ -106,7 +106,7 @@ class Batch:
         """Whether there is nothing to do."""
         return not self._waiting and not self._answering
 
-    def serve(self, jobs: Sequence[Job]) -> None:
+    def serve(self, jobs: Sequence[BatchJob]) -> None:
         """Returns when all of these are over. What is raised is a defect, and ends these jobs alone."""
         with self._turn:
             self._waiting += jobs
@@ -127,7 +127,7 @@ class Batch:
                     self._driven = False
                     self._turn.notify_all()
 
-    def _withdraw(self, jobs: Sequence[Job]) -> None:
+    def _withdraw(self, jobs: Sequence[BatchJob]) -> None:
         with self._turn:
             self._waiting = deque(job for job in self._waiting if job not in jobs)
         self._answering = [job for job in self._answering if job not in jobs]
@@ -143,7 +143,7 @@ class Batch:
         self._withdraw(over)
         return bool(over)
 
-    # Reading
+    # ContextReading
 
     def _begin_reading(self) -> None:
         if self._read:
@@ -191,7 +191,7 @@ class Batch:
 
     # Answering
 
-    def _ready(self) -> list[Job]:
+    def _ready(self) -> list[BatchJob]:
         return [job for job in list(self._waiting) if job.context.prefix is not None and not job.over]
 
     def _free(self) -> int:
@@ -226,7 +226,7 @@ class Batch:
                 job.n_told += new
                 job.on_tokens(new)
 
-    def _fail(self, jobs: Sequence[Job], error: Exception) -> None:
+    def _fail(self, jobs: Sequence[BatchJob], error: Exception) -> None:
         said = error if isinstance(error, ModelError) else self._translate(error)
         if said is None:
             raise error

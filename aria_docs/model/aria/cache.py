@@ -26,7 +26,7 @@ _GROWN = 128  # positions that a tail has room for at first, beyond the question
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class CacheShape:
     """What one layer caches for a position: heads of a width, on that layer's device, in the network's dtype."""
 
     heads: int
@@ -43,7 +43,7 @@ class Shape:
 class Prefix:
     """The context's part of the cache, for `length` positions."""
 
-    def __init__(self, shape: Shape, length: int, *, kept: Quantised | None = None) -> None:
+    def __init__(self, shape: CacheShape, length: int, *, kept: Quantised | None = None) -> None:
         self.length = length
         self._layers = [
             (_stored(shape, length, device, kept), _stored(shape, length, device, kept)) for device in shape.devices
@@ -66,7 +66,7 @@ class Prefix:
 class Tail:
     """One question and its answer so far: `length` positions behind its prefix, `room` for more, up to `limit`."""
 
-    def __init__(self, shape: Shape, limit: int) -> None:
+    def __init__(self, shape: CacheShape, limit: int) -> None:
         self.length, self.limit, self.room = 0, limit, 0
         self._shape = shape
         self._layers: list[torch.Tensor] = []  # of each layer [2, H, room, D]
@@ -115,7 +115,7 @@ class Tail:
 class _Plain:
     """Keys or values of one layer in the network's own dtype."""
 
-    def __init__(self, shape: Shape, length: int, device: torch.device) -> None:
+    def __init__(self, shape: CacheShape, length: int, device: torch.device) -> None:
         self._kept = torch.empty((1, shape.heads, length, shape.width), dtype=shape.dtype, device=device)
 
     def write(self, start: int, new: torch.Tensor) -> None:
@@ -128,7 +128,7 @@ class _Plain:
 class _Eighth:
     """Keys or values of one layer in 8 bits. Each token and head is divided by its own largest number first."""
 
-    def __init__(self, shape: Shape, length: int, device: torch.device, kept: Quantised) -> None:
+    def __init__(self, shape: CacheShape, length: int, device: torch.device, kept: Quantised) -> None:
         self._dtype = shape.dtype
         self._stored, self._largest = {"fp8": (torch.float8_e4m3fn, 448.0), "int8": (torch.int8, 127.0)}[kept]
         self._kept = torch.empty((1, shape.heads, length, shape.width), dtype=self._stored, device=device)
@@ -146,12 +146,12 @@ class _Eighth:
         return self._kept[:, :, block].to(self._dtype) * self._scale[:, :, block].to(self._dtype)
 
 
-def _stored(shape: Shape, length: int, device: torch.device, kept: Quantised | None) -> _Plain | _Eighth:
+def _stored(shape: CacheShape, length: int, device: torch.device, kept: Quantised | None) -> _Plain | _Eighth:
     return _Plain(shape, length, device) if kept is None else _Eighth(shape, length, device, kept)
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TokenSpan:
     """Neighbouring tokens of one batch that belong to one sequence.
 
     rows:    which tokens of the batch.
@@ -184,7 +184,7 @@ class Span:
         return iter([Piece(keys, values, causal=True)])
 
 
-def by_prefix(spans: Sequence[Span]) -> list[tuple[slice, Prefix, int]]:
+def by_prefix(spans: Sequence[TokenSpan]) -> list[tuple[slice, Prefix, int]]:
     """Neighbouring spans of one context together, as (rows, prefix, seen): their queries read its keys in one go."""
     found: list[tuple[slice, Prefix, int]] = []
     for span in spans:

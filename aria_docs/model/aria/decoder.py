@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from aria_docs.model.aria import private
-from aria_docs.model.aria.cache import Prefix, Shape, Span, by_prefix
+from aria_docs.model.aria.cache import CacheShape, Prefix, TokenSpan, by_prefix
 from aria_docs.model.aria.cascade import Partial, attend
 from aria_docs.model.aria.experts import FEW_TOKENS, Int4Stack, Int8Stack
 
@@ -41,7 +41,7 @@ class Decoder:
         assert attention.num_key_value_groups == 1, "Aria has as many key heads as heads"
         self._heads, self._width = config.num_attention_heads, attention.head_dim
         devices = tuple(layer.input_layernorm.weight.device for layer in self._text.layers)
-        self.shape = Shape(self._heads, self._width, devices, self._text.embed_tokens.weight.dtype)
+        self.shape = CacheShape(self._heads, self._width, devices, self._text.embed_tokens.weight.dtype)
 
     @property
     def device(self) -> torch.device:
@@ -64,12 +64,12 @@ class Decoder:
         quantised = any(isinstance(module, Int8Stack | Int4Stack) for module in self._text.modules())
         return FEW_TOKENS if quantised else MOST_TOKENS
 
-    def embedded(self, ids: torch.Tensor) -> torch.Tensor:
+    def embed(self, ids: torch.Tensor) -> torch.Tensor:
         """[N] → [N, C]."""
         embeddings: torch.Tensor = self._text.embed_tokens(ids.to(self.device))
         return embeddings
 
-    def forward(self, hidden: torch.Tensor, spans: Sequence[Span]) -> torch.Tensor:
+    def forward(self, hidden: torch.Tensor, spans: Sequence[TokenSpan]) -> torch.Tensor:
         """[N, C] → [N, C] before the last norm; keys and values are in the spans' caches, tails not yet advanced."""
         starts = [torch.arange(span.start, span.start + span.count) for span in spans]
         groups = by_prefix(spans)
@@ -91,7 +91,7 @@ class Decoder:
                 project(normed).view(1, -1, self._heads, self._width).transpose(1, 2)  # [1, H, N, D]
                 for project in (projections.q_proj, projections.k_proj, projections.v_proj)
             )
-            queries, keys = private.rotated(queries, keys, cosine, sine)
+            queries, keys = private.rotate(queries, keys, cosine, sine)
             seen = attention(index, queries, keys, values)
             hidden = hidden + projections.o_proj(seen.transpose(1, 2).reshape(1, -1, self._heads * self._width))
             hidden = hidden + layer.mlp(layer.post_attention_layernorm(hidden))
@@ -109,7 +109,7 @@ def _attention(
     queries: torch.Tensor,
     keys: torch.Tensor,
     values: torch.Tensor,
-    spans: Sequence[Span],
+    spans: Sequence[TokenSpan],
     groups: Sequence[tuple[slice, Prefix, int]],
 ) -> torch.Tensor:
     """[1, H, N, D] of the whole batch: each context's part for all its tokens in one go, each span's own, joined."""

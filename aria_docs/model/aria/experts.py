@@ -248,7 +248,7 @@ def nbytes(network: nn.Module) -> int:
     return held + sum(tensor.nbytes for tensor in _tensors(network))
 
 
-def multiplied(
+def multiply_routed(
     experts: nn.Module, hidden: torch.Tensor, top_k_index: torch.Tensor, top_k_weights: torch.Tensor
 ) -> torch.Tensor:
     """What transformers calls for each layer's routed experts, once `register` has named it.
@@ -264,7 +264,7 @@ def multiplied(
     if hidden.is_cuda and len(hidden) <= FEW_TOKENS:
         assert isinstance(gate_up, Int8Stack | Int4Stack), gate_up
         assert isinstance(down, Int8Stack | Int4Stack), down
-        return multiplied_each(gate_up, down, hidden, top_k_index, top_k_weights)
+        return multiply_few(gate_up, down, hidden, top_k_index, top_k_weights)
     index = top_k_index.reshape(-1)  # (T·k)
     order = index.argsort(stable=True)
     tokens, weights = order // top_k_index.shape[1], top_k_weights.reshape(-1)[order].float()
@@ -282,7 +282,7 @@ def multiplied(
     return summed.to(hidden.dtype)
 
 
-def multiplied_each(
+def multiply_few(
     gate_up: Int8Stack | Int4Stack,
     down: Int8Stack | Int4Stack,
     hidden: torch.Tensor,
@@ -300,8 +300,8 @@ def multiplied_each(
 
 
 def register() -> str:
-    """Makes `multiplied` known to transformers; gives the name to select it by. Harmless when done twice."""
-    private.register_experts(NAME, multiplied)
+    """Makes `multiply_routed` known to transformers; gives the name to select it by. Harmless when done twice."""
+    private.register_experts(NAME, multiply_routed)
     return NAME
 
 

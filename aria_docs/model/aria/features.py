@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional
 
-from aria_docs.model.aria.pixels import CropBatch, batched
+from aria_docs.model.aria.pixels import CropBatch, gather
 from aria_docs.tiling.pixels import Crop
 
 if TYPE_CHECKING:
@@ -73,12 +73,12 @@ class Vision:
     def encode(self, batch: CropBatch) -> torch.Tensor:
         """Crops of one shape, uint8 [n, 3, height, width] → [n, Q, C]."""
         self.encoded += len(batch)
-        pixels = batch.normalised(self._dtype, device=self._device)
+        pixels = batch.normalise(self._dtype, device=self._device)
         valid = torch.ones((len(batch), *batch.patches), dtype=torch.bool, device=self._device)
         hidden = self._tower.embeddings(pixel_values=pixels, patch_attention_mask=valid)  # [n, P, E]
         # Before post_layernorm: it is no part of Aria, whose checkpoints leave it at zero. No mask: all are valid.
         hidden = self._tower.encoder(inputs_embeds=hidden, attention_mask=None).last_hidden_state
-        return projected(self._projector, hidden, batch.queries)
+        return project(self._projector, hidden, batch.queries)
 
     @property
     def _device(self) -> torch.device:
@@ -90,7 +90,7 @@ class Vision:
         return dtype
 
 
-def projected(projector: Any, patches: torch.Tensor, queries: int) -> torch.Tensor:
+def project(projector: Any, patches: torch.Tensor, queries: int) -> torch.Tensor:
     """[n, P, E] → [n, Q, C]: AriaProjector's forward without attention weights, its queries by mode.
 
     The first 128 learned queries serve a 490-px crop and all 256 a 980-px one, however many of its patches are valid.
@@ -120,7 +120,7 @@ def _batches(shown: Sequence[Shown]) -> Iterator[tuple[list[tuple[int, int]], Cr
     for (_, queries), members in shapes.items():
         for start in range(0, len(members), AT_ONCE):
             some = members[start : start + AT_ONCE]
-            batch = batched([crop.pixels for _, _, crop in some], queries=queries)
+            batch = gather([crop.pixels for _, _, crop in some], queries=queries)
             yield [(page, number) for page, number, _ in some], batch
 
 

@@ -10,12 +10,13 @@ answer probably quotes (drafting.py) is fed along too, and stands as far as the 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from aria_docs.model.aria.cache import Prefix, Span, Tail
+from aria_docs.errors import ModelError
+from aria_docs.model.aria.cache import Prefix, Tail, TokenSpan
 from aria_docs.model.aria.decoder import Decoder
 from aria_docs.model.aria.drafting import Draft
 from aria_docs.model.aria.grammar import Constraint, Grammars
@@ -28,7 +29,7 @@ _IN_TURN = 4  # tokens that an answer takes in one by one in lockstep; a step is
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ContextReading:
     """A context to be read: its ids, the features of its image tokens [images, C], and where its keys go."""
 
     ids: Sequence[int]
@@ -135,17 +136,9 @@ def _agreed(new: Sequence[int], guess: Sequence[int]) -> int:
     )
 
 
-def prefill(
-    decoder: Decoder, readings: Sequence[Reading], *, image: int, chunk: int = CHUNK, on_tokens: Callable[[int], None]
-) -> None:
-    """Reads contexts into their prefixes, `chunk` tokens at a time. `on_tokens` is called with 0 after each chunk."""
-    for _ in prefilling(decoder, readings, image=image, chunk=chunk):
-        on_tokens(0)
-
-
 @torch.inference_mode()
-def prefilling(decoder: Decoder, readings: Sequence[Reading], *, image: int, chunk: int = CHUNK) -> Iterator[int]:
-    """The same chunk by chunk, each as its number of tokens, for whoever has answers to write in between."""
+def prefill(decoder: Decoder, readings: Sequence[ContextReading], *, image: int, chunk: int = CHUNK) -> Iterator[int]:
+    """Reads contexts into their prefixes; yields after each chunk its number of tokens: answers may be written then."""
     taken = [0] * len(readings)  # features of each that are used up
     for stretches in chunks([len(reading.ids) for reading in readings], chunk):
         spans, hidden = [], []
@@ -153,14 +146,14 @@ def prefilling(decoder: Decoder, readings: Sequence[Reading], *, image: int, chu
         for number, start, stop in stretches:
             reading = readings[number]
             ids = torch.tensor(reading.ids[start:stop])
-            embedded = decoder.embedded(ids)
+            embedded = decoder.embed(ids)
             pictures = (ids == image).to(embedded.device)
             count = int(pictures.sum())
             features = reading.features[taken[number] : taken[number] + count]
             embedded[pictures] = features.to(embedded.device, embedded.dtype)
             taken[number] += count
             hidden.append(embedded)
-            spans.append(Span(slice(row, row + stop - start), reading.prefix, seen=start))
+            spans.append(TokenSpan(slice(row, row + stop - start), reading.prefix, seen=start))
             row += stop - start
         decoder.forward(torch.cat(hidden), spans)
         yield row
@@ -253,47 +246,29 @@ class Steps:
 
     def _passed(self, writings: Sequence[Writing]) -> torch.Tensor:
         """Takes in all that is pending and guessed; logits [n, V] behind the last pending token and each guess."""
-        spans, asked = list[Span](), list[int]()
+        spans, asked = list[TokenSpan](), list[int]()
         row = 0
         for writing in writings:
             count = len(writing.pending) + len(writing.guess)
             writing.tail.make_room(count)
-            spans.append(Span(slice(row, row + count), writing.prefix, writing.prefix.length, writing.tail))
+            spans.append(TokenSpan(slice(row, row + count), writing.prefix, writing.prefix.length, writing.tail))
             row += count
             asked += range(row - len(writing.guess) - 1, row)
         ids = torch.tensor([token for writing in writings for token in (*writing.pending, *writing.guess)])
-        hidden = self._decoder.forward(self._decoder.embedded(ids), spans)
+        hidden = self._decoder.forward(self._decoder.embed(ids), spans)
         return self._decoder.logits(hidden[asked])
 
     def _choose(self, writings: Sequence[Writing], logits: torch.Tensor) -> None:
         # On a GPU the pass is still under way while the CPU works out what may come next.
         allowed = self._grammars.allowed([(writing.constraint, writing.guess) for writing in writings]) & ~self._never
-        likeliest = logits.masked_fill(~allowed.to(logits.device), -torch.inf).argmax(dim=-1).tolist()
+        best = logits.masked_fill(~allowed.to(logits.device), -torch.inf).max(dim=-1)
+        if best.values.isnan().any():
+            raise ModelError("The network answers with no numbers (NaN): its weights are broken, download them again.")
+        likeliest = best.indices.tolist()
         for writing in writings:
             count = len(writing.guess) + 1
             writing.choose(likeliest[:count], self._end)
             del likeliest[:count]
-
-
-def answer(
-    decoder: Decoder,
-    writings: Sequence[Writing],
-    grammars: Grammars,
-    *,
-    end: int,
-    forbidden: Sequence[int],
-    chunk: int = CHUNK,
-    in_step: bool | None = None,
-    on_tokens: Callable[[int], None],
-) -> None:
-    """Writes all answers to their ends or limits, the likeliest token each time, and reports them to `on_tokens`."""
-    steps = Steps(decoder, grammars, end=end, forbidden=forbidden, chunk=chunk, in_step=in_step)
-    heard = 0
-    while active := [writing for writing in writings if not writing.done]:
-        steps.take(active)
-        total = sum(len(writing.written) for writing in writings)
-        on_tokens(total - heard)
-        heard = total
 
 
 def _may_be_in_step(writings: Sequence[Writing], widest: int) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 
 from aria_docs.model.aria.attention import two_products
-from aria_docs.model.aria.cache import Prefix, Span, Tail, by_prefix
+from aria_docs.model.aria.cache import Prefix, Tail, TokenSpan, by_prefix
 from aria_docs.model.aria.cascade import Partial
 from aria_docs.model.aria.decoder import Decoder, before
 
@@ -36,7 +36,7 @@ class Lockstep:
         self._tails = [tail for _, tail in sequences]
         self._groups = by_prefix(
             [
-                Span(slice(row * span, (row + 1) * span), prefix, prefix.length, tail)
+                TokenSpan(slice(row * span, (row + 1) * span), prefix, prefix.length, tail)
                 for row, (prefix, tail) in enumerate(sequences)
             ]
         )
@@ -118,6 +118,6 @@ class Lockstep:
             own = Partial(output.transpose(0, 1).reshape(1, heads, -1, size), lse.transpose(0, 1).reshape(1, heads, -1))
             return before(layer, queries, self._groups).joined(own).output.to(queries.dtype)
 
-        hidden = self._decoder.embedded(tokens.reshape(-1))
+        hidden = self._decoder.embed(tokens.reshape(-1))
         positions = (self._starts[:, None] + places).reshape(-1)
         return self._decoder.logits(self._decoder.through_layers(hidden, positions, attention))

@@ -11,19 +11,19 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
 from aria_docs.errors import ModelError
 from aria_docs.model.aria.attention import kernels
-from aria_docs.model.aria.batch import Batch, Job, Readable
+from aria_docs.model.aria.batch import Batch, BatchJob, Readable
 from aria_docs.model.aria.cache import Prefix, Quantised
 from aria_docs.model.aria.decoder import Decoder
 from aria_docs.model.aria.drafting import Draft
 from aria_docs.model.aria.feature_cache import LIMIT_BYTES, FeatureCache, fingerprint
 from aria_docs.model.aria.features import Vision
-from aria_docs.model.aria.generate import CHUNK, Reading, Steps, Writing, prefilling
+from aria_docs.model.aria.generate import CHUNK, ContextReading, Steps, Writing, prefill
 from aria_docs.model.aria.grammar import Grammars
 from aria_docs.model.aria.tokens import Tokens
 from aria_docs.model.chat_model import Context, Question, Reply, Shown
@@ -31,26 +31,13 @@ from aria_docs.model.choice import ARIA_LANES
 from aria_docs.model.profiles.aria import ARIA
 from aria_docs.tiling.budget import Budget
 
+if TYPE_CHECKING:
+    from aria_docs.model.aria.weights import Loaded
+
 _CPU_SLOTS = 8  # answers side by side: they wake 35 of 64 experts where one wakes 6, so weights are read for several
 _SHOWN = 16  # pages or frames whose features are made between two steps of answers
 _WORK_BYTES = 3 * 2**30  # of a pass of CHUNK tokens
 _CARD_SLOTS = 32  # all 64 are awake: a step reads the weights once for 32 tokens, whose keys are then as much again
-
-
-class Loaded(Protocol):
-    """What `weights.load` gives: an AriaForConditionalGeneration in eval mode, and what belongs to it."""
-
-    @property
-    def network(self) -> Any: ...  # noqa: D102
-
-    @property
-    def tokenizer(self) -> Any: ...  # noqa: D102
-
-    @property
-    def model(self) -> str: ...  # noqa: D102
-
-    @property
-    def revision(self) -> str | None: ...  # noqa: D102
 
 
 class Seen:
@@ -97,7 +84,8 @@ class AriaModel:
         drafts: bool = True,
     ) -> None:
         config = loaded.network.config
-        self.model, self.revision = loaded.model, loaded.revision
+        self.model = loaded.model
+        self.revision: str | None = loaded.revision
         self.profile = replace(ARIA, context=min(ARIA.context, config.text_config.max_position_embeddings))
         self._tokens = Tokens(
             loaded.tokenizer, vocabulary=config.text_config.vocab_size, image=config.image_token_index
@@ -214,7 +202,7 @@ class AriaModel:
         def start(prefix: Prefix) -> Writing:
             return Writing(self._decoder, prefix, ids, constraint, limit, draft=draft)
 
-        return _Asking(Job(seen, start, on_tokens), n_input=len(seen.ids) + len(ids))
+        return _Asking(BatchJob(seen, start, on_tokens), n_input=len(seen.ids) + len(ids))
 
     def _reply(self, asking: _Asking, peak: int | None) -> Reply:
         writing = asking.job.writing
@@ -238,9 +226,11 @@ class AriaModel:
                 yield between or 0
             with torch.inference_mode():
                 features += self._vision.features(seen.shown[start : start + step])
-        reading = Reading(seen.ids, torch.cat(features), Prefix(self._decoder.shape, len(seen.ids), kept=self._kept))
+        reading = ContextReading(
+            seen.ids, torch.cat(features), Prefix(self._decoder.shape, len(seen.ids), kept=self._kept)
+        )
         chunk = min(between or self._chunk, self._chunk)
-        yield from prefilling(self._decoder, [reading], image=self._tokens.image, chunk=chunk)
+        yield from prefill(self._decoder, [reading], image=self._tokens.image, chunk=chunk)
         seen.prefix = reading.prefix
 
     def _limit(self, seen: Seen, ids: Sequence[int], question: Question) -> int:
@@ -289,7 +279,7 @@ def _seen(context: Context) -> Seen:
 class _Asking:
     """A question, and the tokens of its whole prompt."""
 
-    job: Job
+    job: BatchJob
     n_input: int
 
 

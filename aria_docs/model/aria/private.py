@@ -28,12 +28,19 @@ def multiplies_bf16() -> bool:
 
 
 def packed(weight: torch.Tensor) -> torch.Tensor:
-    """(N, K) row-major to oneDNN's layout; the number of rows is a hint that changes nothing on what was tried."""
+    """(N, K) row-major to oneDNN's layout; the number of rows is a hint that changes nothing on what was tried.
+
+    As it was where oneDNN has no bfloat16 on this CPU (AVX2 alone): packing gains nothing there, and must not fail.
+    """
+    if weight.dtype == torch.bfloat16 and not multiplies_bf16():
+        return weight
     return cast("torch.Tensor", _mkldnn._reorder_linear_weight(weight, 64))
 
 
 def by_packed(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
     """(…, K) by a packed weight: (…, N)."""
+    if not weight.is_mkldnn:
+        return torch.nn.functional.linear(rows, weight, bias)
     return cast("torch.Tensor", _mkldnn._linear_pointwise(rows, weight, bias, "none", [], ""))
 
 
@@ -89,7 +96,7 @@ def register_experts(name: str, multiply: Callable[..., torch.Tensor]) -> None:
     ALL_EXPERTS_FUNCTIONS.register(name, multiply)
 
 
-def rotated(
+def rotate(
     queries: torch.Tensor, keys: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Queries and keys [B, H, N, D] turned by their positions' cosine and sine [B, N, D]."""

@@ -358,8 +358,10 @@ def fingerprint(folder: Path) -> str:
     """16 hex digits of config, tokenizer, and of each file of weights, its header and 1 KiB of every 64 MiB of data.
 
     Reads about a megabyte of 47 GiB. Another training run changes every sample; where somebody changes a few
-    numbers by hand, --force reads again.
+    numbers by hand, --force reads again. EngineError where a file of weights is absent.
     """
+    if absent := _absent(folder):
+        raise EngineError(f"{folder} lacks {_some(absent)}: download it again")
     digest = hashlib.sha256()
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         if (folder / name).is_file():

@@ -76,13 +76,11 @@ def test_a_cpu_gets_pytorchs_own() -> None:
     assert attention.choose(torch.device("cpu"), torch.bfloat16) == "sdpa"
 
 
-def test_the_kernels_are_named_and_the_math_kernel_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_kernels_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     here = attention.kernels(torch.device("cpu"), torch.bfloat16, tower=(2, 16), recorded=False)
     assert str(here) == ("attention: tower torch's flash for CPUs, prefill torch's flash for CPUs, decode two products")
-    assert not here.is_slow
     asked = attention._chosen_by_sdpa
     monkeypatch.setattr(torch.backends.cuda, "can_use_flash_attention", lambda _: False)
-    for efficient, name in ((True, "torch's memory-efficient"), (False, attention.MATH)):
+    for efficient, name in ((True, "torch's memory-efficient"), (False, "torch's math")):
         monkeypatch.setattr(torch.backends.cuda, "can_use_efficient_attention", lambda _, can=efficient: can)
         assert asked(torch.device("cpu"), torch.bfloat16, 16, 72) == name
-    assert attention.Kernels(attention.MATH, "torch's flash", "torch's flash").is_slow

@@ -18,7 +18,7 @@ from aria_docs.model.seen import SeenDocument, SeenPage
 
 torch = pytest.importorskip("torch")
 from aria_docs.model.aria import batch as batches  # noqa: E402
-from aria_docs.model.aria.batch import Batch, Job  # noqa: E402
+from aria_docs.model.aria.batch import Batch, BatchJob  # noqa: E402
 from aria_docs.model.aria.model import AriaModel, Seen  # noqa: E402
 from tests.model.aria.conftest import Loaded, frame, page  # noqa: E402
 
@@ -163,7 +163,9 @@ class Context:
     n_bytes, prefix = 1, None
 
 
-def made(broken: set[int] = frozenset(), unreadable: set[int] = frozenset(), **options: Any) -> tuple[Batch, list[Job]]:  # type: ignore[assignment]
+def made(
+    broken: set[int] = frozenset(), unreadable: set[int] = frozenset(), **options: Any
+) -> tuple[Batch, list[BatchJob]]:  # type: ignore[assignment]
     contexts = [Context() for _ in range(5)]
 
     def reading(context: Any, between: int | None) -> Iterator[int]:
@@ -177,7 +179,7 @@ def made(broken: set[int] = frozenset(), unreadable: set[int] = frozenset(), **o
 
     batch = Batch(Steps(broken), reading, slots=3, room=None, translate=translate)  # type: ignore[arg-type]
     jobs = [
-        Job(context, lambda _, number=number: Writing(number, 3 + number), lambda _: None)  # type: ignore[misc,arg-type]
+        BatchJob(context, lambda _, number=number: Writing(number, 3 + number), lambda _: None)  # type: ignore[misc,arg-type]
         for number, context in enumerate(contexts)
     ]
     return batch, jobs

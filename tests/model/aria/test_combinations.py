@@ -109,5 +109,6 @@ def test_a_question_is_answered_to_its_end_with_transformers_tokens(folder: Path
                 best = row.max().item()
                 behind.append((best - row[token].item()) / a_step(best))
     exact = loaded.dtype == torch.float32 and device == "cpu"
-    # Two: at logits of 7 either side's own rounding is 2 steps off what float32 says (root mean square).
+    # Both round the tower's features, .8 % off float32's on either side, and go apart from there: of 1,280 tokens 45 of
+    # ours are not float32's, 40 of transformers'. A router that takes another expert moves a logit by 40 steps.
     assert not behind if exact else len(behind) <= 4 and max(behind, default=0.0) <= 2.0, behind

@@ -22,6 +22,7 @@ torch = pytest.importorskip("torch")
 from aria_docs.model.aria import generate  # noqa: E402
 from aria_docs.model.aria.drafting import Draft  # noqa: E402
 from aria_docs.model.aria.model import AriaModel  # noqa: E402
+from tests.greedy import answer  # noqa: E402
 from tests.model.aria.conftest import Loaded, frame, load  # noqa: E402
 from tests.model.aria.test_generate import QUESTIONS, Ours, page  # noqa: E402
 
@@ -98,7 +99,7 @@ def test_guesses_change_no_token(loaded: Loaded, in_step: bool) -> None:
         generate.Writing(ours.decoder, prefix, ours.question([page(1)], text), None, 40, draft=Draft(source))
         for text, source in zip(QUESTIONS, sources, strict=True)
     ]
-    generate.answer(
+    answer(
         ours.decoder, writings, ours.grammars, end=ours.tokens.end, forbidden=ours.tokens.forbidden, in_step=in_step,
         on_tokens=lambda _: None,
     )  # fmt: skip

@@ -12,10 +12,6 @@ pytest.importorskip("transformers")
 
 from aria_docs.model.aria import experts, weights  # noqa: E402
 
-CPU = torch.device("cpu")
-PACKS = experts.packs(torch.bfloat16, CPU)
-needs_packing = pytest.mark.skipif(not PACKS, reason="this CPU has no instructions for bfloat16")
-
 
 def layer(dtype: Any, *, width: int = 96) -> Any:
     """Transformers' AriaExperts: 16 experts of which a token asks 3; hidden 128."""
@@ -41,7 +37,6 @@ def off(found: Any, wanted: Any) -> float:
     return float((found.float() - wanted.float()).norm() / wanted.float().norm())
 
 
-@needs_packing
 @pytest.mark.parametrize("tokens", [1, 8, 200])
 def test_packed_experts_answer_as_transformers_loop_does(tokens: int) -> None:
     module, (hidden, index, share) = layer(torch.bfloat16), routed(tokens, torch.bfloat16)
@@ -99,8 +94,8 @@ def test_each_row_by_its_own_expert_is_what_one_expert_after_another_gives(stack
     gate_up, down = stack(module.gate_up_proj.detach()), stack(module.down_proj.detach())
     experts.put(module, "gate_up_proj", gate_up)
     experts.put(module, "down_proj", down)
-    expected = experts.multiplied(module, hidden, index, share)
-    assert torch.allclose(experts.multiplied_each(gate_up, down, hidden, index, share), expected, atol=1e-5)
+    expected = experts.multiply_routed(module, hidden, index, share)
+    assert torch.allclose(experts.multiply_few(gate_up, down, hidden, index, share), expected, atol=1e-5)
 
 
 def test_a_column_of_zeros_and_one_large_number_survive_quantising() -> None:
@@ -145,14 +140,13 @@ def test_a_quantised_tiny_model_answers_nearly_the_same(checkpoint: Path, kind: 
     assert repr(less).startswith(f"Loaded({checkpoint}@") and f", {kind} on cpu, sdpa)" in repr(less)
 
 
-@needs_packing
 def test_a_loaded_bfloat16_model_is_packed_and_answers_as_near_to_float32_as_transformers(tmp_path: Path) -> None:
     from transformers import AriaForConditionalGeneration
 
     from tests.tiny_aria import build
 
     folder = build(tmp_path / "b", layers=2, vision_layers=1, dtype=torch.bfloat16, hidden=128, expert_width=64)
-    found = weights.load(str(folder), device="cpu")
+    found = weights.load(str(folder), device="cpu", packed=True)
     theirs = AriaForConditionalGeneration.from_pretrained(folder, dtype=torch.bfloat16).eval()
     exact = AriaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
     assert isinstance(found.network.lm_head, experts.PackedLinear)

@@ -13,7 +13,7 @@ import pytest
 torch = pytest.importorskip("torch")
 from aria_docs.errors import EngineError  # noqa: E402
 from aria_docs.model.aria.feature_cache import FeatureCache, fingerprint  # noqa: E402
-from aria_docs.model.aria.features import AT_ONCE, Vision, projected  # noqa: E402
+from aria_docs.model.aria.features import AT_ONCE, Vision, project  # noqa: E402
 from aria_docs.tiling.pixels import Crop  # noqa: E402
 from tests.model.aria.conftest import PAGES, Loaded, frame, reference  # noqa: E402
 
@@ -46,8 +46,8 @@ def test_the_projector_keeps_no_weights_and_asks_by_mode(loaded: Loaded) -> None
     projector = loaded.network.model.multi_modal_projector
     patches = torch.randn(2, 1225, 32)
     with torch.inference_mode():
-        assert (projected(projector, patches, 128) - projector(patches)).abs().max() < 1e-5
-        assert projected(projector, patches[:, :840], 256).shape == (2, 256, 64)
+        assert (project(projector, patches, 128) - projector(patches)).abs().max() < 1e-5
+        assert project(projector, patches[:, :840], 256).shape == (2, 256, 64)
 
 
 def cache(folder: Path, *, weights: str = "w", limit: int = 10**9) -> FeatureCache:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 torch = pytest.importorskip("torch")
-from aria_docs.model.aria.cache import Prefix, Quantised, Shape, Span, Tail  # noqa: E402
+from aria_docs.errors import ModelError  # noqa: E402
+from aria_docs.model.aria.cache import CacheShape, Prefix, Quantised, Tail, TokenSpan  # noqa: E402
 from aria_docs.model.aria.decoder import Decoder  # noqa: E402
 from aria_docs.model.aria.features import Vision  # noqa: E402
-from aria_docs.model.aria.generate import Reading, Writing, answer, chunks, prefill  # noqa: E402
+from aria_docs.model.aria.generate import ContextReading, Writing, chunks, prefill  # noqa: E402
 from aria_docs.model.aria.grammar import Grammars  # noqa: E402
 from aria_docs.model.aria.tokens import Tokens  # noqa: E402
 from aria_docs.model.chat_model import Shown  # noqa: E402
 from aria_docs.tiling.resolution import ULTRA  # noqa: E402
-from tests.model.aria.conftest import PAGES, Loaded, frame, page, reference, reference_ids  # noqa: E402
+from tests.greedy import answer  # noqa: E402
+from tests.model.aria.conftest import PAGES, Loaded, frame, load, page, reference, reference_ids  # noqa: E402
 
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA card")
 QUESTIONS = ["Which tables?", "Please split this video into scenes.", "é", "Summarise this.", "Which tables are there?"]
@@ -37,8 +40,8 @@ class Ours:
         for context in contexts:
             ids = self.tokens.prefix([one.part for one in context])
             features = torch.cat(self.vision.features(context))
-            readings.append(Reading(ids, features, Prefix(self.decoder.shape, len(ids), kept=kept)))
-        prefill(self.decoder, readings, image=self.tokens.image, chunk=chunk, on_tokens=lambda _: None)
+            readings.append(ContextReading(ids, features, Prefix(self.decoder.shape, len(ids), kept=kept)))
+        list(prefill(self.decoder, readings, image=self.tokens.image, chunk=chunk))
         return [reading.prefix for reading in readings]
 
     def question(self, context: Sequence[Shown], text: str) -> list[int]:
@@ -69,7 +72,7 @@ class Ours:
         tail = Tail(self.decoder.shape, len(ids))
         tail.make_room(len(ids))
         hidden = self.decoder.forward(
-            self.decoder.embedded(ids), [Span(slice(0, len(ids)), prefix, prefix.length, tail)]
+            self.decoder.embed(ids), [TokenSpan(slice(0, len(ids)), prefix, prefix.length, tail)]
         )
         return self.decoder.logits(hidden).cpu()
 
@@ -170,7 +173,7 @@ def test_an_8_bit_cache_is_unpacked_in_blocks(ours: Ours, monkeypatch: pytest.Mo
 
 def test_bytes_of_a_token_at_arias_size() -> None:
 
-    aria = Shape(20, 128, (torch.device("cpu"),) * 28, torch.bfloat16)
+    aria = CacheShape(20, 128, (torch.device("cpu"),) * 28, torch.bfloat16)
     assert (aria.bytes_per_token(), aria.bytes_per_token("int8")) == (286_720, 147_840)
 
 
@@ -187,8 +190,17 @@ def test_chunks(lengths: list[int], size: int, expected: list[list[tuple[int, in
     assert list(chunks(lengths, size)) == expected
 
 
+def test_broken_weights_end_an_answer(checkpoint: Path) -> None:
+    broken = load(checkpoint)
+    broken.network.lm_head.weight.data[5:99] = torch.nan
+    ours = Ours(broken)
+    (prefix,) = ours.read([page(1)])
+    with pytest.raises(ModelError, match="NaN"):
+        ours.answers([([page(1)], prefix, "é")])
+
+
 def test_an_answer_stops_at_its_end_and_at_its_limit() -> None:
-    shape = Shape(1, 4, (torch.device("cpu"),), torch.float32)
+    shape = CacheShape(1, 4, (torch.device("cpu"),), torch.float32)
     decoder, prefix = SimpleNamespace(shape=shape), Prefix(shape, 3)
     free = Writing(decoder, prefix, [1, 2], None, 5)
     assert free.pending == [1, 2]

@@ -16,9 +16,10 @@ from aria_docs.schemas.answers import Answer, DocumentSummaryAnswer, ScenesAnswe
 
 torch = pytest.importorskip("torch")
 from aria_docs.errors import EngineError  # noqa: E402
-from aria_docs.model.aria.generate import Writing, answer  # noqa: E402
+from aria_docs.model.aria.generate import Writing  # noqa: E402
 from aria_docs.model.aria.grammar import Grammars  # noqa: E402
 from aria_docs.model.aria.tokens import Tokens  # noqa: E402
+from tests.greedy import answer  # noqa: E402
 from tests.model.aria.conftest import Loaded, load, page  # noqa: E402
 from tests.model.aria.test_generate import Ours  # noqa: E402
 from tests.tiny_aria import build  # noqa: E402
@@ -114,14 +115,14 @@ def test_a_choice_is_the_likeliest_that_the_schema_allows(loaded: Loaded, in_ste
         ours.decoder, [writing], ours.grammars,
         end=tokens.end, forbidden=tokens.forbidden, in_step=in_step, on_tokens=lambda _: None,
     )  # fmt: skip
-    from aria_docs.model.aria.cache import Span, Tail
+    from aria_docs.model.aria.cache import Tail, TokenSpan
 
     whole = torch.tensor(ids + writing.written)
     tail = Tail(ours.decoder.shape, len(whole))
     tail.make_room(len(whole))
     with torch.inference_mode():
-        span = Span(slice(0, len(whole)), prefix, prefix.length, tail)
-        logits = ours.decoder.logits(ours.decoder.forward(ours.decoder.embedded(whole), [span]))[len(ids) - 1 :]
+        span = TokenSpan(slice(0, len(whole)), prefix, prefix.length, tail)
+        logits = ours.decoder.logits(ours.decoder.forward(ours.decoder.embed(whole), [span]))[len(ids) - 1 :]
     constraint, chosen = ours.grammars.constraint(schema), 0
     forced: list[int] = []
     for token, row in zip(writing.written, logits, strict=False):

@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 from aria_docs.model.aria import generate, lockstep  # noqa: E402
-from aria_docs.model.aria.cache import Prefix, Span, Tail  # noqa: E402
+from aria_docs.model.aria.cache import Prefix, Tail, TokenSpan  # noqa: E402
 from aria_docs.model.aria.decoder import Decoder  # noqa: E402
 from aria_docs.model.aria.lockstep import Lockstep  # noqa: E402
 from tests.model.aria.conftest import PAGES, Loaded, load, page  # noqa: E402
@@ -17,8 +17,8 @@ from tests.model.aria.test_generate import CUDA, QUESTIONS, Ours  # noqa: E402
 
 def pass_over(decoder: Decoder, prefix: Prefix, tail: Tail, ids: list[int]) -> torch.Tensor:
     tail.make_room(len(ids))
-    span = Span(slice(0, len(ids)), prefix, prefix.length, tail)
-    hidden = decoder.forward(decoder.embedded(torch.tensor(ids)), [span])
+    span = TokenSpan(slice(0, len(ids)), prefix, prefix.length, tail)
+    hidden = decoder.forward(decoder.embed(torch.tensor(ids)), [span])
     tail.advance(len(ids))
     return decoder.logits(hidden[-1:])[0].cpu()
 

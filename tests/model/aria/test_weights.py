@@ -190,7 +190,7 @@ def test_the_forecast_counts_what_the_engine_takes(tmp_path: Path) -> None:
     """aria_docs/forecast.py has no torch: its numbers are held to the network and the cache here. One layer's experts
     are quantised, which takes a twenty-eighth of the time of all, and stand for those of the others."""
     from aria_docs import forecast
-    from aria_docs.model.aria.cache import Shape
+    from aria_docs.model.aria.cache import CacheShape
 
     (tmp_path / "config.json").write_text(json.dumps(PUBLISHED))
     found = {}
@@ -206,7 +206,7 @@ def test_the_forecast_counts_what_the_engine_takes(tmp_path: Path) -> None:
     assert {kind: round(size / 2**30, 1) for kind, size in found.items()} == {"bf16": 47.1, "int8": 25.8, "int4": 15.8}
     text = network.config.text_config
     devices = (torch.device("meta"),) * text.num_hidden_layers
-    cache = Shape(text.num_attention_heads, text.head_dim, devices, torch.bfloat16)
+    cache = CacheShape(text.num_attention_heads, text.head_dim, devices, torch.bfloat16)
     kept = {"bf16": cache.bytes_per_token(), "fp8": cache.bytes_per_token("fp8")}
     assert kept == forecast.KV_BYTES_PER_TOKEN
     assert cache.bytes_per_token("int8") == kept["fp8"]
@@ -438,6 +438,9 @@ def test_a_fingerprint_follows_the_content_and_not_the_place(copy: Path, checkpo
     assert len(first) == 16
     edit_tensors(copy, lambda tensors: tensors["language_model.lm_head.weight"].neg_())
     assert weights.revision_of(copy) != first
+    (copy / "model.safetensors").unlink()
+    with pytest.raises(EngineError, match="lacks model"):
+        weights.revision_of(copy)
 
 
 @pytest.mark.parametrize(("device", "sentence"), [("cuda:99", "is not on this machine"), ("gpu", "gpu is no device")])

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aria_docs.model.aria.adapt.training import Progress
+    from aria_docs.model.aria.adapt.training import StepProgress
 
 CSV, PNG = "loss.csv", "loss.png"
 _COLUMNS = ("step", "epoch", "loss", "router_loss", "learning_rate", "tokens", "seconds")
@@ -32,7 +32,7 @@ class Curve:
                 self._rows = [tuple(row) for row in list(csv.reader(file))[1 : done + 1]]
         self._write()
 
-    def add(self, progress: Progress) -> None:
+    def add(self, progress: StepProgress) -> None:
         """One more step."""
         numbers = (progress.epoch, progress.loss, progress.router, progress.rate)
         texts = (*(f"{number:.6g}" for number in numbers), str(progress.tokens), f"{progress.seconds:.3f}")

@@ -21,7 +21,7 @@ _AT_ONCE = 1_024
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class LessonBatch:
     """Lessons side by side, filled up on the right: what follows a token changes nothing in front of it.
 
     ids, labels:  [B, S]; IGNORED where nothing is learnt.
@@ -35,7 +35,7 @@ class Batch:
     features: torch.Tensor | None
 
 
-def batch(lessons: Sequence[Lesson], features: torch.Tensor | None) -> Batch:
+def batch(lessons: Sequence[Lesson], features: torch.Tensor | None) -> LessonBatch:
     """On the CPU."""
     longest = max(len(lesson.ids) for lesson in lessons)
     ids = torch.zeros((len(lessons), longest), dtype=torch.long)
@@ -46,7 +46,7 @@ def batch(lessons: Sequence[Lesson], features: torch.Tensor | None) -> Batch:
         ids[row, :length] = torch.tensor(lesson.ids)
         labels[row, :length] = torch.tensor(lesson.labels)
         real[row, :length] = True
-    return Batch(ids, labels, real, features)
+    return LessonBatch(ids, labels, real, features)
 
 
 class Learner(nn.Module):
@@ -71,7 +71,7 @@ class Learner(nn.Module):
         if self._routed is not None:
             self._routed.append(said[0])
 
-    def forward(self, given: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, given: LessonBatch) -> tuple[torch.Tensor, torch.Tensor]:
         """(the sum of the learnt tokens' cross-entropy, the router's terms)."""
         text, image = self.network.model.language_model, self.network.config.image_token_index
         device = text.embed_tokens.weight.device

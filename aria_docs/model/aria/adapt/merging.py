@@ -150,7 +150,7 @@ def _check_logits(model: str, adapter: Path, partial: Path) -> None:
 @torch.inference_mode()
 def _logits(model: str, adapter: str | None) -> torch.Tensor:
     """Float32, of every token of a prompt with a drawn picture."""
-    from aria_docs.model.aria.cache import Prefix, Span
+    from aria_docs.model.aria.cache import Prefix, TokenSpan
     from aria_docs.model.aria.decoder import Decoder
     from aria_docs.model.aria.features import Vision
     from aria_docs.model.aria.tokens import Tokens
@@ -162,11 +162,11 @@ def _logits(model: str, adapter: str | None) -> torch.Tensor:
     tokens = Tokens(loaded.tokenizer, vocabulary=text.vocab_size, image=network.config.image_token_index)
     ids = torch.tensor([*tokens.prefix([shown.part]), *tokens.question([shown.part], "What is written here?")])
     decoder = Decoder(network)
-    embedded = decoder.embedded(ids)
+    embedded = decoder.embed(ids)
     [features] = Vision(network).features([shown])
     embedded[(ids == tokens.image).to(embedded.device)] = features.to(embedded.device, embedded.dtype)
     prefix = Prefix(decoder.shape, len(ids))
-    hidden = decoder.forward(embedded, [Span(slice(0, len(ids)), prefix, seen=0)])
+    hidden = decoder.forward(embedded, [TokenSpan(slice(0, len(ids)), prefix, seen=0)])
     return decoder.logits(hidden).cpu()
 
 

@@ -18,7 +18,7 @@ from aria_docs.model.aria import experts, weights
 from aria_docs.model.aria.adapt import lora, training
 from aria_docs.model.aria.adapt.lesson import Lesson, Turn
 from aria_docs.model.aria.adapt.lesson import lesson as make_lesson
-from aria_docs.model.aria.adapt.training import Plan, Progress
+from aria_docs.model.aria.adapt.training import Plan, StepProgress
 from aria_docs.model.aria.feature_cache import FeatureCache, fingerprint
 from aria_docs.model.aria.features import Vision
 from aria_docs.model.aria.model import cache_folder
@@ -112,7 +112,7 @@ def train(
     device: str | None,
     folder: Path,
     recipe: str,
-    on_step: Callable[[Progress], None],
+    on_step: Callable[[StepProgress], None],
     stopped: Callable[[], bool],
 ) -> int:
     """Loads the weights and trains; the number of steps done. Raises EngineError where memory runs out."""

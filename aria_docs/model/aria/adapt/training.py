@@ -80,7 +80,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class StepProgress:
     """How one step went.
 
     loss:    cross-entropy of the learnt tokens, their mean over the step's lessons.
@@ -112,7 +112,7 @@ def train(
     weight_decay: float,
     beta2: float,
     checkpointing: bool,
-    on_step: Callable[[Progress], None],
+    on_step: Callable[[StepProgress], None],
     stopped: Callable[[], bool],
 ) -> int:
     """Trains from the last checkpoint in `folder`, or from the start; the number of steps that are done then.
@@ -178,7 +178,7 @@ def _step(
     plan: Plan,
     *,
     see_with_gradients: bool,
-) -> Progress:
+) -> StepProgress:
     began = time.perf_counter()
     torch.manual_seed(plan.seed * 1_000_003 + step)  # of the dropout: by the step, whatever was before
     chosen = plan.lessons_of(step)
@@ -205,7 +205,7 @@ def _step(
     if accelerator.num_processes > 1:
         lost = float(accelerator.reduce(torch.tensor(lost, device=accelerator.device)))
     tokens = sum(len(lessons[number].ids) for number in chosen)
-    return Progress(
+    return StepProgress(
         step + 1, (step + 1) / plan.steps_an_epoch, lost / learnt, router, plan.rate_at(step), tokens,
         time.perf_counter() - began,
     )  # fmt: skip
