@@ -40,6 +40,7 @@ class Run:
         self._model_queue: ModelQueue | None = None
         self._began = time.monotonic()
         self._gone: list[str] = []
+        self._found: dict[str, bool] = {}  # path → whether it was come to
 
     def __enter__(self) -> Self:
         self.store.prepare(patience_s=STARTING_PATIENCE_S)
@@ -73,6 +74,7 @@ class Run:
             n_failed=totals.n_failed,
             n_skipped=totals.n_skipped,
             interrupted=self.stopping.is_set(),
+            found={as_text(path): begun for path, begun in self._found.items()},
         )
 
     def find(self, paths: Sequence[Path], *, kinds: Collection[str] = ("pdf", "video")) -> list[FoundFile]:
@@ -89,6 +91,7 @@ class Run:
         files = [file for file in findings.files if file.kind in wanted]
         own = [file for file in files if self.options.shard.has(file)]
         self.outcome.n_elsewhere += len(files) - len(own)
+        self._found |= dict.fromkeys((file.path for file in own), False)
         return own
 
     def _note_unreadable(self, findings: Findings, kinds: Collection[str]) -> None:
@@ -144,6 +147,7 @@ class Run:
         finally:
             scheduler.stop()
             scheduler.write()
+            self._found |= dict.fromkeys(scheduler.begun, True)
         return scheduler.outcome
 
     def stop(self) -> None:

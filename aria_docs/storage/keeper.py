@@ -5,7 +5,7 @@ Nothing here grows with what is stored: a run asks about the files and sources i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -92,8 +92,20 @@ class Keeper(Protocol):
     def begin_run(self, run: RunRow, recipes: Iterable[RecipeRow], *, schema: SchemaRow | None = None) -> None:
         """Records the run, the recipes it uses, and its custom schema."""
 
-    def end_run(self, run_id: str, *, n_read: int, n_failed: int, n_skipped: int, interrupted: bool = False) -> None:
-        """Records how the run ended. What takes long is left to the next run if this one was interrupted."""
+    def end_run(
+        self,
+        run_id: str,
+        *,
+        n_read: int,
+        n_failed: int,
+        n_skipped: int,
+        interrupted: bool = False,
+        found: Mapping[str, bool] | None = None,
+    ) -> None:
+        """Records how the run ended. What takes long is left to the next run if this one was interrupted.
+
+        found:  the paths that it found → whether it came to them.
+        """
 
     def unchanged(self, stamps: Sequence[FileStamp]) -> dict[str, str]:
         """path → source_id, of those files that are as they were when they were hashed."""

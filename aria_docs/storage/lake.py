@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import re
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -278,26 +279,29 @@ class Lake(Store):
                 yield self._joint
                 return
             db = duckdb.connect(":memory:", config=CONFIG)
+            converted = tempfile.TemporaryDirectory()  # of files of earlier versions: a question changes nothing
             try:
                 if self._of_a_run:
-                    db.execute(f"CREATE SCHEMA {INTERNAL}; SET search_path = 'main,{INTERNAL}'")
+                    db.execute(f"CREATE SCHEMA {INTERNAL}; CREATE TABLE {INTERNAL}.unread (path VARCHAR)")
+                    db.execute(f"SET search_path = 'main,{INTERNAL}'")
                 else:
                     migrate(db, self.path)
-                self._lay(db)
+                self._lay(db, Path(converted.name))
                 self._joint = db
                 yield db
             finally:
+                converted.cleanup()
                 if not (self._kept and self._joint):
                     self._joint = None
                     db.close()
 
-    def _lay(self, db: duckdb.DuckDBPyConnection) -> None:
+    def _lay(self, db: duckdb.DuckDBPyConnection, converted: Path) -> None:
         if not self.path.is_dir():
             raise UsageError(f"{self.path}: no such folder; `aria-docs run FOLDER --shard 1/1 --spool {self.path}`")
         from aria_docs.storage.old_spool import convert  # which writes batches, and so stands above
 
-        convert(self.path, on_bad=self._on_bad)
-        chosen = batches(self.path, on_bad=self._on_bad)
+        convert(self.path, on_bad=self._on_bad, into=converted)
+        chosen = [*batches(self.path, on_bad=self._on_bad), *batches(converted, on_bad=self._on_bad)]
         self.allowed = [str(held.folder / f"{table}.parquet") for held in chosen for table in held.manifest.tables]
         try:
             lay(db, chosen)
@@ -337,7 +341,7 @@ def _lay_newest(db: duckdb.DuckDBPyConnection) -> None:
     several = db.execute("SELECT 1 FROM readings GROUP BY task HAVING min(recipe) <> max(recipe) LIMIT 1").fetchall()
     db.execute(f"DROP TABLE {INTERNAL}.newest")
     if several:
-        newest = "SELECT source_id, task, part, arg_max(reading_id, read_at) AS reading_id FROM readings GROUP BY ALL"
-        db.execute(f"CREATE TABLE {INTERNAL}.newest AS {newest}")
+        newest = "arg_max(reading_id, (read_at, reading_id)) AS reading_id FROM readings GROUP BY ALL"
+        db.execute(f"CREATE TABLE {INTERNAL}.newest AS SELECT source_id, task, part, {newest}")
     else:
         db.execute(f"CREATE VIEW {INTERNAL}.newest AS SELECT source_id, task, part, reading_id FROM readings")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from aria_docs.model.continued import TablePart
@@ -36,7 +36,16 @@ class Memory:
     def begin_run(self, run: RunRow, recipes: Iterable[RecipeRow], *, schema: SchemaRow | None = None) -> None:
         """Runs are not recorded."""
 
-    def end_run(self, run_id: str, *, n_read: int, n_failed: int, n_skipped: int, interrupted: bool = False) -> None:
+    def end_run(
+        self,
+        run_id: str,
+        *,
+        n_read: int,
+        n_failed: int,
+        n_skipped: int,
+        interrupted: bool = False,
+        found: Mapping[str, bool] | None = None,
+    ) -> None:
         """Runs are not recorded."""
 
     def unchanged(self, stamps: Sequence[FileStamp]) -> dict[str, str]:  # noqa: ARG002 - of Keeper

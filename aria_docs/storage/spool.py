@@ -14,7 +14,7 @@ A batch is named by the time of its writing (UTC), the run and a number; in the 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -66,7 +66,16 @@ class Spool:
             self.forget_state()
             self._leave([run, *recipes, *([schema] if schema else [])])
 
-    def end_run(self, run_id: str, *, n_read: int, n_failed: int, n_skipped: int, interrupted: bool = False) -> None:
+    def end_run(
+        self,
+        run_id: str,
+        *,
+        n_read: int,
+        n_failed: int,
+        n_skipped: int,
+        interrupted: bool = False,
+        found: Mapping[str, bool] | None = None,  # noqa: ARG002 - of Keeper
+    ) -> None:
         """The last batch of the run; then its batches become few large ones."""
         counts = {"n_read": n_read, "n_failed": n_failed, "n_skipped": n_skipped}
         assert self._run, run_id

@@ -13,12 +13,12 @@ CREATE OR REPLACE TEMP TABLE touched AS
 SELECT source_id FROM raw_readings UNION SELECT source_id FROM raw_pages UNION SELECT source_id FROM raw_shots
 UNION SELECT source_id FROM raw_failures WHERE source_id IS NOT NULL;
 CREATE OR REPLACE TEMP TABLE stored AS
-SELECT reading_id, source_id, task, part, recipe, read_at FROM readings SEMI JOIN touched USING (source_id);
+SELECT reading_id, source_id, task, part, recipe, run_id, read_at FROM readings SEMI JOIN touched USING (source_id);
 
 -- Readings, and what hangs on them.
 CREATE OR REPLACE TEMP TABLE new_readings AS
 SELECT n.reading_id FROM spool_readings n LEFT JOIN stored o USING (reading_id)
-WHERE o.reading_id IS NULL OR n.read_at >= o.read_at;
+WHERE o.reading_id IS NULL OR n.read_at > o.read_at OR (n.read_at = o.read_at AND n.run_id >= o.run_id);
 CREATE OR REPLACE TEMP TABLE replaced AS FROM new_readings SEMI JOIN stored USING (reading_id);
 DELETE FROM cells WHERE table_id IN (SELECT table_id FROM tables SEMI JOIN replaced USING (reading_id));
 DELETE FROM tables WHERE reading_id IN (FROM replaced);
@@ -37,12 +37,19 @@ INSERT INTO grounds BY NAME SELECT * EXCLUDE (batch) FROM spool_grounds SEMI JOI
 INSERT INTO aria_docs_internal.sidecars BY NAME
     SELECT * EXCLUDE (batch) FROM spool_sidecars SEMI JOIN new_readings USING (reading_id);
 
-CREATE OR REPLACE TEMP TABLE parts AS SELECT DISTINCT source_id, task, part FROM raw_readings;
+-- What was read once only, nearly all there is, is the newest of its part.
+CREATE OR REPLACE TEMP TABLE parts AS
+SELECT source_id, task, part FROM (
+    SELECT source_id, task, part FROM spool_readings
+    UNION ALL SELECT source_id, task, part FROM stored
+) GROUP BY ALL HAVING count(*) > 1;
 DELETE FROM aria_docs_internal.newest n USING parts p
     WHERE n.source_id = p.source_id AND n.task = p.task AND n.part = p.part;
 INSERT INTO aria_docs_internal.newest
-    SELECT source_id, task, part, arg_max(reading_id, read_at) FROM readings SEMI JOIN parts USING (source_id, task, part)
-    GROUP BY ALL;
+    SELECT source_id, task, part, reading_id FROM spool_readings ANTI JOIN parts USING (source_id, task, part);
+INSERT INTO aria_docs_internal.newest
+    SELECT source_id, task, part, arg_max(reading_id, (read_at, reading_id)) FROM readings
+    SEMI JOIN parts USING (source_id, task, part) GROUP BY ALL;
 
 -- Pages, shots and cues, unless their source was read later by what is stored.
 CREATE OR REPLACE TEMP TABLE new_pages AS

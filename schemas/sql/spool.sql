@@ -3,7 +3,8 @@
 -- as in a database. What was read once only, nearly all there is, is passed through: the tables again_… are small.
 
 CREATE OR REPLACE TEMP TABLE again_readings AS
-SELECT reading_id, max(batch) AS last FROM raw_readings GROUP BY reading_id HAVING count(*) > 1;
+SELECT reading_id, arg_max(batch, (read_at, run_id, batch)) AS last FROM raw_readings
+WHERE reading_id IN (SELECT reading_id FROM raw_readings GROUP BY reading_id HAVING count(*) > 1) GROUP BY reading_id;
 
 CREATE OR REPLACE TEMP TABLE again_pages AS
 SELECT source_id, page, max(batch) AS last FROM raw_pages GROUP BY source_id, page HAVING count(*) > 1;
