@@ -173,22 +173,24 @@ def read_manifest(batch: Path) -> Manifest:
 HINT = "it is damaged, or was not written by aria-docs: remove it and run its shard again"
 
 
-def check(held: Held) -> None:
-    """Raises SpoolError where a file is not what the manifest says, or not of the table's columns."""
-    with duckdb.connect(":memory:", config=CONFIG) as db:
-        for table, part in held.manifest.tables.items():
-            path = held.folder / f"{table}.parquet"
-            with told(path):
-                if path.is_symlink() or sha256_of(path) != part.sha256:
-                    raise SpoolError(f"{path} cannot be understood: it is not as its manifest says ({HINT})")
-            try:
-                described = db.execute(f"DESCRIBE FROM read_parquet({quoted(str(path))})").fetchall()
-            except duckdb.Error as error:
-                raise SpoolError(f"{path} cannot be understood: {first_line(error)} ({HINT})") from error
-            wrong = [name for name, type_, *_ in described if shapes()[table].get(name) != type_]
-            if wrong or "batch" not in {name for name, *_ in described}:
-                what = f"{table} has no column {(wrong or ['batch'])[0]!r:.100} of that type"
-                raise SpoolError(f"{path} cannot be understood: {what} ({HINT})")
+def check(held: Held, db: duckdb.DuckDBPyConnection) -> None:
+    """Raises SpoolError where a file is not what the manifest says, or not of the table's columns.
+
+    db:  any connection.
+    """
+    for table, part in held.manifest.tables.items():
+        path = held.folder / f"{table}.parquet"
+        with told(path):
+            if path.is_symlink() or sha256_of(path) != part.sha256:
+                raise SpoolError(f"{path} cannot be understood: it is not as its manifest says ({HINT})")
+        try:
+            described = db.execute(f"DESCRIBE FROM read_parquet({quoted(str(path))})").fetchall()
+        except duckdb.Error as error:
+            raise SpoolError(f"{path} cannot be understood: {first_line(error)} ({HINT})") from error
+        wrong = [name for name, type_, *_ in described if shapes()[table].get(name) != type_]
+        if wrong or "batch" not in {name for name, *_ in described}:
+            what = f"{table} has no column {(wrong or ['batch'])[0]!r:.100} of that type"
+            raise SpoolError(f"{path} cannot be understood: {what} ({HINT})")
 
 
 def table_of(row: Row) -> str:
