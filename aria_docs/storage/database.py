@@ -358,7 +358,7 @@ _FINISHED = f"""
 """
 
 
-def migrate(db: duckdb.DuckDBPyConnection, path: Path) -> None:
+def migrate(db: duckdb.DuckDBPyConnection, path: Path, *, views: bool = True) -> None:
     """All tables and views, made or brought up to date. Raises StoreError where a newer version made them."""
     internal.move_ours(db)
     internal.find_ours(db)
@@ -373,7 +373,8 @@ def migrate(db: duckdb.DuckDBPyConnection, path: Path) -> None:
             db.execute((scripts / name).read_text(encoding="utf-8"))
             db.execute("INSERT INTO migrations VALUES (?, ?)", [name, datetime.now(UTC).replace(tzinfo=None)])
     internal.move_ours(db)
-    internal.lay_views(db, migrated=applied != set(numbered))
+    if views:
+        internal.lay_views(db, migrated=applied != set(numbered))
 
 
 # A recipe's patch levels, as earlier versions hashed them: of `av-15.1.3` it is `.3`.

@@ -101,7 +101,7 @@ class Held:
 def shapes() -> dict[str, dict[str, str]]:
     """Table → its columns and their types, as its Parquet file has them."""
     with duckdb.connect(":memory:", config=CONFIG) as db:
-        migrate(db, Path(":memory:"))
+        migrate(db, Path(":memory:"), views=False)
         query = """
             SELECT table_name, column_name, data_type FROM duckdb_columns()
             WHERE list_contains(?, table_name) AND schema_name IN ('main', ?) AND column_name <> 'table_name'
@@ -225,6 +225,7 @@ def told(path: Path) -> Iterator[None]:
 
 def lay(db: duckdb.DuckDBPyConnection, chosen: Sequence[Held], *, without: frozenset[str] = frozenset()) -> None:
     """The temporary views of spool.sql over these batches; `without` those that are loaded, of compacted ones."""
+    db.execute("SET parquet_metadata_cache = true")  # each statement would read the ends of all files anew
     at = {name: at for held in chosen for name, at in held.manifest.batches.items() if name not in without}
     db.execute(
         "CREATE OR REPLACE TEMP TABLE batches AS "
