@@ -21,7 +21,7 @@ from aria_docs.run.pending import WALK, Pending
 from aria_docs.run.recipes import Options
 from aria_docs.run.scheduler import Scheduler
 from aria_docs.schemas.readings import RunRow
-from aria_docs.storage.keeper import Batch, Keeper, is_under
+from aria_docs.storage.keeper import Batch, Keeper, RunEnd, is_under
 
 STARTING_PATIENCE_S = 60.0
 """How long a run waits for the database before it has read anything; later it waits as long as it takes."""
@@ -68,14 +68,9 @@ class Run:
         if self._gone:  # only now: what failed in a file that was renamed is still known by its old name
             self.store.forget(self._gone)
         totals.seconds = time.monotonic() - self._began
-        self.store.end_run(
-            totals.run_id,
-            n_read=totals.n_read,
-            n_failed=totals.n_failed,
-            n_skipped=totals.n_skipped,
-            interrupted=self.stopping.is_set(),
-            found={as_text(path): begun for path, begun in self._found.items()},
-        )
+        found = {as_text(path): begun for path, begun in self._found.items()}
+        end = RunEnd(totals.n_read, totals.n_failed, totals.n_skipped, self.stopping.is_set(), found)
+        self.store.end_run(totals.run_id, end)
 
     def find(self, paths: Sequence[Path], *, kinds: Collection[str] = ("pdf", "video")) -> list[FoundFile]:
         """The files of these kinds under the paths, those of the run's shard. What cannot be reached becomes a failure,

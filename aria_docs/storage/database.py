@@ -24,7 +24,7 @@ from aria_docs.storage import checks, corrections, custom_tables, internal, sear
 from aria_docs.storage import prune as prunable
 from aria_docs.storage.columns import INTERNAL
 from aria_docs.storage.corrections import Corrected
-from aria_docs.storage.keeper import Batch, FileStamp, Keeper, Known, Wanted, is_under
+from aria_docs.storage.keeper import Batch, FileStamp, Keeper, Known, RunEnd, Wanted, is_under
 from aria_docs.storage.query import Answer, Format, Frames, Questions
 from aria_docs.storage.rows import delete, insert, records, upsert
 from aria_docs.storage.shapes import TableShape
@@ -62,23 +62,17 @@ class Store(Questions):
         with self.writing() as db:
             custom_tables.prepare_schema(db, schema)
 
-    def end_run(
-        self,
-        run_id: str,
-        *,
-        n_read: int,
-        n_failed: int,
-        n_skipped: int,
-        interrupted: bool = False,
-        found: Mapping[str, bool] | None = None,
-    ) -> None:
+    def end_run(self, run_id: str, end: RunEnd) -> None:
         """Records how the run ended, and brings the stacks up to date where tables have come, and the full-text index.
         A run that is interrupted leaves both to the next one."""
         ended_at = datetime.now(UTC).replace(tzinfo=None)
-        with self.together() as db:
-            self.date_run(run_id, ended_at=ended_at, n_read=n_read, n_failed=n_failed, n_skipped=n_skipped)
-            _keep_unread(db, found or {})
-        if interrupted:
+        with self.writing() as db:
+            db.execute(
+                "UPDATE runs SET ended_at = ?, n_read = ?, n_failed = ?, n_skipped = ? WHERE run_id = ?",
+                [ended_at, end.n_read, end.n_failed, end.n_skipped, run_id],
+            )
+            _keep_unread(db, end.found)
+        if end.interrupted:
             return
         with self.reading(patience_s=float("inf")) as db:
             is_due = bool(db.execute("SELECT 1 FROM due WHERE what = 'stacks' LIMIT 1").fetchall())
@@ -86,14 +80,6 @@ class Store(Questions):
             self.check()
             self.stack()
         self.rank()
-
-    def date_run(self, run_id: str, *, ended_at: datetime, n_read: int, n_failed: int, n_skipped: int) -> None:
-        """Records when a run ended, and how."""
-        with self.writing() as db:
-            db.execute(
-                "UPDATE runs SET ended_at = ?, n_read = ?, n_failed = ?, n_skipped = ? WHERE run_id = ?",
-                [ended_at, n_read, n_failed, n_skipped, run_id],
-            )
 
     def check(self) -> None:
         """Checks the tables that are new or corrected."""
@@ -285,11 +271,6 @@ class Store(Questions):
         """The names of the spool's files that are in this database."""
         with self.reading(patience_s=float("inf")) as db:
             return {name for (name,) in db.execute("SELECT name FROM loaded_spool_files").fetchall()}
-
-    def note_loaded(self, name: str) -> None:
-        """A spool's file is in this database: said in the transaction that writes what it holds."""
-        with self.writing() as db:
-            db.execute("INSERT INTO loaded_spool_files VALUES (?, ?)", [name, datetime.now(UTC).replace(tzinfo=None)])
 
     def table_parts(self, source_id: str, recipe: str) -> list[TablePart]:
         """The tables of a document in order, as far as is needed to see which go on from the page before."""

@@ -76,6 +76,17 @@ class Known:
     failures: list[FailureRow] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ended, in files. found: the paths that it found → whether it came to them."""
+
+    n_read: int
+    n_failed: int
+    n_skipped: int
+    interrupted: bool = False
+    found: Mapping[str, bool] = field(default_factory=dict)
+
+
 class Keeper(Protocol):
     """Where a run stores its results, and what it knows of earlier ones. Threads may share it.
 
@@ -92,20 +103,8 @@ class Keeper(Protocol):
     def begin_run(self, run: RunRow, recipes: Iterable[RecipeRow], *, schema: SchemaRow | None = None) -> None:
         """Records the run, the recipes it uses, and its custom schema."""
 
-    def end_run(
-        self,
-        run_id: str,
-        *,
-        n_read: int,
-        n_failed: int,
-        n_skipped: int,
-        interrupted: bool = False,
-        found: Mapping[str, bool] | None = None,
-    ) -> None:
-        """Records how the run ended. What takes long is left to the next run if this one was interrupted.
-
-        found:  the paths that it found → whether it came to them.
-        """
+    def end_run(self, run_id: str, end: RunEnd) -> None:
+        """Records how the run ended. What takes long is left to the next run if this one was interrupted."""
 
     def unchanged(self, stamps: Sequence[FileStamp]) -> dict[str, str]:
         """path → source_id, of those files that are as they were when they were hashed."""

@@ -11,6 +11,7 @@ from aria_docs.schemas.sources import FileRow, SourceRow
 from aria_docs.schemas.tables import CellRow, TableRow, table_id
 from aria_docs.storage import stacks
 from aria_docs.storage.database import Batch, Store
+from aria_docs.storage.keeper import RunEnd
 
 NOW = datetime(2026, 11, 22, 9, 30)
 Cell = tuple[str, float | None] | tuple[str, float | None, int, int] | None
@@ -75,7 +76,7 @@ def write(store: Store, *parts: Finished, run: str = "run") -> None:
     files = [file(f"/in/{name}.pdf", name) for name in sorted(names)]
     store.begin_run(RunRow(run_id=run, started_at=NOW, command="c", engine="embedded", recipe="r"), [])
     store.write(Batch(files=files, sources=[source(name) for name in sorted(names)], finished=list(parts)))
-    store.end_run(run, n_read=1, n_failed=0, n_skipped=0)
+    store.end_run(run, RunEnd(1, 0, 0))
 
 
 def test_a_typed_view_has_names_types_and_right_sums(store: Store) -> None:
