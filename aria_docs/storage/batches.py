@@ -205,7 +205,7 @@ def clear(folder: Path) -> None:
 
 def _copy(db: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
     try:
-        db.execute(f"COPY ({query}) TO {quoted(str(path))} (FORMAT parquet, COMPRESSION zstd)")
+        db.execute(f"COPY ({query}) TO {quoted(str(path))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)")
     except duckdb.IOException as error:
         raise SpoolError(f"{path} cannot be written: {first_line(error)}") from error
 
