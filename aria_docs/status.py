@@ -51,7 +51,7 @@ class Status:
     """Counts of what is there, per kind and task; what is missing, partial or failed, and why; the last run.
 
     readings:   a row a task: parts expected, ok, partial, failed, and missing (neither read nor failed).
-    missing:    a row a file and task of which parts are missing.
+    missing:    a row a file and task of which parts are missing; unread: the paths that a run was ended before.
     partial:    a row a kind of note on what was not read, with how many parts of how many files it stands for.
     failures:   every failure; failure_kinds: as `partial`.
     """
@@ -60,6 +60,7 @@ class Status:
     readings: list[dict[str, Any]]
     results: dict[str, int]
     missing: list[dict[str, Any]]
+    unread: list[str]
     partial: list[dict[str, Any]]
     failure_kinds: list[dict[str, Any]]
     failures: list[dict[str, Any]]
@@ -88,6 +89,9 @@ class Status:
         for row in self.missing:
             done = f"{row['expected'] - row['missing']} of {row['expected']} parts"
             lines.append(f"missing: {row['path']}: {row['task']}, {done}; the next run reads the rest")
+        if self.unread:
+            others = f" and {_count(len(self.unread) - 1, 'more file')}" if len(self.unread) > 1 else ""
+            lines.append(f"not begun: {self.unread[0]}{others}; the next run reads them")
         for row in self.partial:
             where = f"{row['path']}, {row['part']}" if row["parts"] == 1 else _spread(row)
             lines.append(f"partly read: {where}: {row['note']}")
@@ -110,6 +114,9 @@ def read_status(store: Store) -> Status:
     [[is_new]] = [row.values() for row in store.records(named)]  # a file of an earlier version has no such view
     [review] = store.records(_REVIEW) if is_new else [{"cells": 0, "tables": 0}]
     [corrections] = store.records(_CORRECTIONS) if is_new else [{"applied": 0, "stale": 0}]
+    named = "SELECT count(*) AS n FROM duckdb_tables() WHERE table_name = 'unread'"
+    [[has_unread]] = [row.values() for row in store.records(named)]
+    unread = store.records("SELECT path FROM unread ORDER BY path") if has_unread else []
     runs = store.records("SELECT * FROM runs ORDER BY started_at DESC LIMIT 1")
     return Status(
         files=store.records(
@@ -125,6 +132,7 @@ def read_status(store: Store) -> Status:
         missing=store.records(
             f"{_EXPECTED} SELECT path, task, expected, missing FROM counted WHERE missing > 0 ORDER BY ALL"
         ),
+        unread=[row["path"] for row in unread],
         partial=store.records(_kinds_of(_PARTIAL, "note")),
         failure_kinds=store.records(_kinds_of("SELECT * FROM failures", "message")),
         failures=store.records("SELECT path, part, error, message, retryable FROM failures ORDER BY path, part"),

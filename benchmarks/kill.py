@@ -92,6 +92,8 @@ def main() -> None:
                 os.kill(process.pid, signal.SIGKILL)  # it alone: its children have to notice
                 process.wait()
                 kills += 1
+                if kills % 5 == 0:
+                    print(f"{kills} kills, {ends} runs that ended, {faults} faults", flush=True)
             if options.spool and spool.exists():
                 db.unlink(missing_ok=True)
                 load = [sys.executable, "-m", "aria_docs", "load", str(spool), "--db", str(db)]

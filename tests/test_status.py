@@ -1,5 +1,6 @@
 """What is done, what is left, and why."""
 
+from aria_docs.run.run import Run
 from aria_docs.status import read_status
 
 
@@ -40,6 +41,23 @@ def test_a_part_that_vanished_is_missing(bench) -> None:
         db.execute("INSERT INTO sources SELECT * REPLACE ('elsewhere' AS source_id) FROM sources")
     lines = read_status(bench.store).as_lines()
     assert f"missing: {pdf}: summary, 0 of 1 parts; the next run reads the rest" in lines
+
+
+def test_files_that_an_interrupted_run_did_not_come_to(bench) -> None:
+    read, left, gone = (bench.pdf(f"{name}.pdf", 1, word=name) for name in ("a", "b", "c"))
+    with Run(bench.store, bench.options, command="test", progress=bench.told) as run:
+        files = run.find([bench.folder])
+        run.read(files[:1])
+        run.stop()
+        run.read(files[1:])
+    assert f"not begun: {left} and 1 more file; the next run reads them" in read_status(bench.store).as_lines()
+    gone.unlink()
+    with Run(bench.store, bench.options, command="test", progress=bench.told) as run:
+        run.find([bench.folder])
+        run.stop()
+    assert read_status(bench.store).unread == [str(left)], f"{read} is read"
+    bench.run()
+    assert read_status(bench.store).unread == []
 
 
 def test_failures_and_notes_of_one_kind_are_one_line(bench) -> None:

@@ -21,7 +21,7 @@ from aria_docs.run.pending import WALK, Pending
 from aria_docs.run.recipes import Options
 from aria_docs.run.scheduler import Scheduler
 from aria_docs.schemas.readings import RunRow
-from aria_docs.storage.keeper import Batch, Keeper, is_under
+from aria_docs.storage.keeper import Batch, Keeper, RunEnd, is_under
 
 STARTING_PATIENCE_S = 60.0
 """How long a run waits for the database before it has read anything; later it waits as long as it takes."""
@@ -40,6 +40,7 @@ class Run:
         self._model_queue: ModelQueue | None = None
         self._began = time.monotonic()
         self._gone: list[str] = []
+        self._found: dict[str, bool] = {}  # path → whether it was come to
 
     def __enter__(self) -> Self:
         self.store.prepare(patience_s=STARTING_PATIENCE_S)
@@ -67,13 +68,9 @@ class Run:
         if self._gone:  # only now: what failed in a file that was renamed is still known by its old name
             self.store.forget(self._gone)
         totals.seconds = time.monotonic() - self._began
-        self.store.end_run(
-            totals.run_id,
-            n_read=totals.n_read,
-            n_failed=totals.n_failed,
-            n_skipped=totals.n_skipped,
-            interrupted=self.stopping.is_set(),
-        )
+        found = {as_text(path): begun for path, begun in self._found.items()}
+        end = RunEnd(totals.n_read, totals.n_failed, totals.n_skipped, self.stopping.is_set(), found)
+        self.store.end_run(totals.run_id, end)
 
     def find(self, paths: Sequence[Path], *, kinds: Collection[str] = ("pdf", "video")) -> list[FoundFile]:
         """The files of these kinds under the paths, those of the run's shard. What cannot be reached becomes a failure,
@@ -89,6 +86,7 @@ class Run:
         files = [file for file in findings.files if file.kind in wanted]
         own = [file for file in files if self.options.shard.has(file)]
         self.outcome.n_elsewhere += len(files) - len(own)
+        self._found |= dict.fromkeys((file.path for file in own), False)
         return own
 
     def _note_unreadable(self, findings: Findings, kinds: Collection[str]) -> None:
@@ -144,6 +142,7 @@ class Run:
         finally:
             scheduler.stop()
             scheduler.write()
+            self._found |= dict.fromkeys(scheduler.begun, True)
         return scheduler.outcome
 
     def stop(self) -> None:

@@ -147,7 +147,14 @@ class Scheduler:
         self._coming = self._contents()
         self._look = options.look
         self._reasons: list[str] | None = []  # why the first parts failed that a model was asked; None once one did not
+        self._taken: set[str] = set()  # paths that were come to, or found to need nothing
         self.outcome = Outcome(run_id)
+
+    @property
+    def begun(self) -> set[str]:
+        """The paths of which something is stored, or nothing had to be."""
+        unopened = (source for source in self._sources.values() if not source.over and not source.info)
+        return self._taken.difference(file.path for source in unopened for file in source.files)
 
     def work(self) -> None:
         """Until nothing is left to read."""
@@ -155,7 +162,7 @@ class Scheduler:
             while len(self._sessions) < self._workers and not self._is_full and (source := self._next_source()):
                 self._start(source)
             if not self._sessions and not self._results.n_awaited:
-                return
+                break
             for connection in wait([*self._sessions, self._results.connection], timeout=self._next_event_s()):
                 if connection is self._results.connection:
                     self._take_answers()
@@ -164,7 +171,7 @@ class Scheduler:
             self._end_overdue()
             if self._n_parts >= BATCH_PARTS or time.monotonic() - self._written >= BATCH_S:
                 self.write()
-        self.outcome.interrupted = True
+        self.outcome.interrupted = self._stopping()
 
     def _next_event_s(self) -> float:
         """Seconds until a part takes too long or a batch is due."""
@@ -198,6 +205,7 @@ class Scheduler:
         this one is read."""
         done = self._pending.finished(self._files)
         for file, content in done.items():
+            self._taken.add(file.path)
             self._pass_over(file, content)
         left = [file for file in self._files if file not in done] if done else self._files
         before: tuple[list[FoundFile], Future[None]] | None = None
@@ -220,11 +228,13 @@ class Scheduler:
             if (orphan := self._orphans.popleft()).is_orphaned:
                 return orphan
         for file, looked_up in self._coming:
+            self._taken.add(file.path)
             try:
                 looked_up.result()
                 content = self._pending.content_of(file)
             except AriaDocsError as error:
                 if self._stopping():
+                    self._taken.discard(file.path)
                     return None
                 row = failure_row(file.path, None, HASH, "", error)
                 self._batch.failures.append(row)

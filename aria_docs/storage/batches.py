@@ -8,7 +8,7 @@ import re
 import shutil
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -112,9 +112,12 @@ class Writer:
         return self._db
 
 
-def compact(folder: Path, *, of_run: str | None = None) -> None:
+def compact(folder: Path, *, of_run: str | None = None, sound: Collection[Held] = ()) -> None:
     """Small batches become few of at most 256 MB: all, or those of one run. Left to the other where two do so at once,
-    and undone where the folder cannot be written."""
+    and undone where the folder cannot be written.
+
+    sound:  batches that were checked a moment ago.
+    """
     lock = folder / _COMPACTING
     try:
         if lock.exists() and time.time() - lock.stat().st_mtime > _STALE_S:
@@ -129,8 +132,11 @@ def compact(folder: Path, *, of_run: str | None = None) -> None:
         small = [
             held
             for held in lake.batches(folder, on_bad=lambda *_: None)
-            if held.n_bytes < _SMALL_BYTES and (of_run is None or f"-{of_run}-" in held.folder.name) and _is_sound(held)
+            if held.n_bytes < _SMALL_BYTES and (of_run is None or f"-{of_run}-" in held.folder.name)
         ]
+        checked = {held.folder for held in sound}
+        with duckdb.connect(":memory:", config=CONFIG) as db:
+            small = [held for held in small if held.folder in checked or _is_sound(held, db)]
         for group in _groups(small):
             _join(folder, group)
         _remove_compacted(folder)
@@ -147,10 +153,10 @@ def _groups(small: Sequence[Held]) -> list[list[Held]]:
     return [group for group in groups if len(group) > 1]
 
 
-def _is_sound(held: Held) -> bool:
+def _is_sound(held: Held, db: duckdb.DuckDBPyConnection) -> bool:
     """One that is not is named by the loader."""
     try:
-        lake.check(held)
+        lake.check(held, db)
     except SpoolError:
         return False
     return True
@@ -199,7 +205,7 @@ def clear(folder: Path) -> None:
 
 def _copy(db: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
     try:
-        db.execute(f"COPY ({query}) TO {quoted(str(path))} (FORMAT parquet, COMPRESSION zstd)")
+        db.execute(f"COPY ({query}) TO {quoted(str(path))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)")
     except duckdb.IOException as error:
         raise SpoolError(f"{path} cannot be written: {first_line(error)}") from error
 

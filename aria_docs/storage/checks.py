@@ -14,7 +14,7 @@ from aria_docs.storage.columns import INTERNAL
 from aria_docs.storage.connection import Connections
 from aria_docs.storage.rows import insert
 
-_AT_ONCE = 200  # tables in one transaction, as of the stacks
+_AT_ONCE = 1000  # tables in one transaction, as of the stacks
 _AGAIN = 1_000  # numbers of checks made again begin here; those of the page, which stay, are fewer
 
 _NEW = f"""

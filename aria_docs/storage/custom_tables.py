@@ -95,9 +95,9 @@ def insert_records(db: duckdb.DuckDBPyConnection, rows: Sequence[RecordRow]) -> 
 
 
 def insert_spooled(db: duckdb.DuckDBPyConnection) -> None:
-    """The rows of `spool_records` to the tables of their schemas; those of `new_readings` where there is that table."""
-    of_new = db.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'new_readings'").fetchall()
-    chosen = "spool_records SEMI JOIN new_readings USING (reading_id)" if of_new else "spool_records"
+    """The rows of `spool_records` to the tables of their schemas; none of `kept_readings` where there is that table."""
+    of_new = db.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'kept_readings'").fetchall()
+    chosen = "spool_records ANTI JOIN kept_readings USING (reading_id)" if of_new else "spool_records"
     tables = custom_tables(db)
     for key in db.execute(f"SELECT DISTINCT name, hash FROM {chosen}").fetchall():
         if key not in tables:

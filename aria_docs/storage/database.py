@@ -6,7 +6,7 @@ Only rooms of `storage` import duckdb; it knows rows, not where they come from.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import resources
@@ -24,7 +24,7 @@ from aria_docs.storage import checks, corrections, custom_tables, internal, sear
 from aria_docs.storage import prune as prunable
 from aria_docs.storage.columns import INTERNAL
 from aria_docs.storage.corrections import Corrected
-from aria_docs.storage.keeper import Batch, FileStamp, Keeper, Known, Wanted, is_under
+from aria_docs.storage.keeper import Batch, FileStamp, Keeper, Known, RunEnd, Wanted, is_under
 from aria_docs.storage.query import Answer, Format, Frames, Questions
 from aria_docs.storage.rows import delete, insert, records, upsert
 from aria_docs.storage.shapes import TableShape
@@ -62,12 +62,17 @@ class Store(Questions):
         with self.writing() as db:
             custom_tables.prepare_schema(db, schema)
 
-    def end_run(self, run_id: str, *, n_read: int, n_failed: int, n_skipped: int, interrupted: bool = False) -> None:
+    def end_run(self, run_id: str, end: RunEnd) -> None:
         """Records how the run ended, and brings the stacks up to date where tables have come, and the full-text index.
         A run that is interrupted leaves both to the next one."""
         ended_at = datetime.now(UTC).replace(tzinfo=None)
-        self.date_run(run_id, ended_at=ended_at, n_read=n_read, n_failed=n_failed, n_skipped=n_skipped)
-        if interrupted:
+        with self.writing() as db:
+            db.execute(
+                "UPDATE runs SET ended_at = ?, n_read = ?, n_failed = ?, n_skipped = ? WHERE run_id = ?",
+                [ended_at, end.n_read, end.n_failed, end.n_skipped, run_id],
+            )
+            _keep_unread(db, end.found)
+        if end.interrupted:
             return
         with self.reading(patience_s=float("inf")) as db:
             is_due = bool(db.execute("SELECT 1 FROM due WHERE what = 'stacks' LIMIT 1").fetchall())
@@ -75,14 +80,6 @@ class Store(Questions):
             self.check()
             self.stack()
         self.rank()
-
-    def date_run(self, run_id: str, *, ended_at: datetime, n_read: int, n_failed: int, n_skipped: int) -> None:
-        """Records when a run ended, and how."""
-        with self.writing() as db:
-            db.execute(
-                "UPDATE runs SET ended_at = ?, n_read = ?, n_failed = ?, n_skipped = ? WHERE run_id = ?",
-                [ended_at, n_read, n_failed, n_skipped, run_id],
-            )
 
     def check(self) -> None:
         """Checks the tables that are new or corrected."""
@@ -169,10 +166,10 @@ class Store(Questions):
         under = " OR ".join("starts_with(path, ?)" for _ in roots)
         query = (
             f"SELECT path FROM files WHERE present AND ({under}) UNION SELECT path FROM failures WHERE ({under}) "
-            "ORDER BY path"
+            f"UNION SELECT path FROM unread WHERE ({under}) ORDER BY path"
         )
         with self.reading(patience_s=float("inf")) as db:
-            paths = [path for (path,) in db.execute(query, [*roots, *roots]).fetchall()]
+            paths = [path for (path,) in db.execute(query, [*roots, *roots, *roots]).fetchall()]
         return [path for path in paths if path not in there and any(is_under(path, root) for root in roots)]
 
     def write(self, batch: Batch) -> None:
@@ -259,6 +256,7 @@ class Store(Questions):
         with self.writing() as db:
             db.execute("UPDATE files SET present = false WHERE list_contains(?, path)", [list(paths)])
             db.execute("DELETE FROM failures WHERE list_contains(?, path)", [list(paths)])
+            db.execute("DELETE FROM unread WHERE list_contains(?, path)", [list(paths)])
 
     def prune(self) -> prunable.Prunable:
         """Drops what belongs to vanished files and superseded recipes, and brings the stacks and the full-text index up
@@ -274,11 +272,6 @@ class Store(Questions):
         with self.reading(patience_s=float("inf")) as db:
             return {name for (name,) in db.execute("SELECT name FROM loaded_spool_files").fetchall()}
 
-    def note_loaded(self, name: str) -> None:
-        """A spool's file is in this database: said in the transaction that writes what it holds."""
-        with self.writing() as db:
-            db.execute("INSERT INTO loaded_spool_files VALUES (?, ?)", [name, datetime.now(UTC).replace(tzinfo=None)])
-
     def table_parts(self, source_id: str, recipe: str) -> list[TablePart]:
         """The tables of a document in order, as far as is needed to see which go on from the page before."""
         query = """
@@ -287,7 +280,7 @@ class Store(Questions):
                        n_cols, caption, table_no
                 FROM tables t JOIN pages p ON p.source_id = t.source_id AND p.page = t.page
                 WHERE t.source_id = $source AND reading_id IN (
-                    SELECT arg_max(reading_id, read_at) FROM readings
+                    SELECT arg_max(reading_id, (read_at, reading_id)) FROM readings
                     WHERE source_id = $source AND list_contains($recipes, recipe) GROUP BY part
                 )
             )
@@ -346,7 +339,7 @@ _FINISHED = f"""
 """
 
 
-def migrate(db: duckdb.DuckDBPyConnection, path: Path) -> None:
+def migrate(db: duckdb.DuckDBPyConnection, path: Path, *, views: bool = True) -> None:
     """All tables and views, made or brought up to date. Raises StoreError where a newer version made them."""
     internal.move_ours(db)
     internal.find_ours(db)
@@ -361,7 +354,8 @@ def migrate(db: duckdb.DuckDBPyConnection, path: Path) -> None:
             db.execute((scripts / name).read_text(encoding="utf-8"))
             db.execute("INSERT INTO migrations VALUES (?, ?)", [name, datetime.now(UTC).replace(tzinfo=None)])
     internal.move_ours(db)
-    internal.lay_views(db, migrated=applied != set(numbered))
+    if views:
+        internal.lay_views(db, migrated=applied != set(numbered))
 
 
 # A recipe's patch levels, as earlier versions hashed them: of `av-15.1.3` it is `.3`.
@@ -379,6 +373,16 @@ def recipes_alike(db: duckdb.DuckDBPyConnection, recipes: Iterable[str]) -> dict
         WHERE list_contains(?, asked_as)
     """
     return dict(db.execute(query, [_PATCH_LEVEL, asked]).fetchall()) | {recipe: recipe for recipe in asked}
+
+
+def _keep_unread(db: duckdb.DuckDBPyConnection, found: Mapping[str, bool]) -> None:
+    """What a run was ended before; what it came to is so no longer."""
+    unread = [path for path, begun in found.items() if not begun]
+    if unread or db.execute("SELECT 1 FROM unread LIMIT 1").fetchall():
+        db.execute("DELETE FROM unread WHERE path IN (SELECT unnest(?::VARCHAR[]))", [list(found)])
+        db.execute(
+            "INSERT INTO unread FROM (SELECT unnest(?::VARCHAR[]) AS path) ANTI JOIN files USING (path)", [unread]
+        )
 
 
 def _asked(stamps: Sequence[FileStamp]) -> str:
@@ -406,12 +410,17 @@ def _delete_readings(db: duckdb.DuckDBPyConnection, replaced: Sequence[ReadingRo
     db.execute("DELETE FROM sidecars WHERE reading_id IN (SELECT unnest(?::VARCHAR[]))", [ids])
 
 
+def _order_of(row: ReadingRow) -> tuple[datetime, str]:
+    """Of readings of one part; those of one moment come in an order too, whichever is written first."""
+    return row.read_at, row.reading_id
+
+
 def _keep_newest(db: duckdb.DuckDBPyConnection, readings: Sequence[ReadingRow], old: set[str]) -> None:
     """The table `newest`. Readings may come in any order, as from a spool: the time of reading decides."""
     latest: dict[tuple[str, str, str], ReadingRow] = {}
     for row in readings:
         key = (row.source_id, row.task, row.part)
-        if key not in latest or row.read_at >= latest[key].read_at:
+        if key not in latest or _order_of(row) >= _order_of(latest[key]):
             latest[key] = row
     news = [[*key, row.reading_id] for key, row in latest.items() if row.source_id not in old]
     again = [key for key, row in latest.items() if row.source_id in old]
@@ -422,7 +431,7 @@ def _keep_newest(db: duckdb.DuckDBPyConnection, readings: Sequence[ReadingRow], 
         delete(db, "newest", ("source_id", "task", "part"), again)
         columns = [list(column) for column in zip(*again, strict=True)]
         db.execute(
-            "INSERT INTO newest SELECT source_id, task, part, arg_max(reading_id, read_at) FROM readings "
+            "INSERT INTO newest SELECT source_id, task, part, arg_max(reading_id, (read_at, reading_id)) FROM readings "
             "SEMI JOIN (SELECT unnest(?::VARCHAR[]) AS source_id, unnest(?::VARCHAR[]) AS task, "
             "unnest(?::VARCHAR[]) AS part) USING (source_id, task, part) GROUP BY ALL",
             columns,

@@ -5,7 +5,7 @@ Nothing here grows with what is stored: a run asks about the files and sources i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -76,6 +76,17 @@ class Known:
     failures: list[FailureRow] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ended, in files. found: the paths that it found → whether it came to them."""
+
+    n_read: int
+    n_failed: int
+    n_skipped: int
+    interrupted: bool = False
+    found: Mapping[str, bool] = field(default_factory=dict)
+
+
 class Keeper(Protocol):
     """Where a run stores its results, and what it knows of earlier ones. Threads may share it.
 
@@ -92,7 +103,7 @@ class Keeper(Protocol):
     def begin_run(self, run: RunRow, recipes: Iterable[RecipeRow], *, schema: SchemaRow | None = None) -> None:
         """Records the run, the recipes it uses, and its custom schema."""
 
-    def end_run(self, run_id: str, *, n_read: int, n_failed: int, n_skipped: int, interrupted: bool = False) -> None:
+    def end_run(self, run_id: str, end: RunEnd) -> None:
         """Records how the run ended. What takes long is left to the next run if this one was interrupted."""
 
     def unchanged(self, stamps: Sequence[FileStamp]) -> dict[str, str]:

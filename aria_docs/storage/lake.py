@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import re
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ class Held:
 def shapes() -> dict[str, dict[str, str]]:
     """Table → its columns and their types, as its Parquet file has them."""
     with duckdb.connect(":memory:", config=CONFIG) as db:
-        migrate(db, Path(":memory:"))
+        migrate(db, Path(":memory:"), views=False)
         query = """
             SELECT table_name, column_name, data_type FROM duckdb_columns()
             WHERE list_contains(?, table_name) AND schema_name IN ('main', ?) AND column_name <> 'table_name'
@@ -172,22 +173,24 @@ def read_manifest(batch: Path) -> Manifest:
 HINT = "it is damaged, or was not written by aria-docs: remove it and run its shard again"
 
 
-def check(held: Held) -> None:
-    """Raises SpoolError where a file is not what the manifest says, or not of the table's columns."""
-    with duckdb.connect(":memory:", config=CONFIG) as db:
-        for table, part in held.manifest.tables.items():
-            path = held.folder / f"{table}.parquet"
-            with told(path):
-                if path.is_symlink() or sha256_of(path) != part.sha256:
-                    raise SpoolError(f"{path} cannot be understood: it is not as its manifest says ({HINT})")
-            try:
-                described = db.execute(f"DESCRIBE FROM read_parquet({quoted(str(path))})").fetchall()
-            except duckdb.Error as error:
-                raise SpoolError(f"{path} cannot be understood: {first_line(error)} ({HINT})") from error
-            wrong = [name for name, type_, *_ in described if shapes()[table].get(name) != type_]
-            if wrong or "batch" not in {name for name, *_ in described}:
-                what = f"{table} has no column {(wrong or ['batch'])[0]!r:.100} of that type"
-                raise SpoolError(f"{path} cannot be understood: {what} ({HINT})")
+def check(held: Held, db: duckdb.DuckDBPyConnection) -> None:
+    """Raises SpoolError where a file is not what the manifest says, or not of the table's columns.
+
+    db:  any connection.
+    """
+    for table, part in held.manifest.tables.items():
+        path = held.folder / f"{table}.parquet"
+        with told(path):
+            if path.is_symlink() or sha256_of(path) != part.sha256:
+                raise SpoolError(f"{path} cannot be understood: it is not as its manifest says ({HINT})")
+        try:
+            described = db.execute(f"DESCRIBE FROM read_parquet({quoted(str(path))})").fetchall()
+        except duckdb.Error as error:
+            raise SpoolError(f"{path} cannot be understood: {first_line(error)} ({HINT})") from error
+        wrong = [name for name, type_, *_ in described if shapes()[table].get(name) != type_]
+        if wrong or "batch" not in {name for name, *_ in described}:
+            what = f"{table} has no column {(wrong or ['batch'])[0]!r:.100} of that type"
+            raise SpoolError(f"{path} cannot be understood: {what} ({HINT})")
 
 
 def table_of(row: Row) -> str:
@@ -222,6 +225,7 @@ def told(path: Path) -> Iterator[None]:
 
 def lay(db: duckdb.DuckDBPyConnection, chosen: Sequence[Held], *, without: frozenset[str] = frozenset()) -> None:
     """The temporary views of spool.sql over these batches; `without` those that are loaded, of compacted ones."""
+    db.execute("SET parquet_metadata_cache = true")  # each statement would read the ends of all files anew
     at = {name: at for held in chosen for name, at in held.manifest.batches.items() if name not in without}
     db.execute(
         "CREATE OR REPLACE TEMP TABLE batches AS "
@@ -278,26 +282,29 @@ class Lake(Store):
                 yield self._joint
                 return
             db = duckdb.connect(":memory:", config=CONFIG)
+            converted = tempfile.TemporaryDirectory()  # of files of earlier versions: a question changes nothing
             try:
                 if self._of_a_run:
-                    db.execute(f"CREATE SCHEMA {INTERNAL}; SET search_path = 'main,{INTERNAL}'")
+                    db.execute(f"CREATE SCHEMA {INTERNAL}; CREATE TABLE {INTERNAL}.unread (path VARCHAR)")
+                    db.execute(f"SET search_path = 'main,{INTERNAL}'")
                 else:
                     migrate(db, self.path)
-                self._lay(db)
+                self._lay(db, Path(converted.name))
                 self._joint = db
                 yield db
             finally:
+                converted.cleanup()
                 if not (self._kept and self._joint):
                     self._joint = None
                     db.close()
 
-    def _lay(self, db: duckdb.DuckDBPyConnection) -> None:
+    def _lay(self, db: duckdb.DuckDBPyConnection, converted: Path) -> None:
         if not self.path.is_dir():
             raise UsageError(f"{self.path}: no such folder; `aria-docs run FOLDER --shard 1/1 --spool {self.path}`")
         from aria_docs.storage.old_spool import convert  # which writes batches, and so stands above
 
-        convert(self.path, on_bad=self._on_bad)
-        chosen = batches(self.path, on_bad=self._on_bad)
+        convert(self.path, on_bad=self._on_bad, into=converted)
+        chosen = [*batches(self.path, on_bad=self._on_bad), *batches(converted, on_bad=self._on_bad)]
         self.allowed = [str(held.folder / f"{table}.parquet") for held in chosen for table in held.manifest.tables]
         try:
             lay(db, chosen)
@@ -337,7 +344,7 @@ def _lay_newest(db: duckdb.DuckDBPyConnection) -> None:
     several = db.execute("SELECT 1 FROM readings GROUP BY task HAVING min(recipe) <> max(recipe) LIMIT 1").fetchall()
     db.execute(f"DROP TABLE {INTERNAL}.newest")
     if several:
-        newest = "SELECT source_id, task, part, arg_max(reading_id, read_at) AS reading_id FROM readings GROUP BY ALL"
-        db.execute(f"CREATE TABLE {INTERNAL}.newest AS {newest}")
+        newest = "arg_max(reading_id, (read_at, reading_id)) AS reading_id FROM readings GROUP BY ALL"
+        db.execute(f"CREATE TABLE {INTERNAL}.newest AS SELECT source_id, task, part, {newest}")
     else:
         db.execute(f"CREATE VIEW {INTERNAL}.newest AS SELECT source_id, task, part, reading_id FROM readings")

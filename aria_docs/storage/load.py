@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from aria_docs.errors import SpoolError, StoreError, UsageError
 from aria_docs.storage import corrections, lake
 from aria_docs.storage.batches import compact
+from aria_docs.storage.connection import CONFIG
 from aria_docs.storage.custom_tables import custom_tables, insert_spooled
 from aria_docs.storage.database import Store
 from aria_docs.storage.internal import script
@@ -61,18 +62,19 @@ def load(folder: Path, store: Store, *, say: Callable[[str], None], patience_s: 
         leave(stranger.name, SpoolError(f"{stranger} is no part of a spool: move it elsewhere"))
     convert(folder, on_bad=leave)
     new: list[Held] = []
-    for held in lake.batches(folder, on_bad=leave):
-        news = held.manifest.batches.keys() - there
-        outcome.n_before += len(held.manifest.batches) - len(news)
-        try:
-            if news:
-                lake.check(held)
-                new.append(held)
-        except SpoolError as error:
-            leave(held.folder.name, error)
+    with duckdb.connect(":memory:", config=CONFIG) as db:
+        for held in lake.batches(folder, on_bad=leave):
+            news = held.manifest.batches.keys() - there
+            outcome.n_before += len(held.manifest.batches) - len(news)
+            try:
+                if news:
+                    lake.check(held, db)
+                    new.append(held)
+            except SpoolError as error:
+                leave(held.folder.name, error)
     for chunk in _chunks(new):
         _take(store, chunk, there, outcome, leave)
-    compact(folder)
+    compact(folder, sound=new)
     store.check()
     store.stack()  # also where nothing is new: an earlier loading may have been killed before it came to this
     store.rank()

@@ -9,7 +9,7 @@ from aria_docs.model.continued import TablePart
 from aria_docs.schemas.readings import FailureRow, Finished, ReadingRow, RecipeRow, RunRow
 from aria_docs.schemas.records import SchemaRow
 from aria_docs.schemas.sources import FormFieldRow, PageLinesRow, PageRow
-from aria_docs.storage.keeper import Batch, FileStamp, Known, Wanted, table_part
+from aria_docs.storage.keeper import Batch, FileStamp, Known, RunEnd, Wanted, table_part
 
 
 class Memory:
@@ -36,7 +36,7 @@ class Memory:
     def begin_run(self, run: RunRow, recipes: Iterable[RecipeRow], *, schema: SchemaRow | None = None) -> None:
         """Runs are not recorded."""
 
-    def end_run(self, run_id: str, *, n_read: int, n_failed: int, n_skipped: int, interrupted: bool = False) -> None:
+    def end_run(self, run_id: str, end: RunEnd) -> None:
         """Runs are not recorded."""
 
     def unchanged(self, stamps: Sequence[FileStamp]) -> dict[str, str]:  # noqa: ARG002 - of Keeper

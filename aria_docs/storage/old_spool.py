@@ -52,17 +52,18 @@ _ENTRY = TypeAdapter(_Entry)
 _FINISHED = TypeAdapter(Finished)
 
 
-def convert(folder: Path, *, on_bad: Callable[[str, SpoolError], None]) -> None:
+def convert(folder: Path, *, on_bad: Callable[[str, SpoolError], None], into: Path | None = None) -> None:
     """Writes each such file as a batch of the same name, and removes it. Raises SpoolError where that cannot be done.
 
     on_bad:  told of a file that cannot be understood; it is left.
+    into:    another folder for the batches: nothing is removed.
     """
     with lake.told(folder):
         old = sorted(path for path in folder.iterdir() if lake.OLD_NAMED.fullmatch(path.name))
     if not old:
         return
     runs: dict[str, RunRow] = {}
-    with Writer(folder) as writer:
+    with Writer(into or folder) as writer:
         for path in old:
             name = path.name.removesuffix(".jsonl.gz")
             try:
@@ -76,8 +77,9 @@ def convert(folder: Path, *, on_bad: Callable[[str, SpoolError], None]) -> None:
                 runs[entry.run.run_id] = entry.run
             if not (folder / name).exists():  # else it was killed before it came to remove the file
                 writer.write(name, _rows(entry, runs), at=_written_at(name, entry))
-            with lake.told(path):
-                path.unlink()
+            if into is None:
+                with lake.told(path):
+                    path.unlink()
 
 
 def _rows(entry: _Entry, runs: dict[str, RunRow]) -> list[object]:

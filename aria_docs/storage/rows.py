@@ -19,39 +19,29 @@ def insert(db: duckdb.DuckDBPyConnection, rows: Sequence[Row], *, into: str | No
 
     into:  another table than the kind's own; columns that the kind lacks are NULL.
     """
-    if not rows:
-        return
-    kind = type(rows[0])
-    columns = db.execute(
-        "SELECT column_name, data_type FROM duckdb_columns() WHERE list_contains(?, schema_name) "
-        "AND table_name = ? ORDER BY column_index",
-        [["main", INTERNAL], into or kind.table],
-    ).fetchall()
-    # JSON has no bytes: they come as base64.
-    structure = json.dumps([{name: "VARCHAR" if type_ == "BLOB" else type_ for name, type_ in columns}])
-    values = ", ".join(f"from_base64(r.{name})" if type_ == "BLOB" else f"r.{name}" for name, type_ in columns)
-    text = TypeAdapter(list[kind]).dump_json(list(rows)).decode()  # type: ignore[valid-type]
-    db.execute(
-        f"INSERT INTO {into or kind.table} SELECT {values} FROM (SELECT unnest(from_json(?, ?)) AS r)",
-        [text, structure],
-    )
+    if rows:
+        kind = type(rows[0])
+        text = TypeAdapter(list[kind]).dump_json(list(rows)).decode()  # type: ignore[valid-type]
+        _insert(db, into or kind.table, text)
 
 
 def insert_ours(db: duckdb.DuckDBPyConnection, table: str, rows: Iterable[dict[str, Any]]) -> None:
     """Rows of one of our own tables, through JSON."""
-    listed = list(rows)
-    if not listed:
-        return
+    if listed := list(rows):
+        _insert(db, table, json.dumps(listed))
+
+
+def _insert(db: duckdb.DuckDBPyConnection, table: str, rows: str) -> None:
     columns = db.execute(
-        "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = ? AND table_name = ? "
-        "ORDER BY column_index",
-        [INTERNAL, table],
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE list_contains(?, schema_name) "
+        "AND table_name = ? ORDER BY column_index",
+        [["main", INTERNAL], table],
     ).fetchall()
-    values = ", ".join(f"r.{name}" for name, _ in columns)
-    db.execute(
-        f"INSERT INTO {INTERNAL}.{table} SELECT {values} FROM (SELECT unnest(from_json(?, ?)) AS r)",
-        [json.dumps(listed), json.dumps([dict(columns)])],
-    )
+    # JSON has no bytes: they come as base64.
+    structure = json.dumps([{name: "VARCHAR" if type_ == "BLOB" else type_ for name, type_ in columns}])
+    values = ", ".join(f"from_base64(r.{name})" if type_ == "BLOB" else f"r.{name}" for name, type_ in columns)
+    query = f"INSERT INTO {table} SELECT {values} FROM (SELECT unnest(from_json(?, ?)) AS r)"
+    db.execute(query, [rows, structure])
 
 
 def upsert(db: duckdb.DuckDBPyConnection, rows: Sequence[Row], *, key: tuple[str, ...]) -> None:

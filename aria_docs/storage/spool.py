@@ -25,7 +25,7 @@ from aria_docs.schemas.readings import RecipeRow, RunRow
 from aria_docs.schemas.records import SchemaRow
 from aria_docs.schemas.spool import GoneRow
 from aria_docs.storage import batches, lake
-from aria_docs.storage.keeper import Batch, FileStamp, Known, Wanted
+from aria_docs.storage.keeper import Batch, FileStamp, Known, RunEnd, Wanted
 from aria_docs.storage.lake import Lake
 from aria_docs.storage.old_spool import convert
 
@@ -66,14 +66,14 @@ class Spool:
             self.forget_state()
             self._leave([run, *recipes, *([schema] if schema else [])])
 
-    def end_run(self, run_id: str, *, n_read: int, n_failed: int, n_skipped: int, interrupted: bool = False) -> None:
+    def end_run(self, run_id: str, end: RunEnd) -> None:
         """The last batch of the run; then its batches become few large ones."""
-        counts = {"n_read": n_read, "n_failed": n_failed, "n_skipped": n_skipped}
         assert self._run, run_id
+        counts = {"n_read": end.n_read, "n_failed": end.n_failed, "n_skipped": end.n_skipped}
         self._leave([self._run.model_copy(update=counts | {"ended_at": datetime.now(UTC).replace(tzinfo=None)})])
         self.forget_state()
         self._writer.close()
-        if not interrupted:
+        if not end.interrupted:
             batches.compact(self.path, of_run=run_id)
 
     def forget_state(self) -> None:

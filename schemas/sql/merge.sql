@@ -13,13 +13,14 @@ CREATE OR REPLACE TEMP TABLE touched AS
 SELECT source_id FROM raw_readings UNION SELECT source_id FROM raw_pages UNION SELECT source_id FROM raw_shots
 UNION SELECT source_id FROM raw_failures WHERE source_id IS NOT NULL;
 CREATE OR REPLACE TEMP TABLE stored AS
-SELECT reading_id, source_id, task, part, recipe, read_at FROM readings SEMI JOIN touched USING (source_id);
+SELECT reading_id, source_id, task, part, recipe, run_id, read_at FROM readings SEMI JOIN touched USING (source_id);
 
--- Readings, and what hangs on them.
-CREATE OR REPLACE TEMP TABLE new_readings AS
-SELECT n.reading_id FROM spool_readings n LEFT JOIN stored o USING (reading_id)
-WHERE o.reading_id IS NULL OR n.read_at >= o.read_at;
-CREATE OR REPLACE TEMP TABLE replaced AS FROM new_readings SEMI JOIN stored USING (reading_id);
+-- Readings, and what hangs on them. Nearly all that comes is new: joins are with the few that are stored and stay.
+CREATE OR REPLACE TEMP TABLE kept_readings AS
+SELECT o.reading_id FROM stored o JOIN spool_readings n USING (reading_id)
+WHERE n.read_at < o.read_at OR (n.read_at = o.read_at AND n.run_id < o.run_id);
+CREATE OR REPLACE TEMP TABLE replaced AS
+SELECT reading_id FROM stored SEMI JOIN spool_readings USING (reading_id) ANTI JOIN kept_readings USING (reading_id);
 DELETE FROM cells WHERE table_id IN (SELECT table_id FROM tables SEMI JOIN replaced USING (reading_id));
 DELETE FROM tables WHERE reading_id IN (FROM replaced);
 DELETE FROM scenes WHERE reading_id IN (FROM replaced);
@@ -27,34 +28,43 @@ DELETE FROM grounds WHERE reading_id IN (FROM replaced);
 DELETE FROM summaries WHERE reading_id IN (FROM replaced);
 DELETE FROM aria_docs_internal.sidecars WHERE reading_id IN (FROM replaced);
 DELETE FROM readings WHERE reading_id IN (FROM replaced);
-INSERT INTO readings BY NAME SELECT * EXCLUDE (batch) FROM spool_readings SEMI JOIN new_readings USING (reading_id);
-INSERT INTO tables BY NAME SELECT * EXCLUDE (batch) FROM spool_tables SEMI JOIN new_readings USING (reading_id);
+INSERT INTO readings BY NAME SELECT * EXCLUDE (batch) FROM spool_readings ANTI JOIN kept_readings USING (reading_id);
+INSERT INTO tables BY NAME SELECT * EXCLUDE (batch) FROM spool_tables ANTI JOIN kept_readings USING (reading_id);
 INSERT INTO cells BY NAME SELECT * EXCLUDE (batch) FROM spool_cells
-    SEMI JOIN (SELECT table_id FROM spool_tables SEMI JOIN new_readings USING (reading_id)) USING (table_id);
-INSERT INTO scenes BY NAME SELECT * EXCLUDE (batch) FROM spool_scenes SEMI JOIN new_readings USING (reading_id);
-INSERT INTO summaries BY NAME SELECT * EXCLUDE (batch) FROM spool_summaries SEMI JOIN new_readings USING (reading_id);
-INSERT INTO grounds BY NAME SELECT * EXCLUDE (batch) FROM spool_grounds SEMI JOIN new_readings USING (reading_id);
+    ANTI JOIN (SELECT table_id FROM spool_tables SEMI JOIN kept_readings USING (reading_id)) USING (table_id);
+INSERT INTO scenes BY NAME SELECT * EXCLUDE (batch) FROM spool_scenes ANTI JOIN kept_readings USING (reading_id);
+INSERT INTO summaries BY NAME SELECT * EXCLUDE (batch) FROM spool_summaries ANTI JOIN kept_readings USING (reading_id);
+INSERT INTO grounds BY NAME SELECT * EXCLUDE (batch) FROM spool_grounds ANTI JOIN kept_readings USING (reading_id);
 INSERT INTO aria_docs_internal.sidecars BY NAME
-    SELECT * EXCLUDE (batch) FROM spool_sidecars SEMI JOIN new_readings USING (reading_id);
+    SELECT * EXCLUDE (batch) FROM spool_sidecars ANTI JOIN kept_readings USING (reading_id);
 
-CREATE OR REPLACE TEMP TABLE parts AS SELECT DISTINCT source_id, task, part FROM raw_readings;
+-- What was read once only, nearly all there is, is the newest of its part.
+CREATE OR REPLACE TEMP TABLE parts AS
+SELECT source_id, task, part FROM (
+    SELECT source_id, task, part FROM spool_readings
+    UNION ALL SELECT source_id, task, part FROM stored
+) GROUP BY ALL HAVING count(*) > 1;
 DELETE FROM aria_docs_internal.newest n USING parts p
     WHERE n.source_id = p.source_id AND n.task = p.task AND n.part = p.part;
 INSERT INTO aria_docs_internal.newest
-    SELECT source_id, task, part, arg_max(reading_id, read_at) FROM readings SEMI JOIN parts USING (source_id, task, part)
-    GROUP BY ALL;
+    SELECT source_id, task, part, reading_id FROM spool_readings ANTI JOIN parts USING (source_id, task, part);
+INSERT INTO aria_docs_internal.newest
+    SELECT source_id, task, part, arg_max(reading_id, (read_at, reading_id)) FROM readings
+    SEMI JOIN parts USING (source_id, task, part) GROUP BY ALL;
 
 -- Pages, shots and cues, unless their source was read later by what is stored.
-CREATE OR REPLACE TEMP TABLE new_pages AS
+CREATE OR REPLACE TEMP TABLE kept_pages AS
 SELECT p.source_id, p.page FROM (SELECT source_id, page, batch FROM spool_pages) p JOIN batches b USING (batch)
-ANTI JOIN stored o ON o.source_id = p.source_id AND o.part = 'page:' || p.page AND o.read_at > b.written_at;
-CREATE OR REPLACE TEMP TABLE old_pages AS FROM new_pages SEMI JOIN pages USING (source_id, page);
+SEMI JOIN stored o ON o.source_id = p.source_id AND o.part = 'page:' || p.page AND o.read_at > b.written_at;
+CREATE OR REPLACE TEMP TABLE old_pages AS
+SELECT source_id, page FROM (SELECT source_id, page FROM pages SEMI JOIN touched USING (source_id))
+SEMI JOIN spool_pages USING (source_id, page) ANTI JOIN kept_pages USING (source_id, page);
 DELETE FROM pages t USING old_pages n WHERE t.source_id = n.source_id AND t.page = n.page;
 DELETE FROM page_lines t USING old_pages n WHERE t.source_id = n.source_id AND t.page = n.page;
 DELETE FROM form_fields t USING old_pages n WHERE t.source_id = n.source_id AND t.page = n.page;
-INSERT INTO pages BY NAME SELECT * EXCLUDE (batch) FROM spool_pages SEMI JOIN new_pages USING (source_id, page);
-INSERT INTO page_lines BY NAME SELECT * EXCLUDE (batch) FROM spool_page_lines SEMI JOIN new_pages USING (source_id, page);
-INSERT INTO form_fields BY NAME SELECT * EXCLUDE (batch) FROM spool_form_fields SEMI JOIN new_pages USING (source_id, page);
+INSERT INTO pages BY NAME SELECT * EXCLUDE (batch) FROM spool_pages ANTI JOIN kept_pages USING (source_id, page);
+INSERT INTO page_lines BY NAME SELECT * EXCLUDE (batch) FROM spool_page_lines ANTI JOIN kept_pages USING (source_id, page);
+INSERT INTO form_fields BY NAME SELECT * EXCLUDE (batch) FROM spool_form_fields ANTI JOIN kept_pages USING (source_id, page);
 
 CREATE OR REPLACE TEMP TABLE new_films AS
 SELECT DISTINCT mark, source_id FROM (

@@ -1,12 +1,19 @@
 -- A spool's rows as one reading of each part: laid over the temporary views raw_<table>, which are its Parquet files, and
 -- the temporary table batches (batch, written_at). Names of batches are in the order of their writing: what comes later counts,
--- as in a database. What was read once only, nearly all there is, is passed through: the tables again_… are small.
+-- as in a database. What was read once only, nearly all there is, is passed through: the tables again_… are small. A batch has a
+-- reading and a page once: what is there twice is of a source that is in two batches.
 
 CREATE OR REPLACE TEMP TABLE again_readings AS
-SELECT reading_id, max(batch) AS last FROM raw_readings GROUP BY reading_id HAVING count(*) > 1;
+SELECT reading_id, arg_max(batch, (read_at, run_id, batch)) AS last FROM raw_readings WHERE reading_id IN (
+    SELECT reading_id FROM raw_readings
+    WHERE source_id IN (SELECT source_id FROM raw_readings GROUP BY source_id HAVING min(batch) <> max(batch))
+    GROUP BY reading_id HAVING count(*) > 1
+) GROUP BY reading_id;
 
 CREATE OR REPLACE TEMP TABLE again_pages AS
-SELECT source_id, page, max(batch) AS last FROM raw_pages GROUP BY source_id, page HAVING count(*) > 1;
+SELECT source_id, page, max(batch) AS last FROM raw_pages
+WHERE source_id IN (SELECT source_id FROM raw_pages GROUP BY source_id HAVING min(batch) <> max(batch))
+GROUP BY source_id, page HAVING count(*) > 1;
 
 CREATE OR REPLACE TEMP TABLE again_shots AS
 SELECT source_id, max(batch) AS last FROM raw_shots GROUP BY source_id HAVING count(DISTINCT batch) > 1;

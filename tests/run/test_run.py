@@ -490,13 +490,15 @@ def test_a_child_that_dies_while_the_other_ends_does_not_lose_the_summary(bench,
     assert failures(bench) == [(pdf.name, "page:8", "TimedOut")]
 
 
-def test_stopped_from_another_thread(bench) -> None:
+def test_stopped_from_another_thread(bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.pdf("all.text.slow.pdf", 200)
     with Run(bench.store, bench.options, command="test", progress=bench.told) as run:
-        timer = threading.Timer(1.0, run.stop)
-        timer.start()
+        begun = threading.Event()
+        monkeypatch.setattr(bench.told, "part", lambda _: begun.set())
+        stopper = threading.Thread(target=lambda: begun.wait(60) and run.stop())
+        stopper.start()
         outcome = run.read(run.find([bench.folder]))
-        timer.join()
+        stopper.join()
     assert outcome.interrupted
     n = len(bench.rows("SELECT * FROM readings"))
     assert 0 < n < 200

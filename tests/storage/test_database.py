@@ -21,7 +21,7 @@ from aria_docs.schemas.sources import FileRow, PageRow, SourceRow
 from aria_docs.schemas.summaries import KeyPoint, SummaryRow
 from aria_docs.schemas.tables import CellRow, TableRow, table_id
 from aria_docs.storage.database import Store
-from aria_docs.storage.keeper import Batch, FileStamp, Known, Wanted
+from aria_docs.storage.keeper import Batch, FileStamp, Known, RunEnd, Wanted
 
 NOW = datetime(2026, 11, 22, 9, 30, 0, 123456)
 
@@ -162,7 +162,7 @@ def test_what_is_known(store: Store) -> None:
     assert known.row == source()
     assert known.read == {("tables", "page:1", None)}
     assert [(row.part, row.recipe) for row in known.failures] == [("", ""), ("page:9", "r1")]
-    store.end_run("run", n_read=1, n_failed=2, n_skipped=3)
+    store.end_run("run", RunEnd(1, 2, 3))
     assert one(store, "SELECT n_read * 100 + n_failed * 10 + n_skipped FROM runs WHERE ended_at > started_at") == 123
     assert one(store, "SELECT count(*) FROM recipes") == 1
 

@@ -17,6 +17,7 @@ from aria_docs.run.outcome import Outcome
 from aria_docs.run.recipes import Options
 from aria_docs.run.run import Run
 from aria_docs.storage.database import Keeper, Store
+from aria_docs.storage.lake import Lake
 from aria_docs.storage.load import load
 from aria_docs.storage.spool import Spool
 from tests.conftest import Told
@@ -118,6 +119,14 @@ def test_its_views_show_what_was_read(database: Store) -> None:
     assert letter == {"written": "2026-01-31"}
     found = database.records("SELECT DISTINCT parse_filename(path) AS name FROM search('Ålesund')")
     assert found == [{"name": "letter.pdf"}]
+
+
+def test_a_question_to_a_spool_changes_nothing_in_it(version: Path, spool: Spool, tmp_path: Path) -> None:
+    before = sorted((path, path.stat().st_mtime_ns) for path in spool.path.rglob("*"))
+    [asked] = Lake(spool.path).records("SELECT count(*) AS n FROM readings")
+    assert sorted((path, path.stat().st_mtime_ns) for path in spool.path.rglob("*")) == before
+    load(spool.path, store := Store(tmp_path / "new.duckdb"), say=lambda _: None)
+    assert [asked] == store.records("SELECT count(*) AS n FROM readings"), version
 
 
 def test_a_spool_loads_with_every_row(version: Path, spool: Spool, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from aria_docs.schemas.readings import Finished, RunRow
 from aria_docs.schemas.sources import PageRow
 from aria_docs.storage import search
 from aria_docs.storage.database import Batch, Store
+from aria_docs.storage.keeper import RunEnd
 from tests.storage.test_stacks import NOW, file, source
 
 TEXTS = ["Ferries dock at dawn", "The ferry, the FERRY!\nAnd a cafe", "# Café\n2025", "-"]
@@ -24,7 +25,7 @@ def read(store: Store, texts: list[str], *, name: str = "a", run: str = "run") -
     store.begin_run(RunRow(run_id=run, started_at=NOW, command="c", engine="embedded", recipe="r"), [])
     store.write(Batch(files=[file(f"/in/{name}.pdf", name)], sources=[source(name)],
                       finished=[Finished(pages=tuple(pages))]))  # fmt: skip
-    store.end_run(run, n_read=1, n_failed=0, n_skipped=0)
+    store.end_run(run, RunEnd(1, 0, 0))
 
 
 def found(store: Store, words: str) -> list[tuple[str, int]]:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -625,6 +626,27 @@ def test_in_any_order_it_is_the_same(seed: int, tmp_path: Path) -> None:
     assert load(elsewhere, loaded, say=quiet).n_files == 0
     assert len(spool.names()) == 1
     assert dump(loaded) == dump(direct)
+
+
+def test_readings_of_one_moment_are_told_apart_the_same_in_any_order(tmp_path: Path) -> None:
+    spool, alone = Spool(tmp_path / "spool"), tmp_path / "alone"
+    spool.prepare(patience_s=0)
+    for run, recipe, note in (("cd", "r1", "first"), ("ab", "r1", "second"), ("ef", "r2", "third")):
+        spool.begin_run(run_row(run), [])
+        reading = a_reading("a", "tables", "page:1", recipe, note).model_copy(update={"run_id": run})
+        spool.write(Batch(finished=[Finished(reading=reading)]))
+    found, written = [], spool.names()[1::2]
+    for number, names in enumerate([[written], *permutations([name] for name in written)]):
+        store = Store(tmp_path / f"{number}.duckdb")
+        for some in names:
+            shutil.rmtree(alone, ignore_errors=True)
+            for name in some:
+                shutil.copytree(spool.path / name, alone / name)
+            load(alone, store, say=quiet)
+        kept = store.records("SELECT run_id, recipe, note FROM readings ORDER BY ALL")
+        found.append((kept, store.records("SELECT reading_id FROM aria_docs_internal.newest")))
+    assert found.count(found[0]) == len(found) == 7
+    assert [row["note"] for row in found[0][0]] == ["first", "third"], "the later run's name counts"
 
 
 # The commands

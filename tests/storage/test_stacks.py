@@ -11,6 +11,7 @@ from aria_docs.schemas.sources import FileRow, SourceRow
 from aria_docs.schemas.tables import CellRow, TableRow, table_id
 from aria_docs.storage import stacks
 from aria_docs.storage.database import Batch, Store
+from aria_docs.storage.keeper import RunEnd
 
 NOW = datetime(2026, 11, 22, 9, 30)
 Cell = tuple[str, float | None] | tuple[str, float | None, int, int] | None
@@ -75,7 +76,7 @@ def write(store: Store, *parts: Finished, run: str = "run") -> None:
     files = [file(f"/in/{name}.pdf", name) for name in sorted(names)]
     store.begin_run(RunRow(run_id=run, started_at=NOW, command="c", engine="embedded", recipe="r"), [])
     store.write(Batch(files=files, sources=[source(name) for name in sorted(names)], finished=list(parts)))
-    store.end_run(run, n_read=1, n_failed=0, n_skipped=0)
+    store.end_run(run, RunEnd(1, 0, 0))
 
 
 def test_a_typed_view_has_names_types_and_right_sums(store: Store) -> None:
@@ -160,17 +161,33 @@ def test_a_run_that_read_no_table_lays_nothing(store: Store, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("words", "found"),
     [("ferry REVENUE", [("page", 2)]), ("école", [("page", 1)]), ("ecole", [("page", 1)]), ("数量", [("page", 3)]),
-     ("ferry nothing", []), ("", []), ("100%", []), ("it's", [])],
+     ("ferry nothing", []), ("", []), ("100%", []), ("it's", []), ("a.b", []), ("”École”", [("page", 1)]),
+     ("the revenue of a ferry", [("page", 2)])],
 )  # fmt: skip
 def test_search(store: Store, words: str, found: list[tuple[str, int]]) -> None:
     from aria_docs.schemas.sources import PageRow
 
-    texts = ["# L'École\nfermée", "Revenue of the Ferry", "商品数量表"]
+    texts = ["# L'E\N{COMBINING ACUTE ACCENT}cole\nfermée", "Revenue of the Ferry: a", "商品数量表"]
     pages = [PageRow(source_id="a", page=n, width_pt=1, height_pt=1, text=text, from_ocr=False)
              for n, text in enumerate(texts, 1)]  # fmt: skip
     store.write(Batch(files=[file("/in/a.pdf", "a")], sources=[source("a")], finished=[Finished(pages=tuple(pages))]))
     quoted = words.replace("'", "''")
     assert store.ask(f"SELECT kind, page FROM search('{quoted}')").rows == found
+
+
+def test_a_search_knows_every_accent_that_duckdb_strips(store: Store) -> None:
+    from aria_docs.storage.internal import script
+
+    macro = script("views.sql").partition("MACRO aria_docs_internal.any_accents")[2].partition(";")[0]
+    listed = {letter[0]: letter for letter in macro.split("'\n", 1)[1].partition("\n   ")[0].split()}
+    stripped = store.records(
+        "SELECT f, chr(c) AS x, lower(chr(c)) AS low FROM (SELECT c, strip_accents(lower(chr(c))) AS f "
+        "FROM (SELECT unnest(range(1, 131072))::INTEGER AS c) WHERE c NOT BETWEEN 55296 AND 57343) "
+        "WHERE length(f) = 1 AND f <> low AND regexp_matches(f, '[\\p{L}\\p{N}]') "
+        "AND NOT regexp_matches(low, '(?i)' || f)"
+    )
+    assert len(stripped) > 1000
+    assert not [row for row in stripped if {row["x"], row["low"]}.isdisjoint(listed.get(row["f"], ""))]
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
