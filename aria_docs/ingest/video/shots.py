@@ -31,7 +31,7 @@ from aria_docs.ingest.video.colours import (
     histograms,
     outstanding_steps,
 )
-from aria_docs.ingest.video.slides import is_scrolled, replacements
+from aria_docs.ingest.video.slides import is_paper, is_scrolled, replacements
 from aria_docs.ingest.video.sweeps import is_panned, is_swept
 from aria_docs.media import Shot, Transition
 
@@ -492,7 +492,7 @@ class Stretch:
             if (
                 self.relit(change.first, change.last)
                 or self._is_barred(change.first, change.last)
-                or self._is_motion(change.middle)
+                or (self._is_motion(change.middle) and not is_paper(self.fine[change.middle]))
             ):
                 continue
             if change.is_cut:

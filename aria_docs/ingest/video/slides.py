@@ -197,6 +197,11 @@ def is_scrolled(before: Cells, after: Cells, *, furthest: float = 0.75) -> bool:
     return False
 
 
+def is_paper(frame: NDArray[np.uint8]) -> bool:
+    """Whether most of a picture is without any shade: .6 to .96 of made screens is, of films .46 at most."""
+    return bool((frame[:, 1:] == frame[:, :-1]).all(-1).mean() > 0.5)
+
+
 def _ink_of(cells: NDArray[Any]) -> float:
     """What there is to see, in grey levels: a full page moved out of the way leaves little but paper."""
     return float(np.abs(cells - np.median(cells)).mean())
