@@ -31,8 +31,8 @@ from aria_docs.ingest.video.colours import (
     histograms,
     outstanding_steps,
 )
-from aria_docs.ingest.video.slides import replacements
-from aria_docs.ingest.video.sweeps import is_swept
+from aria_docs.ingest.video.slides import is_paper, is_scrolled, replacements
+from aria_docs.ingest.video.sweeps import is_panned, is_swept
 from aria_docs.media import Shot, Transition
 
 if TYPE_CHECKING:
@@ -55,6 +55,10 @@ WIDTH_PX, HEIGHT_PX = 32, 18  # of these, two for three of half the size, which 
 # picture stands for seconds, as in a slide show, it is seen ten times a second, for a while.
 CLOSEST_S, FURTHEST_S, HELD_S = 0.0285, 0.1, 1.5
 
+# A film of so few frames a second that each shows something else: from picture to picture at least, and at most.
+LOW_RATE_S = 0.3, 2.5
+
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
 STRETCH = 1024  # frames looked at together
 MARGIN_S = 3.9  # what a decision may have to see on either side: half of the longest dissolve, and what is around it
 HALF_LENGTHS_S = (0.06, 0.09, 0.13, 0.18, 0.25, 0.35, 0.48, 0.64, 0.85, 1.2)  # of dissolves, in steps of about 1.4
@@ -217,6 +221,7 @@ class Stretch:
     colours:   their histograms, see `colours`.
     inner:     (n, n) their inner products.
     contrast:  (n,) how much the points of a frame differ among each other; 0 for a blank.
+    fresh:     numbers of the frames that are not the picture before once more.
     """
 
     def __init__(
@@ -236,6 +241,8 @@ class Stretch:
         self.colours = histograms(self.frames)
         self.inner = self.vectors @ self.vectors.T
         self.square = self.inner.diagonal()
+        self.times_s = times_s
+        self.fresh = np.flatnonzero((self.pixels[1:] != self.pixels[:-1]).any((1, 2, 3))) + 1
 
     def count(self, seconds: float) -> int:
         """How many frames last that long; at least 1."""
@@ -309,7 +316,7 @@ class Stretch:
 
     def cuts(self, settled: Settled) -> list[Boundary]:
         """Steps that stand out among the six on either side: of these the second largest counts, for the largest may
-        be another cut. Of cuts within 0.2 s of each other the last begins a shot."""
+        be another cut. Of two cuts within 0.15 s of each other the last begins a shot."""
         around = min(8, max(3, self.count(0.24)))
         step = np.zeros(self.n, np.float32)
         step[1:] = self.distance(np.arange(1, self.n), np.arange(self.n - 1))
@@ -328,8 +335,11 @@ class Stretch:
         found = {i for i in outstanding.tolist() if self._is_cut(i, int(rival[i]), settled)}
         found |= {i for i in self._alone(step, slack) if i not in found and self._is_another(i)}
         found |= {i for i in outstanding_steps(self.colours, around) if i not in found and self._is_elsewhere(i)}
+        found = {i for i in found if not self._is_motion(i) and not is_scrolled(self.fine[i - 1], self.fine[i])}
         soon = self.count(0.15)
-        return [Boundary(i, i, i, "cut") for i in sorted(found) if not any(i < later < i + soon for later in found)]
+        near = {i: [j for j in found if 0 < abs(j - i) < soon] for i in found}  # two near each other, or a montage
+        kept = (i for i in sorted(found) if not near[i] or near[i][0] < i or len(near[i]) + len(near[near[i][0]]) > 2)
+        return [Boundary(i, i, i, "cut") for i in kept]
 
     def _alone(self, step: Floats, slack: Floats) -> list[int]:
         """Steps with next to nothing within two frames: in a quick montage every fourth is a cut, and each has others
@@ -350,9 +360,39 @@ class Stretch:
             return False
         return self._is_elsewhere(i)
 
+    def _is_motion(self, i: int) -> bool:
+        """Whether a film of few frames a second goes on: each of them shows another picture, but most are of one scene,
+        and so is this one. Where most are of none, as in a slide show, or stand for long, this says nothing."""
+        at = int(np.searchsorted(self.fresh, i))
+        near = [int(j) for j in (*self.fresh[max(0, at - 2) : at], *self.fresh[at + 1 : at + 3])]
+        near = [j for j in near if abs(self.times_s[j] - self.times_s[i]) < LOW_RATE_S[1]]
+        if len(near) < 2 or min(abs(self.times_s[j] - self.times_s[i]) for j in near) < LOW_RATE_S[0]:
+            return False
+        steps = [j for j in near if self.distance(j - 1, j) > 0.25 * self.distance(i - 1, i)]
+        if len(steps) < max(2, len(near) - 1) or self._is_unrelated(i):
+            return False
+        return sum(self._is_unrelated(j) for j in steps) * 2 <= len(steps)
+
+    def _is_panned(self, first: int, last: int) -> bool:
+        """Whether the picture moves from one frame to the other, see `sweeps`."""
+        reach = self.count(1.5)
+        begin = max(0, first - reach)
+        return bool(is_panned(self.fine[begin : last + reach + 1] @ LUMA, first - begin, last - begin))
+
+    def _is_sparse(self, first: int, last: int) -> bool:
+        """Whether between two frames too few pictures are shown to tell what becomes of the one."""
+        shown = int(((self.fresh > first) & (self.fresh <= last)).sum())
+        return bool(shown * LOW_RATE_S[0] < self.times_s[last] - self.times_s[first])
+
+    def _is_unrelated(self, i: int) -> bool:
+        """Whether a picture has other colours than the one before, and more so where the two are alike. Of 3,564 pairs
+        of a shot, 1/3 to 1 s apart, 30 are unrelated, of 610 from two shots 544."""
+        alike = max(-0.25, _likeness(self.planes(i - 1)[0], self.planes(i)[0]))
+        return float(distance(self.colours[i - 1], self.colours[i])) > 0.29 + 0.47 * alike
+
     def _is_elsewhere(self, i: int) -> bool:
         """Whether a step leads to what is neither the same scene nor seen a moment earlier, nor soon left again."""
-        if i in self.lost or self._is_barred(i) or self._same(i - 1, i) or self.relit(i - 1, i):
+        if i in self.lost or self._is_barred(i - 1, i) or self._same(i - 1, i) or self.relit(i - 1, i):
             return False
         reach = self.count(0.4)
         earlier, later = np.arange(max(0, i - 1 - reach), i - 1), np.arange(i + 1, min(self.n, i + 1 + reach))
@@ -365,7 +405,7 @@ class Stretch:
         change = moved(self.planes(i - 1, inside), self.planes(i, inside))
         motion = moved(self.planes(rival - 1, inside), self.planes(rival, inside))
         share = (change > 2 * motion + self.slack(i - 1, i)).mean()
-        if share < DOUBTFUL_SHARE[0] or self.relit(i - 1, i) or self._is_barred(i):
+        if share < DOUBTFUL_SHARE[0] or self.relit(i - 1, i) or self._is_barred(i - 1, i):
             return False
         if i in self.lost and (share < 0.6 or self._same(i - 1, i)):
             return False  # there was time for what moves to have moved on
@@ -399,10 +439,10 @@ class Stretch:
         alike = max(abs(x - y) for x, y in zip(a, b, strict=True)) <= 1
         return a if alike and area < 0.8 and bottom - top >= 8 and right - left >= 8 else None
 
-    def _is_barred(self, i: int) -> bool:
+    def _is_barred(self, i: int, j: int) -> bool:
         """Whether all that changes is that bars come or go at the edges of the picture, which stays where it is or is
         squeezed between them."""
-        a, b = self.frames[i - 1], self.frames[i]
+        a, b = self.frames[i], self.frames[j]
         inner_a, inner_b = _inside_bars(a), _inside_bars(b)
         if inner_a == inner_b:
             return False
@@ -424,7 +464,9 @@ class Stretch:
             blank = self.contrast[[change.first, change.last]].min() < 3
             if blank or self._is_from_blank(change.first, change.last) or self.relit(change.first, change.last):
                 continue
-            if any(change.first < lost <= change.last for lost in self.lost):
+            if any(change.first < lost <= change.last for lost in self.lost) or self._is_sparse(
+                change.first, change.last
+            ):
                 continue
             differs = float(moved(self.planes(change.first), self.planes(change.last)).mean())
             # A car that leaves a plain road, and the light that follows, change all colours by a little.
@@ -434,6 +476,8 @@ class Stretch:
             if not by_colours and not (differs > 7 and is_swept(self.vectors, change.first, change.last)):
                 continue
             _, error, _ = self._mixture(np.array([change.first]), max(2, change.last - change.first))
+            if self._is_panned(change.first, change.last):
+                continue
             kind: Transition = "dissolve" if float(error[0]) < MIXED else "wipe"
             found.append(Boundary(change.first, change.middle, change.last, kind))
         return found
@@ -445,14 +489,18 @@ class Stretch:
         for change in replacements(self.fine, self.period_s):
             if any(change.first - near < other.last and other.first < change.last + near for other in sharp):
                 continue
-            if self.relit(change.first, change.last) or self._is_barred(change.middle):
+            if (
+                self.relit(change.first, change.last)
+                or self._is_barred(change.first, change.last)
+                or (self._is_motion(change.middle) and not is_paper(self.fine[change.middle]))
+            ):
                 continue
             if change.is_cut:
                 found.append(Boundary(change.middle, change.middle, change.middle, "cut"))
-            else:
+            elif not self._is_panned(change.first, change.last):
                 kind: Transition = "dissolve" if change.mixed else "wipe"
                 found.append(Boundary(change.first, change.middle, change.last, kind))
-        return found
+        return _joined(found, near)
 
     # ----------------------------------------------------------------------------------------------------------- fades
 
@@ -500,6 +548,8 @@ class Stretch:
         j = i
         while 0 <= j + direction < self.n and abs(j - i) < limit and self.contrast[j + direction] > self.contrast[j]:
             j += direction
+        while j != i and self.contrast[j - direction] > 0.93 * self.contrast[j]:  # what follows is the picture's own
+            j -= direction
         return j
 
     def _same(self, i: int, j: int) -> bool:
@@ -535,11 +585,11 @@ class Stretch:
             first, last = i - int(half[i]), i + int(half[i])
             if any(first <= other.last and other.first <= last for other in (*sharp, *found)):
                 continue
-            if self._is_from_blank(first, last) or self._keeps_colours(first, last):
+            if self._is_sparse(first, last) or self._is_from_blank(first, last) or self._keeps_colours(first, last):
                 continue
             odds = self._evidence(first, i, last, float(error[i]), float(jump[i]))
             doubtful = DOUBTFUL_ODDS[0] < odds < DOUBTFUL_ODDS[1]
-            if settled(first, i, last, found=odds > ENOUGH, doubtful=doubtful):
+            if settled(first, i, last, found=odds > ENOUGH, doubtful=doubtful) and not self._is_panned(first, last):
                 found.append(Boundary(first, i, last, "dissolve"))
         return found
 
@@ -608,6 +658,19 @@ class Stretch:
             "likeness": max(-0.25, _likeness(a[0], b[0])),  # a negative says no more than none
         }
         return EVIDENCE["bias"] + float(sum(EVIDENCE[name] * value for name, value in measures.items()))
+
+
+def _joined(found: list[Boundary], near: int) -> list[Boundary]:
+    """Ascending boundaries; what a gradual one and another within so many frames of it are is one in two parts."""
+    joined: list[Boundary] = []
+    for later in found:
+        before = joined[-1] if joined else None
+        if before and later.first - before.last < near and (before.kind, later.kind) != ("cut", "cut"):
+            longer = max(before, later, key=lambda part: part.last - part.first)
+            joined[-1] = Boundary(before.first, longer.middle, later.last, longer.kind)
+        else:
+            joined.append(later)
+    return joined
 
 
 # Log odds. Slow tilts over fine detail reach 0.2; the weakest dissolve of the videos below has 0.8.
@@ -731,5 +794,5 @@ def _likeness(a: Floats, b: Floats) -> float:
 
 def _opponent(rgb: Floats) -> Floats:
     """(…, 3) → luma (BT.601) and half the difference of blue and of red from it: light apart from colour."""
-    luma = rgb @ np.array([0.299, 0.587, 0.114], np.float32)
+    luma = rgb @ LUMA
     return np.stack([luma, (rgb[..., 2] - luma) / 2, (rgb[..., 0] - luma) / 2], -1)

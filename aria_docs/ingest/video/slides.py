@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,7 @@ STILL = 10  # grey levels that coding changes in a cell at rest; a keyframe's we
 DIFFERS = 16  # what a letter changes in a cell of 7 × 7 pixels of 360p is 40 and more, of 1080p 20
 AS_ON_SCREENS = 2  # grey levels: what most cells of a screen vary by, at most, and of a camera's picture do not
 DRIFT = 2.0
+TRAIL = 0.5  # of the changed cells beside restless ones: something moves there, and has left where it was
 INK = 10  # from a cell to the next: an edge of something
 BLOCK = 6  # cells a side of the blocks in which changes are counted
 
@@ -134,11 +136,11 @@ def is_replaced(before: Cells, after: Cells, settled: Mask, *, at_once: bool) ->
     come = (changed & new).sum() / max(40, new.sum())
     # A board that is wiped has lost all, however little that was; and so has a slide of few words, but for its frame.
     few = min((changed & kind).sum() / max(40, kind.sum()) for kind in (_letters(old), _letters(new)))
-    is_other = gone >= 0.9 or (few >= 0.3 and spread >= 0.06)
+    is_other = gone >= 0.9 or (few >= 0.3 and spread >= 0.06) or (few >= 0.2 and spread >= 0.25)
     if not (is_other or (spread >= 0.2 and gone >= 0.12) or (come >= 0.75 and spread >= 0.35)):
         return False
     flat = min((~ink(before)).mean(), (~ink(after)).mean())
-    if not at_once and flat < 0.5:
+    if not at_once and (flat < 0.5 or (changed & _around(~settled)).sum() > TRAIL * changed.sum()):
         return False
     sideways = before.swapaxes(0, 1), after.swapaxes(0, 1)
     return not is_scrolled(before, after) and not is_scrolled(*sideways, furthest=0.3)
@@ -150,6 +152,13 @@ def ink(cells: Cells) -> Mask:
     edges[:, :-1] |= np.abs(np.diff(cells, axis=1)).max(-1) > INK
     edges[:-1] |= np.abs(np.diff(cells, axis=0)).max(-1) > INK
     return edges
+
+
+def _around(cells: Mask) -> Mask:
+    """These and what is at most two cells away."""
+    padded = np.pad(cells, 2)
+    near: Mask = np.asarray(sliding_window_view(padded, (5, 5)).any((2, 3)))
+    return near
 
 
 def _blocks(cells: Mask) -> Mask:
@@ -168,7 +177,8 @@ def _letters(edges: Mask) -> Mask:
 
 def is_scrolled(before: Cells, after: Cells, *, furthest: float = 0.75) -> bool:
     """Whether the new content is the old one, moved up or down: then half of the difference is gone once it is moved
-    back. Between two texts that have nothing to do with each other nine tenths are left, however they are moved."""
+    back, and half of what there is to see in either is explained by the other. Between two texts that have nothing to
+    do with each other nine tenths are left, however they are moved."""
     height = len(before)
     a, b = before.mean(-1), after.mean(-1)
     finer_a, finer_b = (np.stack([x[:-1], (x[:-1] + x[1:]) / 2], 1).reshape(-1, x.shape[1]) for x in (a, b))
@@ -181,9 +191,20 @@ def is_scrolled(before: Cells, after: Cells, *, furthest: float = 0.75) -> bool:
         x = finer_a[max(0, shift) : len(finer_a) + min(0, shift)]
         y = finer_b[max(0, -shift) : len(finer_b) + min(0, -shift)]
         still = np.abs(finer_a - finer_b)[max(0, -shift) : len(finer_b) + min(0, -shift)].mean()
-        if shift and still > 4 and np.abs(x - y).mean() < 0.55 * still and y.std() > 6:
+        left = np.abs(x - y).mean()
+        if shift and still > 4 and left < 0.55 * still and left < 0.6 * min(_ink_of(x), _ink_of(y)):
             return True
     return False
+
+
+def is_paper(frame: NDArray[np.uint8]) -> bool:
+    """Whether most of a picture is without any shade: .6 to .96 of made screens is, of films .46 at most."""
+    return bool((frame[:, 1:] == frame[:, :-1]).all(-1).mean() > 0.5)
+
+
+def _ink_of(cells: NDArray[Any]) -> float:
+    """What there is to see, in grey levels: a full page moved out of the way leaves little but paper."""
+    return float(np.abs(cells - np.median(cells)).mean())
 
 
 def _located(

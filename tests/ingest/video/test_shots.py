@@ -10,6 +10,7 @@ import pytest
 from aria_docs.ingest.video import watch as video
 from aria_docs.ingest.video.opening import open_clip
 from aria_docs.ingest.video.shots import HEIGHT_PX, STRETCH, WIDTH_PX, detect
+from aria_docs.ingest.video.sweeps import is_panned
 
 FPS = 25
 
@@ -285,8 +286,8 @@ def test_shots_are_given_while_frames_are_still_coming():
 
 def half_a_cut():
     """After two seconds three of the eight columns of blocks show something else."""
-    frames = scene(1, 100)
-    frames[50:, :, :12] = scene(2, 50)[:, :, :12]
+    frames = scene(1, 100, pan_px=0.3)
+    frames[50:, :, :12] = scene(2, 50, pan_px=0.3)[:, :, :12]
     return frames
 
 
@@ -405,6 +406,33 @@ def test_typing_builds_and_scrolling_replace_nothing():
     paper = np.concatenate([page(seed)[5:] for seed in range(4)])
     scrolled = [(paper[y : y + 54], 30 if y % 10 == 0 else 1) for y in range(0, 100, 2)]
     assert screen(*scrolled) == []
+
+
+def test_a_full_slide_gives_way_to_a_sparse_one():
+    """Moved far enough up, the full one too leaves little but paper."""
+    rng = np.random.default_rng(7)
+    full, sparse = np.full((2, 54, 96, 3), 245, np.uint8)
+    full[6:34, 6:80] = rng.integers(60, 245, (28, 74, 1))
+    sparse[8:12, 20:60] = rng.integers(60, 245, (4, 40, 1))
+    assert screen((full, 60), (sparse, 60)) == [("cut", 2.4)]
+
+
+def test_a_film_of_one_frame_a_second_is_cut_where_the_scene_changes():
+    walks = [scene(seed, 9, pan_px=5) * tint for seed, tint in ((1, (0.9, 0.6, 0.3)), (2, (0.3, 0.6, 0.9)))]
+    pixels = enlarged(np.concatenate(walks))
+    stream = ((float(i), frame, True) for i, frame in enumerate(pixels))
+    assert [shot.start_s for shot in detect(stream, duration_s=18.0)] == [0.0, 9.0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "panned"), [(0, 144, True), (80, 0, True), (27, 48, True), (0, 96, False), (54, 0, False)]
+)
+def test_a_pan_is_none_by_exactly_the_size_of_the_picture(rows, columns, panned):
+    """That is a push."""
+    wide = np.random.default_rng(3).uniform(0, 255, (140, 250)).astype(np.float32)
+    way = [*[0.0] * 5, *np.linspace(0, 1, 25), *[1.0] * 5]
+    lumas = np.stack([wide[round(t * rows) :, round(t * columns) :][:54, :96] for t in way])
+    assert is_panned(lumas, 8, 26) is panned
 
 
 def test_a_slide_show_of_a_picture_every_three_seconds():
