@@ -24,13 +24,13 @@ from aria_docs.errors import AriaDocsError, EngineError, UsageError
 from aria_docs.export import Format
 
 if TYPE_CHECKING:
-    from aria_docs.model.choice import Choice
+    from aria_docs.model.choice import EngineChoice
     from aria_docs.progress import Both, Shown
     from aria_docs.run.outcome import Outcome
     from aria_docs.run.pending import ReadingPlan
     from aria_docs.run.recipes import Options
     from aria_docs.storage.database import Keeper, Store
-    from aria_docs.storage.load import Loaded
+    from aria_docs.storage.load import LoadSummary
 
 app = typer.Typer(
     name="aria-docs",
@@ -198,7 +198,7 @@ def _print_version(wanted: bool) -> None:
 class _RunOptions:
     """The options that decide how files are read."""
 
-    choice: Choice
+    choice: EngineChoice
     options: Options
     password_file: Path | None
 
@@ -439,7 +439,7 @@ def sql(
     debug: Debug = False,  # noqa: ARG001 - read by main
 ) -> None:
     """Query a database or a spool, read-only."""
-    store = _asked(db, spool)
+    store = _open_store(db, spool)
     if query is None:
         if output or form:
             raise UsageError("--format and -o are for one query: name it, or - for standard input")
@@ -718,7 +718,7 @@ def report(
         typer.echo(line, err=True)
 
 
-def _asked(db: Path | None, spool: Path | None) -> Store:
+def _open_store(db: Path | None, spool: Path | None) -> Store:
     """Who is asked."""
     from aria_docs.storage.database import Store
     from aria_docs.storage.lake import Lake
@@ -762,7 +762,7 @@ def _keeper(db: Path | None, spool: Path | None, *, shard: str | None, say: Call
     raise UsageError("nowhere to store what is read: add --db FILE, or --shard I/N with --spool FOLDER")
 
 
-def _end_of_load(loaded: Loaded, spool: Path, db: Path, *, as_json: bool) -> None:
+def _end_of_load(loaded: LoadSummary, spool: Path, db: Path, *, as_json: bool) -> None:
     """Says what was loaded; a file that was left out makes the exit status 1."""
     if as_json:
         typer.echo(json.dumps(asdict(loaded) | {"spool": str(spool), "db": str(db)}, indent=2))

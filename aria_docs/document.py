@@ -36,12 +36,12 @@ Value = str | int | float | date | None
 
 
 @dataclass(frozen=True)
-class Table:
+class DocumentTable:
     """A table of one page, as in `document_tables`; `cells` has a spanning cell once, at its top left."""
 
     row: TableRow = field(repr=False)
     cells: tuple[CellRow, ...] = field(repr=False)
-    continued_from: Table | None = field(default=None, repr=False)
+    continued_from: DocumentTable | None = field(default=None, repr=False)
 
     @property
     def page(self) -> int:
@@ -74,7 +74,7 @@ class Table:
         return column_names(self.row.n_cols, [Heading(c.row_no, c.col_no, c.col_span, c.text) for c in heads])
 
     @property
-    def _head(self) -> Table:
+    def _head(self) -> DocumentTable:
         """The table whose header is this one's: itself, or the first before it that has one and as many columns."""
         table = self
         while not table.row.n_header_rows and table.continued_from:
@@ -147,11 +147,11 @@ def _date(text: str) -> date | None:
 
 
 @dataclass(frozen=True)
-class Page:
+class DocumentPage:
     """A page, its tables and what is filled in on it."""
 
     parts: PageParts = field(repr=False)
-    tables: tuple[Table, ...] = ()
+    tables: tuple[DocumentTable, ...] = ()
     form_fields: tuple[FormFieldRow, ...] = field(default=(), repr=False)
     note: str | None = None
 
@@ -190,8 +190,8 @@ class Document:
 
     path: Path
     kind: str
-    pages: tuple[Page, ...] = ()
-    tables: tuple[Table, ...] = ()
+    pages: tuple[DocumentPage, ...] = ()
+    tables: tuple[DocumentTable, ...] = ()
     summary: SummaryRow | None = None
     scenes: tuple[SceneRow, ...] = ()
     cues: tuple[CueRow, ...] = ()
@@ -295,7 +295,7 @@ def _document(path: Path, kind: str, memory: Memory, failures: tuple[Failure, ..
         edges = memory.lines[number].edges if number in memory.lines else []
         here = tuple(table for table in tables if table.page == number)
         parts = PageParts.of(row, edges, [(table.row, table.cells) for table in here])
-        pages.append(Page(parts, here, memory.fields.get(number, ()), notes.get(f"page:{number}")))
+        pages.append(DocumentPage(parts, here, memory.fields.get(number, ()), notes.get(f"page:{number}")))
     summaries = [row for part in memory.parts.values() for row in part.summaries]
     scenes = sorted((row for part in memory.parts.values() for row in part.scenes), key=lambda row: row.scene_no)
     return Document(
@@ -320,13 +320,13 @@ def _place(item: tuple[str, str]) -> tuple[bool, int]:
     return kind != "page", int(number or 0)
 
 
-def _tables(memory: Memory) -> tuple[Table, ...]:
+def _tables(memory: Memory) -> tuple[DocumentTable, ...]:
     """In the order of their pages, each with the one that it goes on from."""
-    found: dict[str, Table] = {}
+    found: dict[str, DocumentTable] = {}
     rows = [(table, part.cells) for part in memory.parts.values() for table in part.tables]
     for row, cells in sorted(rows, key=lambda item: (item[0].page, item[0].table_no)):
         before = memory.continues.get(row.table_id)
         own = tuple(cell for cell in cells if cell.table_id == row.table_id)
         row = row.model_copy(update={"continues": before})
-        found[row.table_id] = Table(row, own, found.get(before or ""))
+        found[row.table_id] = DocumentTable(row, own, found.get(before or ""))
     return tuple(found.values())

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aria_docs.media import VideoInfo
-    from aria_docs.tiling.budget import Budget, Part, Window
+    from aria_docs.tiling.budget import Budget, ContextImage, Window
     from aria_docs.tiling.resolution import Mode
 
 GIB = 2**30
@@ -275,7 +275,7 @@ def video(path: str, info: VideoInfo, *, budget: Budget, mode: Mode = MEDIUM, fr
     return Forecast(path, "video", mode, (cost,), (window,), budget.limit, _whole(budget, shown), info.duration_s, n)
 
 
-def _whole(budget: Budget, parts: Sequence[Part]) -> Mode | None:
+def _whole(budget: Budget, parts: Sequence[ContextImage]) -> Mode | None:
     if not parts:
         return None
     try:

@@ -59,7 +59,7 @@ def document_markdown(pages: Sequence[PageParts]) -> str:
 def page_markdown(page: PageParts, *, running: Iterable[str] = ()) -> str:
     """One page; `running` are texts of headings that are none."""
     lines = page.row.text.split("\n") if page.row.text else []
-    places = _boxed(lines, page.boxes)
+    places = _boxes_by_line(lines, page.boxes)
     kept: list[list[str]] = [[_line(line, running)] for line in lines]
     for table, cells in page.tables:
         written = ["", table_markdown(table, cells), ""]
@@ -130,7 +130,7 @@ def _line(line: str, running: Iterable[str]) -> str:
     return _BULLET.sub("- ", line)
 
 
-def _boxed(lines: Sequence[str], boxes: Sequence[Box]) -> dict[int, Box]:
+def _boxes_by_line(lines: Sequence[str], boxes: Sequence[Box]) -> dict[int, Box]:
     """The box of each line that has one, by its place."""
     filled = [n for n, line in enumerate(lines) if line.strip()]
     return dict(zip(filled, boxes, strict=True)) if len(filled) == len(boxes) else {}

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 from aria_docs import text_table
 from aria_docs.errors import QueryError, TimedOut, Unreachable
 from aria_docs.media import Box
-from aria_docs.storage.rows import quoted
+from aria_docs.storage.rows import quote
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from aria_docs.storage.database import Answer, Store
+    from aria_docs.storage.database import QueryResult, Store
 
 SHOWN_ROWS = 50
 LONG_EDGE_PX = 1200  # 10-point print on A4 can be read
@@ -46,11 +46,11 @@ class Rows:
 
     _store: Store
     _query: str
-    _kept: list[Answer] = field(default_factory=list, compare=False)
+    _kept: list[QueryResult] = field(default_factory=list, compare=False)
     _parameters: tuple[Any, ...] = ()
 
     @property
-    def _answer(self) -> Answer:
+    def _answer(self) -> QueryResult:
         if not self._kept:
             self._kept.append(self._store.ask(self._query, self._parameters))
         return self._kept[0]
@@ -106,7 +106,7 @@ def _as_html(value: object) -> str:
     """HTML of a value: a thumbnail is a picture, everything else is text."""
     if isinstance(value, bytes) and value.startswith(b"\xff\xd8"):
         return f'<img src="data:image/jpeg;base64,{base64.b64encode(value).decode()}">'
-    return "" if value is None else html.escape(text_table.shown(value))
+    return "" if value is None else html.escape(text_table.show(value))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -151,7 +151,7 @@ class StoredTable(Rows):
         from aria_docs.markdown import table_markdown
         from aria_docs.schemas.tables import CellRow, TableRow
 
-        this = f"WHERE table_id = {quoted(self.table_id)}"
+        this = f"WHERE table_id = {quote(self.table_id)}"
         [table] = self._store.records(f"SELECT * FROM shown_tables {this}")
         cells = self._store.records(f"SELECT * FROM shown_cells {this} ORDER BY row_no, col_no")
         known = TableRow.model_fields, CellRow.model_fields
@@ -242,12 +242,12 @@ class StoredPage:
         return self._store.ask(f"""
             WITH here AS (
                 SELECT table_id, x0, y0, x1, y1 FROM document_tables
-                WHERE path = {quoted(self.path)} AND page = {self.number}
+                WHERE path = {quote(self.path)} AND page = {self.number}
             )
             SELECT any_value(width_pt), (SELECT list([x0, y0, x1, y1]) FROM here),
                    (SELECT list({{'box': [c.x0, c.y0, c.x1, c.y1], 'grounded': c.grounded}})
                     FROM cells c JOIN here USING (table_id) WHERE c.x0 IS NOT NULL AND c.text <> '')
-            FROM pages JOIN files USING (source_id) WHERE path = {quoted(self.path)} AND page = {self.number}
+            FROM pages JOIN files USING (source_id) WHERE path = {quote(self.path)} AND page = {self.number}
         """).rows
 
     def _repr_png_(self) -> bytes:
@@ -329,14 +329,14 @@ class Database:
     def page(self, file: str, number: int) -> StoredPage:
         """One page of a PDF: by the file's path, or its name where only one has it. Raises QueryError."""
         path = self._path(file)
-        exists = f"SELECT 1 FROM pages JOIN files USING (source_id) WHERE path = {quoted(path)} AND page = {number:d}"
+        exists = f"SELECT 1 FROM pages JOIN files USING (source_id) WHERE path = {quote(path)} AND page = {number:d}"
         if not self._store.ask(exists).rows:
             raise QueryError(f"page {number} of {path} was not read: the pages that were are in `pages`")
         return StoredPage(self._store, path, number, self._passwords)
 
     def scenes(self, file: str | None = None) -> Rows:
         """The scenes of all videos, or of one, with their thumbnails."""
-        where = f"WHERE path = {quoted(self._path(file))}" if file else ""
+        where = f"WHERE path = {quote(self._path(file))}" if file else ""
         return self.sql(
             "SELECT thumbnail, start_clock, end_clock, transition, title, description, scene_no, path "
             f"FROM video_scenes {where} ORDER BY path, scene_no"
@@ -344,7 +344,7 @@ class Database:
 
     def search(self, words: str) -> Rows:
         """Pages, captions, summaries and scenes that hold all the words."""
-        return self.sql(f"FROM search({quoted(words)})")
+        return self.sql(f"FROM search({quote(words)})")
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count:,} {what}" for what, count in self._counts())
@@ -360,7 +360,7 @@ class Database:
         return list(zip(counted, answer.rows[0], strict=True))
 
     def _path(self, file: str) -> str:
-        called = f"{quoted(file)} IN (path, parse_filename(path))"
+        called = f"{quote(file)} IN (path, parse_filename(path))"
         found = [path for (path,) in self._store.ask(f"SELECT path FROM files WHERE present AND {called}").rows]
         if file in found:
             return file

@@ -14,7 +14,7 @@ from aria_docs.ingest.folder import FoundFile, find
 from aria_docs.ingest.sandbox import Sandbox
 from aria_docs.media import VideoInfo
 from aria_docs.model.profiles.aria import ARIA
-from aria_docs.model.profiles.choice import named
+from aria_docs.model.profiles.choice import profile_named
 from aria_docs.reading import workload
 from aria_docs.reading.messages import Look
 from aria_docs.tiling.budget import Budget
@@ -72,7 +72,7 @@ def look_of(
     from aria_docs.model.custom import load
     from aria_docs.run.recipes import Options, parse_tasks
 
-    shown = ARIA if profile in (None, ARIA.name) else named(profile or "")
+    shown = ARIA if profile in (None, ARIA.name) else profile_named(profile or "")
     look = Options(
         engine="remote",
         profile=shown.name,

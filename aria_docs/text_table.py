@@ -23,7 +23,7 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def shown(value: object) -> str:
+def show(value: object) -> str:
     """A value as text. A picture is named, not printed; line breaks stay."""
     if value is None:
         return "NULL"
@@ -33,9 +33,9 @@ def shown(value: object) -> str:
         kind = "JPEG" if value.startswith(b"\xff\xd8") else "PNG" if value.startswith(b"\x89PNG") else "bytes"
         return f"<{kind} {len(value) / 1000:.0f} kB>" if len(value) >= 1000 else f"<{kind} {len(value)} bytes>"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(shown, value))}]"
+        return f"[{', '.join(map(show, value))}]"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {shown(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {show(item)}" for key, item in value.items()) + "}"
     return "\n".join(printable(line.expandtabs(4)) for line in str(value).splitlines()) if value != "" else ""
 
 
@@ -45,7 +45,7 @@ def as_text(names: Sequence[str], rows: Sequence[Sequence[Any]], *, width: int |
 
     width:  None for as wide as it takes.
     """
-    cells = [[shown(value) for value in row] for row in rows]
+    cells = [[show(value) for value in row] for row in rows]
     numeric = [_is_numeric([row[number] for row in rows]) for number in range(len(names))]
     widths = _widths(names, cells, numeric, width)
     if widths is None:
@@ -61,7 +61,7 @@ def as_lines(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     for number, row in enumerate(rows, start=1):
         lines.append(f"── row {number} ──")
         for word, value in zip(words, row, strict=True):
-            text = shown(value).replace("\n", "\n" + " " * (wide + 2))
+            text = show(value).replace("\n", "\n" + " " * (wide + 2))
             lines.append(f"{_pad(word, wide)}  {text}".rstrip())
     return "\n".join(lines or ["no rows"])
 
@@ -73,7 +73,7 @@ def as_markdown(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
         return "| " + " | ".join(values) + " |"
 
     def escape(value: object) -> str:
-        return "" if value is None else shown(value).replace("\\", "\\\\").replace("|", "\\|").replace("\n", "<br>")
+        return "" if value is None else show(value).replace("\\", "\\\\").replace("|", "\\|").replace("\n", "<br>")
 
     numeric = [_is_numeric([row[number] for row in rows]) for number in range(len(names))]
     rule = line(["---:" if right else "---" for right in numeric])

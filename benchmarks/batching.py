@@ -39,7 +39,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from aria_docs.media import Page as MediaPage
 from aria_docs.media import Word
 from aria_docs.model.aria import experts, weights
-from aria_docs.model.aria.batch import Batch, BatchJob
+from aria_docs.model.aria.batch import BatchJob, RunningBatch
 from aria_docs.model.aria.cache import Prefix
 from aria_docs.model.aria.decoder import Decoder
 from aria_docs.model.aria.drafting import Draft
@@ -144,7 +144,7 @@ def simulate(pages, stood):
     print(f"| {before} | 8 | {busy:.2f} | {taken:.1f} | {sum(wanted) / taken:,.0f} |")
     for slots in (8, 16, 32):
         clock = Virtual(stood)
-        batch = Batch(clock, clock.reading, slots=slots, room=None, translate=lambda _: None)
+        batch = RunningBatch(clock, clock.reading, slots=slots, room=None, translate=lambda _: None)
         batch.serve([BatchJob(Page(), lambda _, length=length: Answer(length), lambda _: None) for length in wanted])
         print(f"| continuous | {slots} | {batch.busy:.2f} | {clock.now:.1f} | {sum(wanted) / clock.now:,.0f} |")
 

@@ -86,13 +86,13 @@ def random_aria(layers, quantize, device):
         if "norm" in name and leaf == "weight":
             filled.fill_(1)
         if quantize and leaf in experts.STACKS:
-            experts.put(network.get_submodule(owner), leaf, experts.quantised(filled, quantize))
+            experts.put(network.get_submodule(owner), leaf, experts.quantise_stack(filled, quantize))
         else:
             setattr(network.get_submodule(owner), leaf, torch.nn.Parameter(filled, requires_grad=False))
     if quantize:
         network.set_experts_implementation(experts.register())
     network.model.language_model.rotary_emb.to(device)
-    return weights.Loaded(
+    return weights.LoadedAria(
         network.eval(), tokenizer, f"random, {layers} layers", "", device, torch.bfloat16, chosen, quantize
     )
 
@@ -195,7 +195,7 @@ def train(loaded, page, steps):
             checkpointing=True, on_step=done.append, stopped=lambda: False,
         )  # fmt: skip
     seconds = statistics.median(step.seconds for step in done)
-    adapted = sum(weight.numel() for weight in lora.trained(network).values()) / 1e6
+    adapted = sum(weight.numel() for weight in lora.trainable(network).values()) / 1e6
     peak = torch.cuda.max_memory_allocated(loaded.device) / 2**30 if loaded.device.type == "cuda" else 0
     print(
         f"\n{steps} training steps of {len(taught.ids):,} tokens, {taught.learnt:,} of them learnt, {adapted:,.1f} M "

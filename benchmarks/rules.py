@@ -54,7 +54,7 @@ RULES: dict[str, Without] = {
     "notes under an open table": (open_table, "_without_notes", lambda lines, full, edges: lines),
     "spanners by their place": (open_table, "_centred", lambda grid, line, lines: []),
     "spanners that repeat": (open_table, "_heads_repeat", lambda grid, line, lines, groups: False),
-    "rows parted by white": (open_table._Grid, "_rows_by_white", lambda grid, lines: []),
+    "rows parted by white": (open_table._ColumnGrid, "_rows_by_white", lambda grid, lines: []),
     "names with small prefixes": (open_table, "is_prefixed", lambda text: False),
     "rising last column": (tables, "_is_numbered", lambda candidate, filled: False),
     "contents with leaders": (tables, "_is_contents", lambda candidate, filled: False),
@@ -65,7 +65,7 @@ RULES: dict[str, Without] = {
 RULES["several spanners over a rule"] = (
     open_table,
     "_shared",
-    lambda grid, words, cols: [open_table._Cell(cols[0], cols[-1], words)] if words else [],
+    lambda grid, words, cols: [open_table._CellDraft(cols[0], cols[-1], words)] if words else [],
 )
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import duckdb
 
-from aria_docs.storage.database import Answer, Store
+from aria_docs.storage.database import QueryResult, Store
 
 ROOT = Path(__file__).parents[1]
 N_DOCUMENTS, N_PAGES, N_ROWS, N_COLS = 1_000, 20, 20, 5  # a table a page: 20,000 of 100 cells
@@ -113,7 +113,7 @@ def cookbook(store: Store) -> list[tuple[str, str]]:
     return re.findall(r"^## (.*?)$.*?```sql\n(.*?)\n```", page, re.DOTALL | re.MULTILINE)
 
 
-def measured(name: str, run: Callable[[], Answer | None], *, times: int = 3) -> None:
+def measured(name: str, run: Callable[[], QueryResult | None], *, times: int = 3) -> None:
     """The quickest of a few."""
     best, rows = (float("inf"), 0.0), ""
     for _ in range(times):

@@ -80,11 +80,11 @@ def transnet(path):
 
     from aria_docs.ingest.video import watch as video
     from aria_docs.ingest.video.opening import open_clip
-    from aria_docs.ingest.video.shots import halved
+    from aria_docs.ingest.video.shots import halve
 
     torch.set_num_threads(1)
     times, frames, _ = zip(*video.low_resolution(open_clip(Path(path))), strict=True)
-    frames = halved(np.stack(frames))
+    frames = halve(np.stack(frames))
     with torch.no_grad():
         likely, _ = TransNetV2(device="cpu").predict_frames(torch.from_numpy(frames), quiet=True)
     return [times[start] for start, _ in TransNetV2.predictions_to_scenes(likely.numpy())[1:]]

@@ -42,7 +42,7 @@ _counting = threading.Lock()
 
 
 @dataclass(slots=True)
-class Reading:
+class FlowReading:
     """What a flow has read so far. failed_now: the failures of files that it tried, not those of earlier runs."""
 
     run: Run
@@ -109,7 +109,7 @@ def _is_retryable(_task: object, _task_run: object, state: State[Any]) -> bool:
     cache_policy=NO_CACHE,  # what was read before is known to the database
     persist_result=False,
 )
-def read_file(reading: Reading, files: tuple[FoundFile, ...], workers: int) -> str | State[None]:
+def read_file(reading: FlowReading, files: tuple[FoundFile, ...], workers: int) -> str | State[None]:
     """Reads what is pending of one content, which several files may hold, into the run's database.
 
     Returns the path of the first file; the rest is in the database. Raises ReadFailed.
@@ -135,7 +135,7 @@ def read_all(
     password_file: str | None,
     command: str,
     log: FlowLog | Both | None = None,
-) -> Reading:
+) -> FlowReading:
     """The body of every flow: a task for each content of these kinds with something left to read, then an artifact.
 
     A ^C ends the tasks soon, with what they have finished stored; then the outcome says `interrupted`.
@@ -145,7 +145,7 @@ def read_all(
         options = replace(options, passwords=read_passwords(Path(password_file)))
     log = log or FlowLog()
     with log, Run(keeper, options, command=without_credentials(command), progress=log) as run:
-        reading = Reading(run, [])
+        reading = FlowReading(run, [])
         files = run.find([Path(path) for path in paths], kinds=kinds)
         log.files(len(files), files)
         done: list[FoundFile] = []
@@ -169,7 +169,9 @@ def read_all(
     return reading
 
 
-def _submit(reading: Reading, pending: Iterator[tuple[FoundFile, ...]], tasks: TaskRunner[Any], workers: int) -> None:
+def _submit(
+    reading: FlowReading, pending: Iterator[tuple[FoundFile, ...]], tasks: TaskRunner[Any], workers: int
+) -> None:
     """Hands contents to tasks, a few more than there are threads, and waits for all. Raises what is no ReadFailed."""
     n_room = _AHEAD * workers
     room = threading.Semaphore(n_room)
@@ -202,7 +204,7 @@ def _pending(run: Run, files: Iterable[FoundFile], done: list[FoundFile]) -> Ite
     each other.
     """
     files = list(files)
-    whole = run.pending.finished(files)
+    whole = run.pending.find_finished(files)
     done += whole
     of_size: dict[tuple[str, int], list[FoundFile]] = {}
     for file in files:
@@ -263,7 +265,7 @@ def read_unattended(
     return final_state(reading, data=sorted({failure.path for failure in outcome.failures}))
 
 
-def final_state(reading: Reading, *, data: Any) -> State[Any]:
+def final_state(reading: FlowReading, *, data: Any) -> State[Any]:
     """How a flow run ends in the Prefect UI: Failed if a file failed in it, Completed under another name if files
     failed in earlier runs and were not tried again. The message has their number and the reason of the first."""
     outcome = reading.outcome

@@ -27,7 +27,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from aria_docs.errors import AriaDocsError, Crashed, EngineError
 from aria_docs.ingest.folder import FoundFile
 from aria_docs.reading.messages import Begun
-from aria_docs.run.leases import MOST_LOSSES, Leases, Unit
+from aria_docs.run.leases import MOST_LOSSES, Leases, WorkUnit
 from aria_docs.run.outcome import Failure, Outcome, Progress, as_text, failure_of, failure_row
 from aria_docs.run.pending import Pending
 from aria_docs.run.recipes import Options
@@ -74,7 +74,7 @@ class _Events:
     def say(self, sentence: str) -> None:
         self._tell("say", sentence)
 
-    def collected(self) -> list[Event]:
+    def collect(self) -> list[Event]:
         """What was told since the last call."""
         events = []
         while not self.told.empty():
@@ -82,7 +82,7 @@ class _Events:
         return events
 
 
-class Reader:
+class ReaderActor:
     """What an actor is: one run over the spool, with a sandbox of its own, that is handed files."""
 
     def __init__(self, spool: str, options: Options, command: str) -> None:
@@ -114,7 +114,7 @@ class Reader:
         thread.start()
         while thread.is_alive():
             thread.join(_TELL_S)
-            yield self._events.collected()
+            yield self._events.collect()
         if not ended:
             raise Crashed("the worker ended without an answer: its log has why")
         if isinstance(ended[0], AriaDocsError):
@@ -161,7 +161,7 @@ def read_on_ray(
         with Run(Spool(spool, say=progress.say), options, command=command, progress=progress) as run:
             files = run.find(paths)
             _show_files(progress, files)
-            _Driver(run, _unread(run, files, db), str(spool)).work()
+            _Driver(run, _without_finished(run, files, db), str(spool)).work()
         outcome = run.outcome
     finally:
         ray.shutdown()
@@ -196,11 +196,11 @@ def _show_files(progress: Progress, files: Sequence[FoundFile]) -> None:
         show(len(files), files)
 
 
-def _unread(run: Run, files: Sequence[FoundFile], db: Path | None) -> list[FoundFile]:
+def _without_finished(run: Run, files: Sequence[FoundFile], db: Path | None) -> list[FoundFile]:
     """Without the files of which spool or database say that nothing is left to read."""
-    done = run.pending.finished(files)
+    done = run.pending.find_finished(files)
     if db and db.exists():
-        done = Pending(run.options, Store(db)).finished([file for file in files if file not in done]) | done
+        done = Pending(run.options, Store(db)).find_finished([file for file in files if file not in done]) | done
     for file in done:
         run.outcome.end_file((), read=False)
         run.progress.end_file(file.path)
@@ -216,7 +216,7 @@ class _Driver:
         self._workers: dict[str, _Worker] = {}
         self._n_started = self._n_stillborn = 0
         gpus = 1 if run.options.engine == "aria" else 0
-        reader: Any = ray.remote(Reader)
+        reader: Any = ray.remote(ReaderActor)
         kind = reader.options(num_cpus=1, num_gpus=gpus, max_concurrency=2, max_restarts=0)
         options = ray.put(replace(run.options, workers=1))
         self._new: Any = lambda: kind.remote(spool, options, f"actor of {run.outcome.run_id}")
@@ -291,7 +291,7 @@ class _Driver:
         for unit in self._leases.lost(name):
             self._give_up(unit)
 
-    def _give_up(self, unit: Unit) -> None:
+    def _give_up(self, unit: WorkUnit) -> None:
         error = Crashed(f"{MOST_LOSSES} workers vanished while they read it: --retry-failed tries again")
         rows = [failure_row(file.path, None, Begun("", "", "read"), "", error) for file in unit.files]
         self._run.store.write(Batch(failures=rows))

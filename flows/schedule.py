@@ -29,7 +29,7 @@ from aria_docs.flows.server import prefect_server
 from aria_docs.flows.videos import videos
 from aria_docs.progress import Lines
 from aria_docs.run.recipes import Options
-from aria_docs.schemas import derived_id
+from aria_docs.schemas import derive_id
 
 _FLOWS: dict[str, Flow[..., Any]] = {"pdf": documents, "video": videos}
 # A run that is due while the one before still goes on is left out: the next one finds whatever it would have found.
@@ -69,7 +69,7 @@ def serve(
     deployments = [
         RunnerDeployment.from_flow(
             _FLOWS[kind],
-            name="aria-docs-" + derived_id(where, digits=8),  # other folders served beside it get another
+            name="aria-docs-" + derive_id(where, digits=8),  # other folders served beside it get another
             description=where,
             schedule=schedule,
             parameters=called_with,

@@ -16,6 +16,6 @@ class Row(BaseModel):
     table: ClassVar[str]
 
 
-def derived_id(*parts: str, digits: int) -> str:
+def derive_id(*parts: str, digits: int) -> str:
     """The first `digits` hex digits of the SHA-256 of the parts, joined by a character that no part holds."""
     return sha256("\x1f".join(parts).encode()).hexdigest()[:digits]

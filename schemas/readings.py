@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Literal
 
-from aria_docs.schemas import Row, derived_id
+from aria_docs.schemas import Row, derive_id
 from aria_docs.schemas.corrections import CheckRow
 from aria_docs.schemas.records import GroundRow, RecordRow
 from aria_docs.schemas.scenes import CueRow, SceneRow, ShotRow
@@ -15,7 +15,7 @@ from aria_docs.schemas.tables import CellRow, TableRow
 
 def reading_id(*, source_id: str, task: str, part: str, recipe: str) -> str:
     """Reading the same part again under the same recipe has the same id, and so replaces."""
-    return derived_id(source_id, task, part, recipe, digits=32)
+    return derive_id(source_id, task, part, recipe, digits=32)
 
 
 class RunRow(Row):

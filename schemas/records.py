@@ -41,7 +41,7 @@ def _past_type(text: str, at: int) -> int:
     return at
 
 
-def _checked_columns(text: str) -> str:
+def _check_columns(text: str) -> str:
     columns = json.loads(text)
     if not isinstance(columns, dict):
         raise ValueError("columns are a JSON object of column → type")
@@ -62,7 +62,7 @@ class SchemaRow(Row):
     table: ClassVar[str] = "custom_schemas"
     name: Annotated[str, StringConstraints(pattern=r"\A[a-z_][a-z0-9_]*\z", max_length=200)]
     hash: Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{8,64}\z")]
-    columns: Annotated[str, AfterValidator(_checked_columns)]
+    columns: Annotated[str, AfterValidator(_check_columns)]
     json_schema: str
 
 

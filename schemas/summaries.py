@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from aria_docs.schemas import Row
 
 
-class KeyPoint(BaseModel):
+class KeyPointRow(BaseModel):
     """One sentence and where it stands: a page of a document or a second of a video."""
 
     text: str
@@ -24,4 +24,4 @@ class SummaryRow(Row):
     title: str | None
     language: str | None
     text: str
-    key_points: list[KeyPoint]
+    key_points: list[KeyPointRow]

@@ -2,12 +2,12 @@
 
 from typing import ClassVar
 
-from aria_docs.schemas import Row, derived_id
+from aria_docs.schemas import Row, derive_id
 
 
 def table_id(*, reading_id: str, page: int, table_no: int) -> str:
     """Short enough to type: 64 bits."""
-    return derived_id(reading_id, str(page), str(table_no), digits=16)
+    return derive_id(reading_id, str(page), str(table_no), digits=16)
 
 
 class TableRow(Row):

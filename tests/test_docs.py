@@ -15,7 +15,7 @@ import pytest
 
 from aria_docs import cli
 from aria_docs.storage.database import Store
-from aria_docs.text_table import shown
+from aria_docs.text_table import show
 from aria_docs.version import __version__
 
 ROOT = Path(__file__).parents[1]
@@ -101,11 +101,11 @@ def test_every_value_of_every_readme_query_is_shown(
             assert columns is None or max(map(len, drawn.splitlines())) <= int(columns)
             lines = values(drawn)
             for number, name in enumerate(answer.names):
-                expected = name + "".join(shown(row[number]) for row in answer.rows)
+                expected = name + "".join(show(row[number]) for row in answer.rows)
                 assert squeezed("".join(line[number] for line in lines)) == squeezed(expected)
         else:
             expected = [
-                f"{name}{shown(value)}" for row in answer.rows for name, value in zip(answer.names, row, strict=True)
+                f"{name}{show(value)}" for row in answer.rows for name, value in zip(answer.names, row, strict=True)
             ]
             lines = re.sub(r"── row \d+ ──", "", drawn)
             assert squeezed(lines) == squeezed("".join(expected))
@@ -116,20 +116,20 @@ def test_readme_options_and_commands_exist() -> None:
     helps["all"] = aria_docs("--help").stdout
     text = README.read_text(encoding="utf-8")
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)):
-        assert any(option in shown for shown in helps.values()), option
+        assert any(option in show for show in helps.values()), option
     named = set(re.findall(r"aria-docs ([a-z]+)", text))
     assert named == {*COMMANDS, "adapt"}
-    shown = aria_docs("--help").stdout
-    assert all(re.search(rf"^\W*{command} ", shown, re.MULTILINE) for command in COMMANDS)
+    show = aria_docs("--help").stdout
+    assert all(re.search(rf"^\W*{command} ", show, re.MULTILINE) for command in COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_has_groups_and_two_examples(command: str) -> None:
-    shown = aria_docs(command, "--help").stdout
-    assert shown.count(f"aria-docs {command} ") >= 2, "two examples"
+    show = aria_docs(command, "--help").stdout
+    assert show.count(f"aria-docs {command} ") >= 2, "two examples"
     if command in ("run", "schedule"):
-        assert all(group in shown for group in ("What to read", "Engine", "Limits", "Output"))
-        assert "(default: ultra for pages" in " ".join(shown.split())
+        assert all(group in show for group in ("What to read", "Engine", "Limits", "Output"))
+        assert "(default: ultra for pages" in " ".join(show.split())
 
 
 def test_options_of_reading_are_declared_once() -> None:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import aria_docs
 from aria_docs.cli import app
-from aria_docs.document import Table
+from aria_docs.document import DocumentTable
 from aria_docs.errors import Damaged, UsageError, WrongKind
 from aria_docs.ingest.mupdf import pymupdf
 from aria_docs.schemas.tables import CellRow, TableRow
@@ -91,7 +91,9 @@ def test_the_command_prints_markdown_or_json(report: Path, tmp_path: Path) -> No
 
 
 def test_a_part_of_a_table_has_the_header_of_the_one_before() -> None:
-    def part(table_id: str, rows: list[list[str]], n_header_rows: int, before: Table | None = None) -> Table:
+    def part(
+        table_id: str, rows: list[list[str]], n_header_rows: int, before: DocumentTable | None = None
+    ) -> DocumentTable:
         row = TableRow(
             table_id=table_id, reading_id="r", source_id="s", page=1, table_no=0, x0=0, y0=0, x1=1, y1=1,
             n_rows=len(rows), n_cols=2, n_header_rows=n_header_rows,
@@ -103,7 +105,7 @@ def test_a_part_of_a_table_has_the_header_of_the_one_before() -> None:
             )
             for r, texts in enumerate(rows) for c, text in enumerate(texts)
         )  # fmt: skip
-        return Table(row, cells, before)
+        return DocumentTable(row, cells, before)
 
     first = part("a", [["Fish", "Kilos"], ["Cod", "7"]], 1)
     second = part("b", [["Ling", "8"], ["Eel", "n/a"]], 0, first)

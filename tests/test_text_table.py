@@ -2,7 +2,7 @@
 
 import pytest
 
-from aria_docs.text_table import as_lines, as_markdown, as_text, cells_of, shown
+from aria_docs.text_table import as_lines, as_markdown, as_text, cells_of, show
 
 NAMES = ("file", "page", "caption")
 LONG = "Table 7. Employed persons by status, sex and level of education, 2005 and 2006 (annual averages, thousands)"
@@ -58,4 +58,4 @@ def test_markdown_escapes_what_would_end_a_cell() -> None:
     ],
 )
 def test_values(value: object, text: str) -> None:
-    assert shown(value) == text
+    assert show(value) == text

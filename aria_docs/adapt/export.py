@@ -121,7 +121,7 @@ def export(
     if not lines:
         whole_folder.remove(partial, RECORD)
         raise UsageError(f"none of {len(found.examples):,} examples could be drawn ({left_out[0]})")
-    tested = _tested({example.source_id for example, _ in lines})
+    tested = _test_sources({example.source_id for example, _ in lines})
     counts = {"train": 0, "test": 0}
     texts = dict.fromkeys(counts, "")
     for example, line in lines:
@@ -137,7 +137,7 @@ def export(
     return Exported(counts["train"], counts["test"], (*found.left_out, *left_out))
 
 
-def _tested(sources: Iterable[str]) -> set[str]:
+def _test_sources(sources: Iterable[str]) -> set[str]:
     """The documents of the test split: by their contents' hash, so that one stays where it is when others come.
 
     At least one where there are two.
@@ -379,7 +379,7 @@ def _draw(
 def _line(example: Example, box: Sandbox, folder: Path) -> Row:
     if not Path(example.path).is_file():
         raise Unreachable(f"{example.path} is gone: put it back, and export again")
-    shown = _shown(example, box)
+    shown = _show(example, box)
     content: list[Row] = []
     text, images, sizes = "", [], []
     for number, one in enumerate(map(plainly, shown)):
@@ -417,7 +417,7 @@ def picture(shown: Shown) -> NDArray[np.uint8]:
     return np.concatenate(lines, axis=0)
 
 
-def _shown(example: Example, box: Sandbox) -> tuple[Shown, ...]:
+def _show(example: Example, box: Sandbox) -> tuple[Shown, ...]:
     """As a run shows it."""
     task = example.task
     look = Look(

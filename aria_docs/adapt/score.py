@@ -125,8 +125,8 @@ def score(
         if after and after[line.number].right < before[line.number].right:
             counts = before[line.number].right, after[line.number].right, before[line.number].wanted
             worse.append(Worse(line.number, _source(line), *counts))
-    summed = None if after is None else _summed(after, asked)
-    return Score(_summed(before, asked), summed, tuple(worse), len(lines) - len(own))
+    summed = None if after is None else _sum_tallies(after, asked)
+    return Score(_sum_tallies(before, asked), summed, tuple(worse), len(lines) - len(own))
 
 
 def _side(
@@ -194,7 +194,7 @@ def _source(line: DataLine) -> str:
     return ", ".join(path.name for path in line.media[:1])
 
 
-def _seen(line: DataLine, viewer: Viewer) -> list[Shown]:
+def _show(line: DataLine, viewer: Viewer) -> list[Shown]:
     """The pictures of a line, each with the text that stands before it as its label."""
     try:
         pictures = viewer.look(line, pixels=True)
@@ -212,14 +212,14 @@ def _seen(line: DataLine, viewer: Viewer) -> list[Shown]:
 
 
 def _page(line: DataLine, viewer: Viewer) -> SeenPage:
-    [shown] = _seen(line, viewer)
+    [shown] = _show(line, viewer)
     across, down = shown.part.layout.width, shown.part.layout.height
     return SeenPage(Page(1, across, down, ""), shown, ("tables",))
 
 
 def _video(line: DataLine, viewer: Viewer) -> SeenVideo:
     """Without its shots: what the model says is scored, not what it is snapped to."""
-    shown = _seen(line, viewer)
+    shown = _show(line, viewer)
     times_s = tuple(_time_s(one.part.label, number) for number, one in enumerate(shown))
     duration_s = times_s[-1] + 1.0
     size = int(shown[0].part.layout.width), int(shown[0].part.layout.height)
@@ -269,7 +269,7 @@ def _are_close(scene: tuple[int, int], other: tuple[int, int]) -> bool:
     return all(abs(one - two) <= CLOSE_S for one, two in zip(scene, other, strict=True))
 
 
-def _summed(tallies: Mapping[int, Tally], asked: Mapping[int, str]) -> dict[str, Tally]:
+def _sum_tallies(tallies: Mapping[int, Tally], asked: Mapping[int, str]) -> dict[str, Tally]:
     sums: dict[str, Tally] = {}
     for number, tally in tallies.items():
         sums[asked[number]] = sums.get(asked[number], Tally()) + tally

@@ -24,7 +24,7 @@ from aria_docs.ingest.video import watch as videos
 from aria_docs.ingest.video.opening import open_clip
 from aria_docs.model.chat_model import Shown
 from aria_docs.tiling import split
-from aria_docs.tiling.budget import Part, frame_part
+from aria_docs.tiling.budget import ContextImage, frame_part
 from aria_docs.tiling.pixels import crops
 from aria_docs.tiling.resolution import HIGH, MEDIUM, Mode, named
 from aria_docs.tiling.split import Layout
@@ -33,7 +33,7 @@ LIMIT_S = 120.0  # for one line: 256 frames of 4K take half of that
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ExampleRequest:
     """One line to be looked at.
 
     mode:    for every picture of it; None as the line itself says.
@@ -65,7 +65,7 @@ class Viewer:
         """FileError for a picture or video that cannot be read, SandboxError where reading it kills the child."""
         if self._child is None:
             self._child = self._sandbox.start("aria_docs.adapt.showing:show", None)
-        self._child.send(Request(line, self._mode, pixels))
+        self._child.send(ExampleRequest(line, self._mode, pixels))
         try:
             if not self._child.connection.poll(LIMIT_S * 10):
                 raise TimedOut(f"its pictures were not read within {LIMIT_S * 10:g} s")
@@ -87,7 +87,7 @@ class Viewer:
         self._sandbox.close()
 
 
-def show(_job: object, requests: Iterable[Request]) -> Iterator[Pictures | AriaDocsError]:
+def show(_job: object, requests: Iterable[ExampleRequest]) -> Iterator[Pictures | AriaDocsError]:
     """The child: an answer to each request, an error of a file in place of its pictures."""
     for request in requests:
         sandbox.allow_cpu(LIMIT_S)
@@ -97,22 +97,22 @@ def show(_job: object, requests: Iterable[Request]) -> Iterator[Pictures | AriaD
             yield error
 
 
-def _pictures(request: Request) -> Pictures:
+def _pictures(request: ExampleRequest) -> Pictures:
     line = request.line
     if line.video:
         return _frames(request, line.video.path, line.video.frames)
     layouts: list[Layout] = []
     shown: list[Shown] = []
     for number, path in enumerate(line.images):
-        picture = _opened(path)
+        picture = _open_picture(path)
         layout = _layout(line, number, picture.shape[1], picture.shape[0], request.mode)
         layouts.append(layout)
         if request.pixels:
-            shown.append(Shown(Part("page", "", layout), crops(picture, layout), key=str(path)))
+            shown.append(Shown(ContextImage("page", "", layout), crops(picture, layout), key=str(path)))
     return Pictures(tuple(layouts), (), tuple(shown))
 
 
-def _opened(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def _open_picture(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
     try:
         with Image.open(path) as image:
             image.load()
@@ -137,7 +137,7 @@ def _layout(line: DataLine, number: int, width_px: int, height_px: int, mode: Mo
     return split.frame(width_px, height_px, mode)
 
 
-def _frames(request: Request, path: Path, n: int) -> Pictures:
+def _frames(request: ExampleRequest, path: Path, n: int) -> Pictures:
     """Frames at the middles of equal bins of time, each labelled with its clock, as a run shows a video."""
     mode = request.mode or MEDIUM
     clip = open_clip(path)

@@ -91,13 +91,13 @@ def train(
         )
     if dry_run:
         return True
-    if _finished(output, ready.recipe):
+    if _is_finished(output, ready.recipe):
         checkpoints.remove(output)  # which a kill at the end may have left
         say(f"{output} was trained so before: nothing is left to do")
         return True
-    begun = _begun(output, ready, resume=resume)
+    begun = _resume_step(output, ready, resume=resume)
     output.mkdir(parents=True, exist_ok=True)
-    with Viewer(settings.mode) as viewer, _interrupted() as stopped:
+    with Viewer(settings.mode) as viewer, _watch_signals() as stopped:
         return _run(ready, viewer, model, output, settings, device, begun, stopped, say)
 
 
@@ -193,7 +193,7 @@ def _recipe(settings: Settings, lines: Sequence[DataLine], base: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def _finished(output: Path, recipe: str) -> bool:
+def _is_finished(output: Path, recipe: str) -> bool:
     file = output / RECORD
     if not file.is_file():
         return False
@@ -206,7 +206,7 @@ def _finished(output: Path, recipe: str) -> bool:
     return True
 
 
-def _begun(output: Path, ready: Ready, *, resume: bool) -> int:
+def _resume_step(output: Path, ready: Ready, *, resume: bool) -> int:
     """The steps that an earlier training has done. UsageError where its folder is not to be touched."""
     from aria_docs.model.aria.adapt import checkpoints
     from aria_docs.model.aria.adapt.curve import CSV
@@ -303,7 +303,7 @@ class _Telling:
 
 
 @contextmanager
-def _interrupted() -> Iterator[Callable[[], bool]]:
+def _watch_signals() -> Iterator[Callable[[], bool]]:
     """Whether ^C or SIGTERM came, which then end nothing by themselves; a second one does."""
     came = threading.Event()
     if threading.current_thread() is not threading.main_thread():

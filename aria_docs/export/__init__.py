@@ -139,7 +139,7 @@ def export(
     store.ask("SELECT 1")  # before a folder is made: StoreError where there is no database
     written: list[Written] = []
     left: list[Left] = []
-    with _made_folder(folder), tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as staged:
+    with _make_folder(folder), tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as staged:
         ours = _earlier_files(folder)
         for made in write(store, Path(staged), chosen):
             settled = made if isinstance(made, Left) else _move(made, Path(staged), folder, ours)
@@ -153,7 +153,7 @@ def export(
 
 
 @contextmanager
-def _made_folder(folder: Path) -> Iterator[None]:
+def _make_folder(folder: Path) -> Iterator[None]:
     """The folder, made where it is missing, and removed again where an error leaves it empty. Raises UsageError."""
     is_new = not folder.exists()
     make_folder(folder)

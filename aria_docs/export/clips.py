@@ -14,7 +14,7 @@ from aria_docs.errors import FileError, SandboxError, TimedOut
 from aria_docs.export import EVERYTHING, Chosen, Left, Written
 from aria_docs.export.videos import VideoSource, videos
 from aria_docs.ingest.sandbox import Sandbox
-from aria_docs.ingest.video.cutting import Busy, Clip, Failed, Job, Part
+from aria_docs.ingest.video.cutting import Busy, ClipRange, CutJob, FailedClip, WrittenClip
 
 if TYPE_CHECKING:
     from aria_docs.ingest.sandbox import Child
@@ -44,13 +44,14 @@ def _clips(box: Sandbox, video: VideoSource, folder: Path) -> Iterator[Written |
     while left:
         files = [folder / f"{video.stem(cut)}.mp4" for cut in left]
         parts = [
-            Part(cut.start_s, cut.end_s, str(_partial(file)), cut.name) for cut, file in zip(left, files, strict=True)
+            ClipRange(cut.start_s, cut.end_s, str(_partial(file)), cut.name)
+            for cut, file in zip(left, files, strict=True)
         ]
-        child = box.start("aria_docs.ingest.video.cutting:cut", Job(str(path), tuple(parts)))
+        child = box.start("aria_docs.ingest.video.cutting:cut", CutJob(str(path), tuple(parts)))
         try:
             for file, answer in zip(files, _answers(child), strict=False):
                 cut = left.pop(0)
-                if isinstance(answer, Failed):
+                if isinstance(answer, FailedClip):
                     yield Left(video.path, answer.error)
                     continue
                 _partial(file).replace(file)
@@ -71,7 +72,7 @@ def _clips(box: Sandbox, video: VideoSource, folder: Path) -> Iterator[Written |
                 _partial(file).unlink(missing_ok=True)
 
 
-def _answers(child: Child) -> Iterator[Clip | Failed]:
+def _answers(child: Child) -> Iterator[WrittenClip | FailedClip]:
     """What the child says of one part after the other. Raises TimedOut when it has promised more than it keeps."""
     within_s: float | None = None
     while True:

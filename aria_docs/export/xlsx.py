@@ -18,7 +18,7 @@ from aria_docs.export import Chosen, Left, Written, make_folder, tables
 from aria_docs.formulas import harmless
 
 if TYPE_CHECKING:
-    from aria_docs.storage.database import Answer, Store
+    from aria_docs.storage.database import QueryResult, Store
 
 # Excel's own limits ("Excel specifications and limits").
 MAX_ROWS, MAX_COLS, MAX_CHARS = 1_048_576, 16_384, 32_767
@@ -111,7 +111,7 @@ def export_stacked(store: Store, folder: Path, chosen: Chosen) -> Iterator[Writt
     )
 
 
-def write_answer(target: Path, answer: Answer) -> None:
+def write_answer(target: Path, answer: QueryResult) -> None:
     """A query's answer as a workbook of one sheet. Raises UsageError, QueryError where it is too large for one."""
     if len(answer.rows) + 1 > MAX_ROWS or len(answer.names) > MAX_COLS:
         raise _too_large("the answer", len(answer.rows))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aria_docs.errors import Unreachable
 from aria_docs.ingest.folder import kind_of
-from aria_docs.ingest.pdf import Document
+from aria_docs.ingest.pdf import OpenPdf
 from aria_docs.ingest.pdf import open_document as open_pdf
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def open_document(
     path: Path, *, passwords: Sequence[str] = (), ocr: OcrName | None = None, apart: Apart | None = None
-) -> Document:
+) -> OpenPdf:
     """The file as a document, by its first bytes. See `pdf.open_document` and `images.open_image`."""
     try:
         with path.open("rb") as file:

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from aria_docs.ingest.reading_order import Line
+from aria_docs.ingest.reading_order import TextLine
 from aria_docs.media import FormField
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def fields_of(page: Any) -> list[FormField]:
     return found
 
 
-def with_fields(lines: Sequence[Line], fields: Sequence[FormField]) -> list[Line]:
+def with_fields(lines: Sequence[TextLine], fields: Sequence[FormField]) -> list[TextLine]:
     """The lines, with what is filled in: in place of what a form draws in its fields, which may be a font's tick."""
     boxes = [field.box for field in fields]
     kept = [line for line in lines if not any(_is_within(line.box, box) for box in boxes)]
@@ -67,7 +67,7 @@ def in_fields(box: Sequence[float], fields: Sequence[FormField]) -> bool:
     return any(field.checked is not None and _is_within(box, field.box) for field in fields)
 
 
-def _with_colon(lines: list[Line], box: Box) -> list[Line]:
+def _with_colon(lines: list[TextLine], box: Box) -> list[TextLine]:
     """The lines, with a colon behind the label of a filled field."""
     label = _label_of(lines, box)
     if label is None or _PUNCTUATED.search(label.text):
@@ -75,7 +75,7 @@ def _with_colon(lines: list[Line], box: Box) -> list[Line]:
     return [replace(line, text=f"{line.text.rstrip()}:") if line is label else line for line in lines]
 
 
-def _label_of(lines: Sequence[Line], box: Box) -> Line | None:
+def _label_of(lines: Sequence[TextLine], box: Box) -> TextLine | None:
     """The nearest line to the left of a field, else the one right above it."""
     x0, y0, _, y1 = box
     left = [
@@ -93,7 +93,7 @@ def _label_of(lines: Sequence[Line], box: Box) -> Line | None:
     return max(above, key=lambda line: line.box[3], default=None)
 
 
-def _line(text: str, box: Box, lines: Sequence[Line]) -> Line:
+def _line(text: str, box: Box, lines: Sequence[TextLine]) -> TextLine:
     """What a field holds, on the line of the nearest text beside it and in its type."""
     x0, y0, x1, y1 = box
     text = " ".join(text.split())
@@ -102,7 +102,7 @@ def _line(text: str, box: Box, lines: Sequence[Line]) -> Line:
         like = min(beside, key=lambda line: max(x0 - line.box[2], line.box[0] - x1))
         return replace(like, text=text, box=(x0, like.box[1], x1, like.box[3]), bold=False, starts_bold=False, block=-1)
     middle, half = (y0 + y1) / 2, min(y1 - y0, 16.0) * _SIZE / 2
-    return Line(text, (x0, middle - half, x1, middle + half), 2 * half, bold=False, block=-1)
+    return TextLine(text, (x0, middle - half, x1, middle + half), 2 * half, bold=False, block=-1)
 
 
 def _is_within(box: Sequence[float], other: Box) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aria_docs.ingest.reading_order import Line
+    from aria_docs.ingest.reading_order import TextLine
     from aria_docs.media import Box
 
 _LEVELS = ((1.6, "# "), (1.3, "## "), (0.0, "### "))  # size by body size, from the top
@@ -79,10 +79,10 @@ _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 @dataclass(frozen=True)
-class Row:
+class HeadingRow:
     """Lines on one baseline, from the left."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[TextLine, ...]
 
     @cached_property
     def text(self) -> str:
@@ -141,7 +141,7 @@ class Body:
     height_pt: float
 
 
-def body_of(rows: Sequence[Row], height_pt: float) -> Body:
+def body_of(rows: Sequence[HeadingRow], height_pt: float) -> Body:
     """What most characters are set in."""
     every = [line for row in rows for line in row.lines]
     lines = [line for line in every if not line.in_picture] or every
@@ -162,7 +162,7 @@ def body_of(rows: Sequence[Row], height_pt: float) -> Body:
     return Body(size_pt, bold, upper, face, height_pt)
 
 
-def running(rows: Sequence[Row], body: Body) -> set[int]:
+def running(rows: Sequence[HeadingRow], body: Body) -> set[int]:
     """Which rows, by their place among all rows from the top, are running heads and feet."""
     found: set[int] = set()
     edge = _EDGE * body.height_pt
@@ -180,7 +180,7 @@ def running(rows: Sequence[Row], body: Body) -> set[int]:
     return found
 
 
-def _ends_in_number(row: Row) -> bool:
+def _ends_in_number(row: HeadingRow) -> bool:
     """Whether its first or last piece is a page's number."""
     return len(row.lines) > 1 and any(row.lines[n].text.strip().isdigit() for n in (0, -1))
 
@@ -191,11 +191,11 @@ class Place:
 
     width: float
     usual: float
-    before: Row | None
-    after: Row | None
+    before: HeadingRow | None
+    after: HeadingRow | None
     below_heading: bool
 
-    def begins(self, row: Row) -> bool:
+    def begins(self, row: HeadingRow) -> bool:
         """Whether a paragraph has ended above the row: more white than usual, or a row that is not full."""
         if self.before is None or self.below_heading:
             return True
@@ -203,7 +203,7 @@ class Place:
         short = self.before.box[2] - self.before.box[0] < _FULL * self.width
         return white > self.usual + _MORE_WHITE * row.size_pt or (short and self.before.text.rstrip()[-1:] not in ",-")
 
-    def heads(self, row: Row, body: Body) -> bool:
+    def heads(self, row: HeadingRow, body: Body) -> bool:
         """Whether a row of the body, or a heading of another kind, stands right below."""
         after = self.after
         if after is None or after.box[1] - row.box[3] > 2 * body.size_pt + max(0.0, self.usual):
@@ -213,13 +213,13 @@ class Place:
             return share > 0.5 and abs(after.size_pt - body.size_pt) < 1
         return after.face != row.face and bool(_style(after, body)) and not after.is_parted
 
-    def is_clear(self, row: Row) -> bool:
+    def is_clear(self, row: HeadingRow) -> bool:
         """Whether much more white than usual is above it."""
         above = self.before
         return above is None or row.box[1] - above.box[3] > self.usual + 2 * _MORE_WHITE * row.size_pt
 
 
-def heading_mark(group: Sequence[Row], body: Body, place: Place) -> str:
+def heading_mark(group: Sequence[HeadingRow], body: Body, place: Place) -> str:
     """The Markdown mark of rows of one style, '' where they are no heading."""
     text = " ".join(row.text for row in group).strip()
     first, last = group[0], group[-1]
@@ -245,7 +245,7 @@ def heading_mark(group: Sequence[Row], body: Body, place: Place) -> str:
     return next(mark for factor, mark in _LEVELS if ratio >= factor)
 
 
-def _stands_alone(group: Sequence[Row], style: str, place: Place, body: Body) -> bool:
+def _stands_alone(group: Sequence[HeadingRow], style: str, place: Place, body: Body) -> bool:
     """Whether what is hardly larger than the body begins a paragraph of its own; and where its font is all that sets
     it apart, whether it is short and text of the body follows."""
     if group[0].size_pt >= _LARGER * body.size_pt:
@@ -262,7 +262,7 @@ def _stands_alone(group: Sequence[Row], style: str, place: Place, body: Body) ->
     return short and len(group) <= 2 and place.heads(last, body)
 
 
-def same_heading(row: Row, below: Row, body: Body) -> bool:
+def same_heading(row: HeadingRow, below: HeadingRow, body: Body) -> bool:
     """Whether a row and the next are set alike and close: then they are one heading, unless both are numbered."""
     white = below.box[1] - row.box[3]
     larger = min(row.size_pt, below.size_pt) >= _LARGER * body.size_pt
@@ -273,12 +273,12 @@ def same_heading(row: Row, below: Row, body: Body) -> bool:
     return alike and white < _LEADING * row.size_pt and not numbered and not in_capitals
 
 
-def is_set_apart(row: Row, body: Body) -> bool:
+def is_set_apart(row: HeadingRow, body: Body) -> bool:
     """Whether its type is not the body's."""
     return bool(_style(row, body))
 
 
-def listings(paragraphs: Sequence[tuple[str, Sequence[Row]]]) -> set[int]:
+def listings(paragraphs: Sequence[tuple[str, Sequence[HeadingRow]]]) -> set[int]:
     """Which of the paragraphs, each with its mark and rows, are entries of a list or of a page of contents: headings
     with nothing below but the next of them, or with page numbers at the ends of the rows below."""
     found: set[int] = set()
@@ -300,17 +300,17 @@ def listings(paragraphs: Sequence[tuple[str, Sequence[Row]]]) -> set[int]:
     return found
 
 
-def _alike(paragraph: tuple[str, Sequence[Row]], row: Row) -> bool:
+def _alike(paragraph: tuple[str, Sequence[HeadingRow]], row: HeadingRow) -> bool:
     mark, rows = paragraph
     return bool(mark) and abs(rows[0].size_pt - row.size_pt) < 0.5 and rows[0].bold == row.bold
 
 
-def _is_contents(rows: Sequence[Row]) -> bool:
+def _is_contents(rows: Sequence[HeadingRow]) -> bool:
     ended = sum(bool(_PAGE_NUMBER.search(row.text)) for row in rows)
     return ended >= 2 and 3 * ended >= 2 * len(rows)
 
 
-def _style(row: Row, body: Body) -> str:
+def _style(row: HeadingRow, body: Body) -> str:
     """What sets it apart from the body."""
     ratio = row.size_pt / body.size_pt
     if ratio >= _LARGER or (ratio >= _LARGER_BOLD and row.bold):
@@ -343,7 +343,7 @@ def _is_names(text: str) -> bool:
     )
 
 
-def _runs_in(row: Row, after: Row, width: float) -> bool:
+def _runs_in(row: HeadingRow, after: HeadingRow, width: float) -> bool:
     """Whether the row's bold goes on into the next, and ends within: the first words of a paragraph."""
     close = after.box[1] - row.box[3] < 0.35 * row.size_pt
     return close and row.bold and after.starts_bold and not after.bold and row.box[2] - row.box[0] > 0.7 * width

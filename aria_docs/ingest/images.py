@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from aria_docs.errors import Damaged, Unreachable, WrongKind
-from aria_docs.ingest.pdf import MAX_EDGE_PX, Document
+from aria_docs.ingest.pdf import MAX_EDGE_PX, OpenPdf
 from aria_docs.ingest.text_layer import TextLayer
 from aria_docs.media import DocumentInfo
 
@@ -52,7 +52,7 @@ def open_image(path: Path, *, ocr: OcrName | None = None, apart: Apart | None = 
     return ImageDocument(path, image, ocr=ocr, apart=apart)
 
 
-class ImageDocument(Document):
+class ImageDocument(OpenPdf):
     """An open image as a document. One frame is decoded at a time, the last one is kept."""
 
     def __init__(self, path: Path, image: Any, *, ocr: OcrName | None = None, apart: Apart | None = None) -> None:
@@ -66,7 +66,7 @@ class ImageDocument(Document):
 
     def size(self, number: int) -> tuple[float, float]:
         """(width, height) of a page in points. Raises Damaged."""
-        return self._decoded(number)[1]
+        return self._decode(number)[1]
 
     def _text_of(self, number: int) -> tuple[TextLayer, tuple[float, float]]:
         width, height = self.size(number)
@@ -79,7 +79,7 @@ class ImageDocument(Document):
         self, number: int, *, long_edge_px: int = 0, size_px: tuple[int, int] | None = None, gray: bool
     ) -> NDArray[np.uint8]:
         assert 1 <= max(size_px or (long_edge_px,)) <= MAX_EDGE_PX, (size_px, long_edge_px)
-        pixels, _ = self._decoded(number)
+        pixels, _ = self._decode(number)
         height, width = pixels.shape[:2]
         scale = long_edge_px / max(height, width)
         target = size_px or (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -88,7 +88,7 @@ class ImageDocument(Document):
         resized = image.resize(target, Image.Resampling.BOX if smaller else Image.Resampling.BICUBIC, reducing_gap=2.0)
         return np.asarray(resized).reshape(target[1], target[0], 1 if gray else 3).copy()
 
-    def _decoded(self, number: int) -> tuple[NDArray[np.uint8], tuple[float, float]]:
+    def _decode(self, number: int) -> tuple[NDArray[np.uint8], tuple[float, float]]:
         """A frame, upright, on white, and its size in points."""
         if self._frame is None or self._frame[0] != number:
             with self._decoding(number):

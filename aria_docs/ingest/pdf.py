@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from aria_docs.ingest.reading_order import Line
+    from aria_docs.ingest.reading_order import TextLine
     from aria_docs.ingest.scans.reader import OcrName
     from aria_docs.ingest.scans.scan import Scan
     from aria_docs.ingest.text_layer import TextLayer
@@ -64,7 +64,7 @@ def _first_bytes(head: bytes) -> str:
 
 def open_document(
     path: Path, *, passwords: Sequence[str] = (), ocr: OcrName | None = None, apart: Apart | None = None
-) -> Document:
+) -> OpenPdf:
     """Open a PDF whatever its name; each of `passwords` is tried where it asks for one.
 
     ocr:    who reads the pages that have no usable text layer; nobody, and their notes say so.
@@ -89,7 +89,7 @@ def open_document(
         if handle.needs_pass and not any(handle.authenticate(password) for password in passwords):
             tried = f"none of {len(passwords)} passwords opens it" if passwords else "it asks for a password"
             raise Encrypted(f"{path} is encrypted and {tried}: add its password to a file given with --password-file")
-        document = Document(path, handle, ocr=ocr, apart=apart)
+        document = OpenPdf(path, handle, ocr=ocr, apart=apart)
         unless_opened.pop_all()
     return document
 
@@ -117,14 +117,14 @@ def _head(path: Path) -> bytes:
     return head
 
 
-class Document:
+class OpenPdf:
     """An open PDF. Pages are loaded one at a time and nothing of them is kept but the last scan."""
 
     def __init__(self, path: Path, handle: Any, *, ocr: OcrName | None = None, apart: Apart | None = None) -> None:
         self.path = path
         self._handle = handle
         self._ocr, self._apart = ocr, apart
-        self._last: tuple[int, _Read] | None = None
+        self._last: tuple[int, _ReadPage] | None = None
         self.info = self._info()
 
     def __enter__(self) -> Self:
@@ -155,7 +155,7 @@ class Document:
         What the page shows and its text layer lacks is read from its picture if there is an OCR reader; else the page
         has a note that begins with NO_TEXT. Raises Damaged.
         """
-        found = self._scanned(number, *self._text_of(number))
+        found = self._scan_page(number, *self._text_of(number))
         self._last = number, found
         return found.page
 
@@ -167,26 +167,26 @@ class Document:
             try:
                 return read_layer(handle), (handle.rect.width, handle.rect.height)
             except ERRORS as e:
-                raise self._damaged(number, e) from e
+                raise self._damage(number, e) from e
 
-    def _scanned(self, number: int, layer: TextLayer, size_pt: tuple[float, float]) -> _Read:
+    def _scan_page(self, number: int, layer: TextLayer, size_pt: tuple[float, float]) -> _ReadPage:
         """The page with what is read of its pictures."""
         whole = (0.0, 0.0, *size_pt)
         wrong = self._is_wrong(number, layer, size_pt)
         if wrong:  # in a part of it: then nothing of it is believed
             layer = replace(layer, words=(), lines=(), text=NO_LINES)
-        boxes = [whole] if wrong else self._unread(number, layer, size_pt)
+        boxes = [whole] if wrong else self._find_unread(number, layer, size_pt)
         text = layer.text
         note = one_note(*layer.notes)
         page = Page(number, *size_pt, text.text, layer.words, note=note, lines=text.boxes, fields=layer.fields)
         if self._ocr is None:
-            return _Read(replace(page, note=one_note(note, _not_read(layer, boxes, size_pt))), layer)
+            return _ReadPage(replace(page, note=one_note(note, _not_read(layer, boxes, size_pt))), layer)
         scans = []
         for box in boxes:
             placed = self._scan_of(number, box, size_pt, self._ocr)
             if placed.adds_to(layer.words, box):
                 scans.append(placed)
-        return _Read(_merged(page, layer, scans) if scans else page, layer, tuple(scans))
+        return _ReadPage(_merge(page, layer, scans) if scans else page, layer, tuple(scans))
 
     def _is_wrong(self, number: int, layer: TextLayer, size_pt: tuple[float, float]) -> bool:
         """Whether a text layer says what the page does not show: what a program took a scan for, or a font that says
@@ -209,7 +209,7 @@ class Document:
 
         return bool(self._apart(compare) if self._apart else compare())
 
-    def _unread(self, number: int, layer: TextLayer, size_pt: tuple[float, float]) -> list[Box]:
+    def _find_unread(self, number: int, layer: TextLayer, size_pt: tuple[float, float]) -> list[Box]:
         """Boxes of what must be read from its picture; the whole page as one where that is most of it."""
         from aria_docs.ingest.scans.unread import LOOK_DPI, LOOK_EDGE_PX, WHOLE_PAGE, shows_text, unread_boxes
 
@@ -263,7 +263,7 @@ class Document:
         notes = [page.note]
         for placed in found.scans:
             tables, note = find_in_scan(placed.scan)
-            candidates += [_moved(table, placed) for table in tables]
+            candidates += [_move(table, placed) for table in tables]
             notes.append(note)
         if not any(placed.whole for placed in found.scans):
             tables, note = self._find_in_layer(
@@ -282,7 +282,7 @@ class Document:
             try:
                 return find(handle, page, quarters)
             except ERRORS as e:
-                raise self._damaged(number, e) from e
+                raise self._damage(number, e) from e
 
     def render(self, number: int, *, long_edge_px: int) -> NDArray[np.uint8]:
         """The page as displayed: RGB, shape (height, width, 3), its longer side `long_edge_px` long. Raises Damaged."""
@@ -310,7 +310,7 @@ class Document:
             try:
                 pixmap = page.get_pixmap(matrix=pymupdf.Matrix(across, down), colorspace=colours, alpha=False)
             except ERRORS as e:
-                raise self._damaged(number, e) from e
+                raise self._damage(number, e) from e
             if not (pixmap.w and pixmap.h):
                 raise Damaged(
                     f"{self.path}: page {number} has no pixels, its box is {', '.join(f'{x:g}' for x in page.rect)}"
@@ -322,14 +322,14 @@ class Document:
     def _open(self, number: int) -> _OpenPage:
         return _OpenPage(self, number)
 
-    def _damaged(self, number: int, error: Exception) -> Damaged:
+    def _damage(self, number: int, error: Exception) -> Damaged:
         return Damaged(f"{self.path}: page {number} cannot be read ({clean(str(error)) or type(error).__name__})")
 
 
 class _OpenPage:
     """A loaded page, and MuPDF's caches cut back behind it: a manual of 1,158 pages stays in bounded memory."""
 
-    def __init__(self, document: Document, number: int) -> None:
+    def __init__(self, document: OpenPdf, number: int) -> None:
         self._document, self._number = document, number
 
     def __enter__(self) -> Any:
@@ -340,7 +340,7 @@ class _OpenPage:
             page = self._document._handle.load_page(self._number - 1)
             rect = page.rect
         except ERRORS as e:
-            raise self._document._damaged(self._number, e) from e
+            raise self._document._damage(self._number, e) from e
         if not (0 < rect.width < float("inf") and 0 < rect.height < float("inf")):
             raise Damaged(f"{self._document.path}: page {self._number} has no area, there is nothing to read on it")
         return page
@@ -380,12 +380,12 @@ def _info(path: Path, handle: Any) -> DocumentInfo:
             if found < n_pages:
                 notes.append(f"the page tree promises {n_pages} pages; {found} found")
                 n_pages = found
-    notes += _unread_parts(handle)
+    notes += _name_unread_parts(handle)
     title = clean((handle.metadata or {}).get("title") or "").strip()
     return DocumentInfo(n_pages=n_pages, title=title or None, note="; ".join(notes) or None)
 
 
-def _unread_parts(handle: Any) -> list[str]:
+def _name_unread_parts(handle: Any) -> list[str]:
     """What a PDF holds besides its pages."""
     from aria_docs.ingest.mupdf import ERRORS
 
@@ -438,14 +438,14 @@ class _PlacedScan:
         words = (replace(word, box=self.to_page(word.box)) for word in self.scan.words)
         return [word for word in words if not any(_is_within(word.box, other.box) for other in but)]
 
-    def lines(self, but: Sequence[Word]) -> list[Line]:
+    def lines(self, but: Sequence[Word]) -> list[TextLine]:
         """As displayed, without those most of which stands where the text layer has words."""
         placed = [replace(line, box=self.to_page(line.box), in_picture=not self.whole) for line in self.scan.lines]
         return [line for line in placed if _share_covered(line.box, but) < _COVERED]
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class _ReadPage:
     """A page, and what it was read from."""
 
     page: Page
@@ -453,7 +453,7 @@ class _Read:
     scans: tuple[_PlacedScan, ...] = ()
 
 
-def _merged(page: Page, layer: TextLayer, scans: Sequence[_PlacedScan]) -> Page:
+def _merge(page: Page, layer: TextLayer, scans: Sequence[_PlacedScan]) -> Page:
     """The page with the words of its scans besides those of its text layer, all in one reading order."""
     words = (*layer.words, *(word for placed in scans for word in placed.words(layer.words)))
     whole = any(placed.whole for placed in scans)
@@ -482,7 +482,7 @@ def _not_read(layer: TextLayer, boxes: Sequence[Box], size_pt: tuple[float, floa
     return f"{NO_TEXT}{where}: {HOW_TO_GET_IT}"
 
 
-def _moved(table: TableCandidate, placed: _PlacedScan) -> TableCandidate:
+def _move(table: TableCandidate, placed: _PlacedScan) -> TableCandidate:
     def moved(box: Box) -> Box:
         return box[0] + placed.x, box[1] + placed.y, box[2] + placed.x, box[3] + placed.y
 

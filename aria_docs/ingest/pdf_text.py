@@ -12,8 +12,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from aria_docs.ingest.headings import (
+    HeadingRow,
     Place,
-    Row,
     body_of,
     heading_mark,
     is_set_apart,
@@ -21,7 +21,7 @@ from aria_docs.ingest.headings import (
     running,
     same_heading,
 )
-from aria_docs.ingest.reading_order import Line, columns, rows
+from aria_docs.ingest.reading_order import TextLine, columns, rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from aria_docs.ingest.headings import Body
     from aria_docs.media import Box
 
-__all__ = ["NO_LINES", "Line", "PageText", "clean", "page_text"]
+__all__ = ["NO_LINES", "PageText", "TextLine", "clean", "page_text"]
 
 # Neither a database nor a terminal wants them: control characters (tab and newline aside), lone surrogates, and the
 # two code points that are no characters.
@@ -51,10 +51,10 @@ NO_LINES = PageText("", ())
 
 
 @dataclass(frozen=True, slots=True)
-class _Paragraph:
+class _ParagraphRows:
     """Rows that belong together, and their mark, where they are a heading."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[HeadingRow, ...]
     mark: str = ""
 
 
@@ -63,51 +63,51 @@ def clean(text: str) -> str:
     return _UNSTORABLE.sub("", text)
 
 
-def page_text(lines: Sequence[Line], height_pt: float) -> PageText:
+def page_text(lines: Sequence[TextLine], height_pt: float) -> PageText:
     """All lines in reading order: paragraphs with a blank line between them, headings marked with #."""
     lines = [line for line in lines if line.text.strip()]
     if not lines:
         return NO_LINES
-    all_rows = [Row(tuple(row)) for row in rows(lines)]
+    all_rows = [HeadingRow(tuple(row)) for row in rows(lines)]
     body = body_of(all_rows, height_pt)
     edges = running(all_rows, body)
     at_edge = {id(line): min(edges) <= n for n in edges for line in all_rows[n].lines}
     inner = [line for line in lines if id(line) not in at_edge]
     heads = [all_rows[n] for n in sorted(edges) if all_rows[n].box[3] < height_pt / 2]
     feet = [all_rows[n] for n in sorted(edges) if all_rows[n].box[3] >= height_pt / 2]
-    paragraphs = [_Paragraph((row,)) for row in heads]
+    paragraphs = [_ParagraphRows((row,)) for row in heads]
     for column in columns(inner):
-        paragraphs += _paragraphs([Row(tuple(row)) for row in rows(column)], body)
-    paragraphs += [_Paragraph((row,)) for row in feet]
-    return _written(_without_lists(_joined(paragraphs, body)))
+        paragraphs += _paragraphs([HeadingRow(tuple(row)) for row in rows(column)], body)
+    paragraphs += [_ParagraphRows((row,)) for row in feet]
+    return _write(_without_lists(_join_headings(paragraphs, body)))
 
 
-def _without_lists(paragraphs: list[_Paragraph]) -> list[_Paragraph]:
+def _without_lists(paragraphs: list[_ParagraphRows]) -> list[_ParagraphRows]:
     listed = listings([(paragraph.mark, paragraph.rows) for paragraph in paragraphs])
-    return [_Paragraph(paragraph.rows) if n in listed else paragraph for n, paragraph in enumerate(paragraphs)]
+    return [_ParagraphRows(paragraph.rows) if n in listed else paragraph for n, paragraph in enumerate(paragraphs)]
 
 
-def _joined(paragraphs: list[_Paragraph], body: Body) -> list[_Paragraph]:
+def _join_headings(paragraphs: list[_ParagraphRows], body: Body) -> list[_ParagraphRows]:
     """A heading that the search for columns has cut is one again."""
-    found: list[_Paragraph] = []
+    found: list[_ParagraphRows] = []
     for paragraph in paragraphs:
         if found and found[-1].mark and paragraph.mark:
             above, below = found[-1].rows[-1], paragraph.rows[0]
             over = min(above.box[2], below.box[2]) > max(above.box[0], below.box[0])
             if over and above.box[1] < below.box[1] and same_heading(above, below, body):
-                found[-1] = _Paragraph((*found[-1].rows, *paragraph.rows), paragraph.mark)
+                found[-1] = _ParagraphRows((*found[-1].rows, *paragraph.rows), paragraph.mark)
                 continue
         found.append(paragraph)
     return found
 
 
-def _paragraphs(column: list[Row], body: Body) -> list[_Paragraph]:
+def _paragraphs(column: list[HeadingRow], body: Body) -> list[_ParagraphRows]:
     """Headings, and rows between which there is no more white than usual and whose type is the same."""
     width = max(row.box[2] for row in column) - min(row.box[0] for row in column)
     whites = [b.box[1] - a.box[3] for a, b in pairwise(column)]
     usual = max(0.0, median(whites)) if whites else 0.0
-    found: list[_Paragraph] = []
-    open_rows: list[Row] = []
+    found: list[_ParagraphRows] = []
+    open_rows: list[HeadingRow] = []
     n = 0
     while n < len(column):
         end = n + 1
@@ -126,20 +126,20 @@ def _paragraphs(column: list[Row], body: Body) -> list[_Paragraph]:
         )
         if mark := heading_mark(column[n:end], body, place):
             if open_rows:
-                found.append(_Paragraph(tuple(open_rows)))
-            found.append(_Paragraph(tuple(column[n:end]), mark))
+                found.append(_ParagraphRows(tuple(open_rows)))
+            found.append(_ParagraphRows(tuple(column[n:end]), mark))
             open_rows = []
         else:
             for row in column[n:end]:
                 if open_rows and _parts(open_rows[-1], row, usual):
-                    found.append(_Paragraph(tuple(open_rows)))
+                    found.append(_ParagraphRows(tuple(open_rows)))
                     open_rows = []
                 open_rows.append(row)
         n = end
-    return [*found, _Paragraph(tuple(open_rows))] if open_rows else found
+    return [*found, _ParagraphRows(tuple(open_rows))] if open_rows else found
 
 
-def _parts(row: Row, below: Row, usual: float) -> bool:
+def _parts(row: HeadingRow, below: HeadingRow, usual: float) -> bool:
     """Whether a paragraph ends between two rows."""
     white = below.box[1] - row.box[3]
     same_type = abs(row.size_pt - below.size_pt) < 0.75 and row.bold == below.bold
@@ -148,7 +148,7 @@ def _parts(row: Row, below: Row, usual: float) -> bool:
     return white > usual + _PARAGRAPH * row.size_pt
 
 
-def _written(paragraphs: list[_Paragraph]) -> PageText:
+def _write(paragraphs: list[_ParagraphRows]) -> PageText:
     """The paragraphs as text; a word hyphenated at a row's end is joined, a heading has one line."""
     parts: list[str] = []
     boxes: list[Box] = []

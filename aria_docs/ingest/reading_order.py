@@ -47,7 +47,7 @@ _MAX_PIECES = 1.3  # lines a row: a column has one, a table or a chart's axis se
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TextLine:
     """A run of text on one baseline; size_pt, bold, font and color are those of most of its characters.
 
     uniform:     whether hardly a letter is in another font.
@@ -67,17 +67,17 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class _Band:
+class _Strip:
     """Lines first to last (excluded) of the lines from the top, and which of these are left of the gutter."""
 
     first: int
     last: int
-    left: tuple[Line, ...]
-    right: tuple[Line, ...]
+    left: tuple[TextLine, ...]
+    right: tuple[TextLine, ...]
     weight: int
 
 
-def columns(lines: Sequence[Line], depth: int = 0) -> list[list[Line]]:
+def columns(lines: Sequence[TextLine], depth: int = 0) -> list[list[TextLine]]:
     """The lines in columns, these in reading order."""
     order = sorted(lines, key=_middle)
     band = _best_band(order, depth) if depth < _MAX_DEPTH and len(order) <= _MAX_LINES else None
@@ -87,9 +87,9 @@ def columns(lines: Sequence[Line], depth: int = 0) -> list[list[Line]]:
     return [column for part in parts if part for column in columns(part, depth + 1)]
 
 
-def _best_band(order: list[Line], depth: int) -> _Band | None:
+def _best_band(order: list[TextLine], depth: int) -> _Strip | None:
     """The band with most characters in the smaller of its sides."""
-    best: _Band | None = None
+    best: _Strip | None = None
     if len(order) < 2 * _MIN_SIDE_LINES:
         return None
     for gutter in _gutters(order):
@@ -100,7 +100,7 @@ def _best_band(order: list[Line], depth: int) -> _Band | None:
     return best
 
 
-def _gutters(order: list[Line]) -> list[float]:
+def _gutters(order: list[TextLine]) -> list[float]:
     """Where columns may part: just left of where several lines begin, and in the emptiest strip."""
     boxes = np.array([line.box for line in order])
     x0, x1 = float(boxes[:, 0].min()), float(boxes[:, 2].max())
@@ -118,7 +118,7 @@ def _gutters(order: list[Line]) -> list[float]:
     return found
 
 
-def _bands(order: list[Line], gutter: float) -> list[_Band]:
+def _bands(order: list[TextLine], gutter: float) -> list[_Strip]:
     """Stretches in which no line crosses the gutter, without the tables and charts at their ends."""
     sides = [_side(line, gutter) for line in order]
     edges = [-1, *(n for n, side in enumerate(sides) if not side), len(order)]
@@ -129,17 +129,17 @@ def _bands(order: list[Line], gutter: float) -> list[_Band]:
             right = tuple(order[n] for n in range(first, last) if sides[n] > 0)
             if min(len(left), len(right)) >= _MIN_SIDE_LINES:
                 weight = min(sum(len(line.text) for line in side) for side in (left, right))
-                bands.append(_Band(first, last, left, right, weight))
+                bands.append(_Strip(first, last, left, right, weight))
     return bands
 
 
-def _side(line: Line, gutter: float) -> int:
+def _side(line: TextLine, gutter: float) -> int:
     x0, _, x1, _ = line.box
     over = min(_OVERHANG * (x1 - x0), _OVERHANG_PT)
     return -1 if x1 <= gutter + over else 1 if x0 >= gutter - over else 0
 
 
-def _columnar(order: list[Line], sides: list[int], first: int, last: int) -> list[tuple[int, int]]:
+def _columnar(order: list[TextLine], sides: list[int], first: int, last: int) -> list[tuple[int, int]]:
     """The stretch, cut at white over its whole width and without the pieces that are a table or a chart."""
     if last - first < 2 * _MIN_SIDE_LINES:
         return []
@@ -164,7 +164,7 @@ def _columnar(order: list[Line], sides: list[int], first: int, last: int) -> lis
     return [*stretches, (begin, last)] if begin is not None else stretches
 
 
-def _is_scattered(piece: list[Line], side: list[Line]) -> bool:
+def _is_scattered(piece: list[TextLine], side: list[TextLine]) -> bool:
     """Whether lines are the cells of a table or the labels of a chart, and not of the column, or there are none."""
     if not piece:
         return True
@@ -175,13 +175,13 @@ def _is_scattered(piece: list[Line], side: list[Line]) -> bool:
     return 2 * filled < len(piece) and (several or not (filled or begins))
 
 
-def _are_columns(left: Sequence[Line], right: Sequence[Line], depth: int) -> bool:
+def _are_columns(left: Sequence[TextLine], right: Sequence[TextLine], depth: int) -> bool:
     """Whether both are prose, or one is and the other stands beside it on lines of its own."""
     are = _is_column(left, depth), _is_column(right, depth)
     return all(are) or (any(are) and _stand_apart(left, right, of=right if are[0] else left))
 
 
-def _stand_apart(left: Sequence[Line], right: Sequence[Line], *, of: Sequence[Line]) -> bool:
+def _stand_apart(left: Sequence[TextLine], right: Sequence[TextLine], *, of: Sequence[TextLine]) -> bool:
     """Whether the gutter is clear, and few lines of one side, which is no prose, are level with the other's."""
     others = np.array([line.box[3] for line in (right if of is left else left)])
     size = median(line.size_pt for line in of)
@@ -190,7 +190,7 @@ def _stand_apart(left: Sequence[Line], right: Sequence[Line], *, of: Sequence[Li
     return len(of) >= _MIN_APART_LINES and gap > _MIN_GUTTER * size and aligned <= _MAX_ALIGNED * len(of)
 
 
-def _is_column(side: Sequence[Line], depth: int) -> bool:
+def _is_column(side: Sequence[TextLine], depth: int) -> bool:
     """Whether a side is a column of prose, or columns of prose beside each other."""
     return _is_prose(side) or (
         depth < 2
@@ -199,7 +199,7 @@ def _is_column(side: Sequence[Line], depth: int) -> bool:
     )
 
 
-def _is_prose(side: Sequence[Line]) -> bool:
+def _is_prose(side: Sequence[TextLine]) -> bool:
     x0, x1 = _extent(side)
     width = x1 - x0
     filled = [line for line in side if line.box[2] - line.box[0] >= _MIN_FILL * width]
@@ -215,20 +215,20 @@ def _is_prose(side: Sequence[Line]) -> bool:
     return sum(c.isalpha() for c in text) > _MIN_LETTERS * len(text)
 
 
-def _extent(side: Sequence[Line]) -> tuple[float, float]:
+def _extent(side: Sequence[TextLine]) -> tuple[float, float]:
     """Where nearly all lines begin, and where nearly all have ended."""
     starts, ends = sorted(line.box[0] for line in side), sorted(line.box[2] for line in side)
     return starts[len(side) // _ONE_IN], ends[-1 - len(side) // _ONE_IN]
 
 
-def n_rows(lines: Sequence[Line]) -> int:
+def n_rows(lines: Sequence[TextLine]) -> int:
     """On how many baselines the lines stand."""
     return len(rows(lines))
 
 
-def rows(lines: Sequence[Line]) -> list[list[Line]]:
+def rows(lines: Sequence[TextLine]) -> list[list[TextLine]]:
     """Lines that share a baseline, from the top, each row from the left."""
-    found: list[list[Line]] = []
+    found: list[list[TextLine]] = []
     bottom = 0.0
     for line in sorted(lines, key=lambda line: (_middle(line), line.box[0])):
         if found and _middle(line) < bottom:
@@ -241,5 +241,5 @@ def rows(lines: Sequence[Line]) -> list[list[Line]]:
     return found
 
 
-def _middle(line: Line) -> float:
+def _middle(line: TextLine) -> float:
     return (line.box[1] + line.box[3]) / 2

@@ -174,7 +174,7 @@ class _Connection:
 
     def __init__(self, pipe: socket.socket) -> None:
         pipe.setblocking(False)
-        self.pipe, self._reader, self._came = pipe, wire.Reader(), deque[Any]()
+        self.pipe, self._reader, self._came = pipe, wire.MessageReader(), deque[Any]()
         self.ended = False
         self.broken: wire.WireError | None = None
 
@@ -375,7 +375,7 @@ def _serve(control: socket.socket, warmed: set[str]) -> None:
                 answer = {"pid": pid}
             os.close(descriptors[0])
         else:
-            answer = {"status": _reaped(request["pid"], kill=request["kill"])}
+            answer = {"status": _reap(request["pid"], kill=request["kill"])}
             if answer["status"] is not None:
                 living.discard(request["pid"])
         control.sendall(json.dumps(answer).encode())
@@ -390,7 +390,7 @@ def _warm(call: str | None, warmed: set[str]) -> None:
         warmed.add(call)
 
 
-def _reaped(pid: int, *, kill: bool) -> int | None:
+def _reap(pid: int, *, kill: bool) -> int | None:
     """The exit status; None while the child lives."""
     if kill:
         os.kill(pid, signal.SIGKILL)
@@ -445,7 +445,7 @@ def _works(parent: _Parent, worker: str, job: object, *, lasting: bool) -> bool:
     if error is not None and os.environ.get("ARIA_DOCS_DEBUG"):
         traceback.print_exception(error)
     alive = lasting and error is None and not _is_worn(held)
-    parent.send(JobDone(None if error is None else _foreseen(error), alive))
+    parent.send(JobDone(None if error is None else _as_known_error(error), alive))
     return alive
 
 
@@ -517,7 +517,7 @@ def apart(work: Callable[[], _T]) -> _T:
             try:
                 theirs.send((work(), None))
             except Exception as error:  # noqa: BLE001 - travels to the child, and from there like any other
-                theirs.send((None, _foreseen(error)))
+                theirs.send((None, _as_known_error(error)))
             status = 0
         finally:
             os._exit(status)
@@ -535,7 +535,7 @@ def apart(work: Callable[[], _T]) -> _T:
     return found
 
 
-def _foreseen(error: BaseException) -> AriaDocsError:
+def _as_known_error(error: BaseException) -> AriaDocsError:
     if isinstance(error, AriaDocsError):
         return error
     if isinstance(error, MemoryError):

@@ -17,7 +17,7 @@ from aria_docs.bidi import in_reading_order
 from aria_docs.ingest.dingbats import as_shown
 from aria_docs.ingest.forms import fields_of, in_fields, with_fields
 from aria_docs.ingest.letters import is_salad, is_strange
-from aria_docs.ingest.pdf_text import NO_LINES, Line, PageText, clean, page_text
+from aria_docs.ingest.pdf_text import NO_LINES, PageText, TextLine, clean, page_text
 from aria_docs.ingest.words import mend
 from aria_docs.media import Box, FormField, Word
 from aria_docs.turns import is_mirrored, quarters_upright, turn
@@ -59,7 +59,7 @@ class TextLayer:
 
     words: tuple[Word, ...] = ()
     text: PageText = NO_LINES
-    lines: tuple[Line, ...] = ()
+    lines: tuple[TextLine, ...] = ()
     invisible: bool = False
     painted: tuple[tuple[str, Box], ...] = ()
     notes: tuple[str, ...] = ()
@@ -80,7 +80,7 @@ def read_layer(page: Any) -> TextLayer:
     raw_words = textpage.extractWORDS()
     unknown = _unknown("".join(raw[4] for raw in raw_words))
     if unknown > _UNDECODED:
-        return TextLayer(painted=_painted_by(page), fields=tuple(fields_of(page)))
+        return TextLayer(painted=_paint_of(page), fields=tuple(fields_of(page)))
     if unknown:  # the numbers of glyphs say more than question marks, and often what they should
         textpage = page.get_textpage(flags=flags | pymupdf.TEXT_CID_FOR_UNKNOWN_UNICODE)
         raw_words = textpage.extractWORDS()
@@ -95,8 +95,8 @@ def read_layer(page: Any) -> TextLayer:
     texts, strange = _by_font(spans) if not is_cut else ({}, [])
     n_painted, n_unpainted = _n_painted(spans)
     invisible = n_unpainted > n_painted
-    painted = _painted_by(page)
-    hidden = _hidden(page, spans, painted, invisible=invisible) if not is_cut else []
+    painted = _paint_of(page)
+    hidden = _find_hidden(page, spans, painted, invisible=invisible) if not is_cut else []
     mended = [raw for raw in mend(textpage, raw_words, blocks) if _is_seen(raw[:4], hidden)]
     if fields:
         mended = [raw for raw in mended if not in_fields(raw[:4], fields)]
@@ -119,9 +119,9 @@ def read_layer(page: Any) -> TextLayer:
     width, height = (area.height, area.width) if quarters % 2 else (area.width, area.height)
     mirrored = _is_mirrored(blocks)
     if mirrored:
-        lines = [replace(line, box=_flipped(line.box, height)) for line in lines]
+        lines = [replace(line, box=_flip(line.box, height)) for line in lines]
     read = page_text(lines, height)
-    boxes = [_flipped(box, height) for box in read.boxes] if mirrored else read.boxes
+    boxes = [_flip(box, height) for box in read.boxes] if mirrored else read.boxes
     places = tuple(_box(turn(box, -quarters, width, height), matrix) for box in boxes)
     upright = () if quarters or mirrored else tuple(replace(line, box=_box(line.box, matrix)) for line in lines)
     return TextLayer(
@@ -151,12 +151,12 @@ def _in_boxes(words: Sequence[Word], boxes: Sequence[Box]) -> tuple[Word, ...]:
     return tuple(word for word in words if any(_is_inside(word.box, box) for box in boxes)) if boxes else ()
 
 
-def _lines(blocks: Sequence[dict[str, Any]], words: Sequence[Any]) -> tuple[list[Line], list[str]]:
+def _lines(blocks: Sequence[dict[str, Any]], words: Sequence[Any]) -> tuple[list[TextLine], list[str]]:
     """The lines that have words left, and a note where there are too many."""
     of_line: dict[tuple[int, int], list[Any]] = {}
     for word in words:
         of_line.setdefault((word[5], word[6]), []).append(word)
-    lines: list[Line] = []
+    lines: list[TextLine] = []
     n_chars = 0
     for block in blocks:
         for number, raw in enumerate(block.get("lines", ())):
@@ -171,7 +171,7 @@ def _lines(blocks: Sequence[dict[str, Any]], words: Sequence[Any]) -> tuple[list
     return lines, []
 
 
-def _line(raw: dict[str, Any], block: int, words: Sequence[Any]) -> list[Line]:
+def _line(raw: dict[str, Any], block: int, words: Sequence[Any]) -> list[TextLine]:
     """A line as high as its type, whatever its font says of its height; a right-to-left one parted at wide gaps."""
     spans = [span for span in raw["spans"] if span["text"].strip()] or raw["spans"]
     text = clean("".join(span["text"] for span in raw["spans"]))
@@ -184,7 +184,7 @@ def _line(raw: dict[str, Any], block: int, words: Sequence[Any]) -> list[Line]:
     size = main["size"]
     if text.isupper():  # small capitals: the size is that of the large ones
         size = max((span["size"] for span in spans if any(map(str.isalpha, span["text"]))), default=size)
-    line = Line(
+    line = TextLine(
         text,
         _as_high_as_type(raw, main["origin"], main["size"]),
         size,
@@ -268,19 +268,19 @@ def _n_painted(spans: Iterable[dict[str, Any]]) -> tuple[int, int]:
     return painted, unpainted
 
 
-def _painted_by(page: Any) -> tuple[tuple[str, Box], ...]:
+def _paint_of(page: Any) -> tuple[tuple[str, Box], ...]:
     matrix = page.rotation_matrix if page.rotation else None
     return tuple((kind, _box(box, matrix)) for kind, box in page.get_bboxlog() if _is_somewhere(box))
 
 
-def _hidden(
+def _find_hidden(
     page: Any, spans: Sequence[dict[str, Any]], painted: Sequence[tuple[str, Box]], *, invisible: bool
 ) -> list[Box]:
     """Boxes of text that the page does not show. Suspects are white, or are painted over later; the page's own pixels
     decide. Where most of the layer is not painted it is what OCR read, and stays."""
     hidden: list[Box] = []
     suspects: list[Box] = []
-    later = _painted_later(painted)
+    later = _later_paint(painted)
     for span in spans:
         box = span["bbox"]
         if not span["text"].strip() or not _is_somewhere(box):
@@ -296,7 +296,7 @@ def _hidden(
     return hidden
 
 
-def _painted_later(painted: Sequence[tuple[str, Box]]) -> list[Box]:
+def _later_paint(painted: Sequence[tuple[str, Box]]) -> list[Box]:
     """Areas that are filled after the first text."""
     found: list[Box] = []
     text_seen = False
@@ -346,7 +346,7 @@ def _is_somewhere(places: Iterable[float]) -> bool:
     return all(map(isfinite, places))
 
 
-def _flipped(box: Box, height: float) -> Box:
+def _flip(box: Box, height: float) -> Box:
     return box[0], height - box[3], box[2], height - box[1]
 
 

@@ -80,7 +80,7 @@ def encode(message: object) -> list[Buffer]:
     return [_HEAD.pack(_MAGIC, len(buffers), len(text)), *sizes, text, *buffers]
 
 
-class Reader:
+class MessageReader:
     """Bytes as they come in, cut into messages. `feed` them; `take` gives those that are whole."""
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ class Reader:
         missing = HEAD_BYTES - len(self._head)
         if missing > 0:
             return missing
-        _, n, _ = self._checked_head()
+        _, n, _ = self._check_head()
         return HEAD_BYTES + n * _SIZE.size - len(self._head)
 
     def feed_head(self, data: bytes) -> None:
@@ -104,7 +104,7 @@ class Reader:
         self._head += data
         if len(self._head) < HEAD_BYTES:
             return
-        _, n, n_json = self._checked_head()
+        _, n, n_json = self._check_head()
         if len(self._head) < HEAD_BYTES + n * _SIZE.size:
             return
         sizes = [n_json, *(size for (size,) in _SIZE.iter_unpack(self._head[HEAD_BYTES:]))]
@@ -127,7 +127,7 @@ class Reader:
         self._head, self._sizes, self._body = bytearray(), None, memoryview(b"")
         return (decode(bytes(pieces[0]), pieces[1:]),)
 
-    def _checked_head(self) -> tuple[bytes, int, int]:
+    def _check_head(self) -> tuple[bytes, int, int]:
         magic, n, n_json = _HEAD.unpack(self._head[:HEAD_BYTES])
         if magic != _MAGIC:
             raise WireError("bytes that are no message")
@@ -139,9 +139,9 @@ class Reader:
 def decode(text: bytes, buffers: Sequence[memoryview]) -> Any:
     """The message of a frame. Raises WireError."""
     try:
-        found = json.loads(text, object_hook=lambda item: _revived(item, buffers))
+        found = json.loads(text, object_hook=lambda item: _revive(item, buffers))
         name, value = found["is"], found["value"]
-        return value if name == "" else _adapter(_named(name)).validate_python(value)
+        return value if name == "" else _adapter(_class_of(name)).validate_python(value)
     except (
         ValidationError,
         PydanticUserError,
@@ -155,7 +155,7 @@ def decode(text: bytes, buffers: Sequence[memoryview]) -> Any:
         raise WireError(" ".join(str(error).split())[:200]) from error
 
 
-def _revived(item: dict[str, Any], buffers: Sequence[memoryview]) -> Any:
+def _revive(item: dict[str, Any], buffers: Sequence[memoryview]) -> Any:
     """What `encode` made of bytes, arrays and errors."""
     if len(item) != 1:
         return item
@@ -177,7 +177,7 @@ def _revived(item: dict[str, Any], buffers: Sequence[memoryview]) -> Any:
     return item
 
 
-def _named(name: str) -> type[Any]:
+def _class_of(name: str) -> type[Any]:
     """A dataclass or row of this package. The parent imports nothing because a child says so."""
     module, _, attribute = str(name).rpartition(".")
     found = getattr(sys.modules.get(module), attribute, None) if module.startswith("aria_docs.") else None

@@ -97,7 +97,7 @@ def _rtl_words(chars: Sequence[tuple[dict[str, Any], float]], block: int, line: 
     for number, part in enumerate(filter(None, parts)):
         boxes = [char["bbox"] for char in part]
         box = min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes)
-        yield (*box, _spelled("".join(char["c"] for char in part)), block, line, number)
+        yield (*box, _spell("".join(char["c"] for char in part)), block, line, number)
 
 
 def _whole_ligatures(chars: Sequence[tuple[dict[str, Any], float]]) -> Iterator[tuple[dict[str, Any], float]]:
@@ -114,7 +114,7 @@ def _whole_ligatures(chars: Sequence[tuple[dict[str, Any], float]]) -> Iterator[
     yield from waiting
 
 
-def _spelled(text: str) -> str:
+def _spell(text: str) -> str:
     """Characters from right to left → the word in reading order, in base letters."""
     if not _RTL_LETTER.search(text):  # a number with its signs, and a point that ends the word
         core = text.lstrip(_ENDS)
@@ -144,7 +144,7 @@ def _as_high_as_type(words: Sequence[RawWord], blocks: Sequence[dict[str, Any]])
 
 def _with_raised_marks(words: Sequence[RawWord], blocks: Sequence[dict[str, Any]]) -> list[RawWord]:
     """With marks and powers that are set higher and smaller in raised characters."""
-    spelled = {(block, n): text for block, n, line in _lines(blocks) if (text := _raised_text(line)) is not None}
+    spelled = {(block, n): text for block, n, line in _lines(blocks) if (text := _text_with_raised(line)) is not None}
     if not spelled:
         return list(words)
     by_line: dict[tuple[int, int], list[int]] = {}
@@ -163,7 +163,7 @@ def _with_raised_marks(words: Sequence[RawWord], blocks: Sequence[dict[str, Any]
     return result
 
 
-def _raised_text(line: dict[str, Any]) -> str | None:
+def _text_with_raised(line: dict[str, Any]) -> str | None:
     """The characters of a line but its blanks, with raised ones; None if it has none."""
     spans = line["spans"]
     if len(spans) < 2 or not any(span["flags"] & _RAISED_FLAG for span in spans):

@@ -25,12 +25,12 @@ from aria_docs.media import Cue, KeyPoint, Scene, Summary, Table, one_note
 from aria_docs.model import grounding, joining, quoting, recovery, snapping
 from aria_docs.model.cell_grid import grid, tidy
 from aria_docs.model.chat_model import ChatModel, Context, Question, Reply, Shown
-from aria_docs.model.confidence import How, judged
+from aria_docs.model.confidence import How, judge
 from aria_docs.model.context_windows import Window, frame_windows, page_windows, plainly, room
 from aria_docs.model.page_words import PageWords
 from aria_docs.model.record_grounds import SeenWords
-from aria_docs.model.recovery import Answered, answered, given
-from aria_docs.model.seen import Read, Record, SeenDocument, SeenPage, SeenVideo
+from aria_docs.model.recovery import RecoveredAnswer, fitting_fields, recover
+from aria_docs.model.seen import Record, SeenDocument, SeenPage, SeenVideo, TaskResult
 from aria_docs.schemas.answers import (
     DocumentSummaryAnswer,
     PagePoint,
@@ -67,7 +67,7 @@ class Custom(Protocol):
     def parse(self, kind: Kind, text: str) -> tuple[Record, ...]:
         """The records of an answer; those of a video have start_s and end_s. ValueError says in a sentence why not."""
 
-    def recovered(self, kind: Kind, text: str) -> tuple[Record, ...]:
+    def recover(self, kind: Kind, text: str) -> tuple[Record, ...]:
         """What still holds of an answer that was cut off or that `parse` refuses; () where nothing does."""
 
 
@@ -82,13 +82,13 @@ class ChatEngine:
         self._model, self._custom = model, custom
         self._answer_tokens = min(answer_tokens, model.profile.context // 2)
 
-    def read_pages(self, seen: Sequence[SeenPage], *, on_tokens: OnTokens = lambda _: None) -> list[list[Read]]:
+    def read_pages(self, seen: Sequence[SeenPage], *, on_tokens: OnTokens = lambda _: None) -> list[list[TaskResult]]:
         """For each page, in order, what each of its tasks found. A task is asked of all pages together.
 
         Raises BudgetError where a page does not fit the window, ModelError where the model could not be run.
         """
         contexts: list[_Open] = []
-        reads: list[dict[str, Read]] = [{} for _ in seen]
+        reads: list[dict[str, TaskResult]] = [{} for _ in seen]
         try:
             for page in seen:
                 budget = self._budget(self._form(task, "page") for task in page.tasks)
@@ -104,7 +104,7 @@ class ChatEngine:
             _close(contexts)
         return [[by_task[task] for task in page.tasks] for page, by_task in zip(seen, reads, strict=True)]
 
-    def read_document(self, seen: SeenDocument, *, on_tokens: OnTokens = lambda _: None) -> list[Read]:
+    def read_document(self, seen: SeenDocument, *, on_tokens: OnTokens = lambda _: None) -> list[TaskResult]:
         """What each task found in a document, in order. Raises as `read_pages`.
 
         Where the document is longer than the model's window, each window is asked, and what they say is joined.
@@ -114,10 +114,10 @@ class ChatEngine:
         windows = page_windows([plainly(shown).part for shown in seen.shown], budget)
         quoted = [" ".join(" ".join(seen.texts[start:stop]).split()) for start, stop in windows]
         said = self._ask_windows(seen.shown, windows, quoted, budget, forms, on_tokens)
-        stretches = [_numbered(seen.pages[start:stop]) for start, stop in windows]
+        stretches = [_number_pages(seen.pages[start:stop]) for start, stop in windows]
         return [self._document_read(task, seen, said[task], stretches) for task in seen.tasks]
 
-    def read_video(self, seen: SeenVideo, *, on_tokens: OnTokens = lambda _: None) -> list[Read]:
+    def read_video(self, seen: SeenVideo, *, on_tokens: OnTokens = lambda _: None) -> list[TaskResult]:
         """What each task found in a video, in order. Raises as `read_pages`.
 
         Where there are more frames than the model is shown at once, each window is asked about its stretch.
@@ -127,7 +127,7 @@ class ChatEngine:
         windows = frame_windows([plainly(shown).part for shown in seen.shown], budget)
         between = [(seen.times_s[stop - 1] + seen.times_s[stop]) / 2 for _, stop in windows[:-1]]
         stretches = list(pairwise([0.0, *between, seen.video.info.duration_s]))
-        quoted = [_spoken(seen.video.cues, stretch) for stretch in stretches]
+        quoted = [_words_of(seen.video.cues, stretch) for stretch in stretches]
         said = self._ask_windows(seen.shown, windows, quoted, budget, forms, on_tokens)
         return [self._video_read(task, seen, said[task], stretches) for task in seen.tasks]
 
@@ -202,27 +202,29 @@ class ChatEngine:
 
     # What the answers come to
 
-    def _page_read(self, task: str, seen: SeenPage, said: _Said) -> Read:
+    def _page_read(self, task: str, seen: SeenPage, said: _Said) -> TaskResult:
         note = one_note(seen.page.note, _fault(said))
         if task == "tables":
             tables = _tables(said.answer.data, seen, self._model.profile.box_edges(seen.shown.part.layout))
             return _read(task, [said], note, tables=tables)
         records, fault = self._records("page", [said])
         words = SeenWords([(seen.page.number, seen.page.words)])
-        return _read(task, [said], one_note(note, fault), records=_grounded(records, words))
+        return _read(task, [said], one_note(note, fault), records=_ground(records, words))
 
-    def _document_read(self, task: str, seen: SeenDocument, said: Sequence[_Said], stretches: Sequence[str]) -> Read:
+    def _document_read(
+        self, task: str, seen: SeenDocument, said: Sequence[_Said], stretches: Sequence[str]
+    ) -> TaskResult:
         note = one_note(seen.note, *_faults(said, [f"pages {pages}" for pages in stretches]))
         if task == "summary":
             found = [_document_summary(one.answer.data, seen.pages) for one in said]
             return _read(task, said, note, summary=joining.summaries([summary for summary in found if summary]))
         records, fault = self._records("document", said)
         words = SeenWords(list(zip(seen.pages, seen.words, strict=True)) if seen.words else [])
-        return _read(task, said, one_note(note, fault), records=_grounded(records, words))
+        return _read(task, said, one_note(note, fault), records=_ground(records, words))
 
     def _video_read(
         self, task: str, seen: SeenVideo, said: Sequence[_Said], stretches: Sequence[tuple[float, float]]
-    ) -> Read:
+    ) -> TaskResult:
         end_s = seen.video.info.duration_s
         note = one_note(seen.video.note, *_faults(said, [f"{_clock(start)}–{_clock(end)}" for start, end in stretches]))
         read = partial(_read, task, said, frames=seen.times_s)
@@ -237,7 +239,7 @@ class ChatEngine:
             for one, stretch in zip(said, stretches, strict=True)
             for record in self._records("video", [one])[0]
         ]
-        return read(note, records=_grounded(records, SeenWords([])))
+        return read(note, records=_ground(records, SeenWords([])))
 
     def _records(self, kind: Kind, said: Sequence[_Said]) -> tuple[tuple[Record, ...], str | None]:
         """The records of one or several windows; and why what they say together does not hold, where it does not."""
@@ -245,12 +247,12 @@ class ChatEngine:
         assert custom
         if len(said) == 1:
             [one] = said
-            return (custom.recovered if one.answer.fault else custom.parse)(kind, one.json), None
+            return (custom.recover if one.answer.fault else custom.parse)(kind, one.json), None
         text = json.dumps(joining.objects(one.answer.data for one in said), ensure_ascii=False)
         try:
             return custom.parse(kind, text), None
         except ValueError as error:
-            return custom.recovered(kind, text), f"the answers of {len(said)} windows do not go together ({error})"
+            return custom.recover(kind, text), f"the answers of {len(said)} windows do not go together ({error})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +261,7 @@ class _Form:
 
     question: str
     schema: str
-    check: Callable[[str, bool], Answered]
+    check: Callable[[str, bool], RecoveredAnswer]
     quoted: str = ""
 
     @property
@@ -281,7 +283,7 @@ class _Said:
     """An answer, the text it was read from, and all replies that it took."""
 
     text: str
-    answer: Answered
+    answer: RecoveredAnswer
     replies: tuple[Reply, ...]
 
     @classmethod
@@ -328,7 +330,7 @@ def _inline(schema: Any, definitions: Mapping[str, Any]) -> Any:
 
 
 def _form(question: str, model: type[BaseModel], whole: set[str]) -> _Form:
-    return _Form(question, _wire(model), lambda text, ended: answered(model, text, ended=ended, whole=whole))
+    return _Form(question, _wire(model), lambda text, ended: recover(model, text, ended=ended, whole=whole))
 
 
 _FORMS: dict[tuple[str, Kind], _Form] = {
@@ -339,16 +341,16 @@ _FORMS: dict[tuple[str, Kind], _Form] = {
 }
 
 
-def _check_custom(custom: Custom, kind: Kind, text: str, ended: bool) -> Answered:
+def _check_custom(custom: Custom, kind: Kind, text: str, ended: bool) -> RecoveredAnswer:
     said = recovery.complete(text)
     if said is None:
-        return recovery.broken(text, ended=ended, whole=None)
+        return recovery.recover_broken(text, ended=ended, whole=None)
     data = recovery.partial(said, whole=None)
     try:
         custom.parse(kind, said)
     except ValueError as error:
-        return Answered(data, f"the answer does not fit its form ({error})")
-    return Answered(data)
+        return RecoveredAnswer(data, f"the answer does not fit its form ({error})")
+    return RecoveredAnswer(data)
 
 
 def _close(contexts: Iterable[_Open]) -> None:
@@ -361,16 +363,16 @@ def _tables(data: Mapping[str, Any], seen: SeenPage, edges: tuple[int, int]) -> 
     found = []
     items = data.get("tables")
     for item in items if isinstance(items, list) else ():
-        said = given(TableAnswer, item)
+        said = fitting_fields(TableAnswer, item)
         rows = said.get("rows", [])
         shifted = len(rows) != len(item["rows"]) if rows else False  # a row was no row: nothing stands where spans say
         cells = grid(rows, [] if shifted else said.get("spans", []), header_rows=said.get("header_rows", 0))
         if cells is None:
             continue
-        hint = grounding.hinted(said["box"], seen.shown.part.layout, edges) if "box" in said else None
+        hint = grounding.hint_box(said["box"], seen.shown.part.layout, edges) if "box" in said else None
         caption = tidy(said.get("caption") or "") or None
         table = grounding.table(cells, words, seen.page, caption=caption, hint=hint, taken=taken)
-        found.append(judged(table, seen.page.words, How("model", from_ocr=seen.page.from_ocr)))
+        found.append(judge(table, seen.page.words, How("model", from_ocr=seen.page.from_ocr)))
     return tuple(found)
 
 
@@ -381,32 +383,32 @@ def _scenes(
     found = []
     silent = []
     for one, (start, end) in zip(said, stretches, strict=True):
-        scenes = given(ScenesAnswer, dict(one.answer.data)).get("scenes", [])
-        named = [_named(scene) for scene in scenes]
+        scenes = fitting_fields(ScenesAnswer, dict(one.answer.data)).get("scenes", [])
+        named = [_name_scene(scene) for scene in scenes]
         clipped = snapping.stretch(named, start_s=start, end_s=end, broke_off=one.answer.broke_off)
         if not clipped:
             clipped = (snapping.Named(start, end, None, None),)
             silent.append(f"{_clock(start)}–{_clock(end)}" if len(said) > 1 else "")
         found.append(clipped)
-    scenes = snapping.scenes(snapping.linked(found), seen.video, shown_s=seen.times_s)
+    scenes = snapping.scenes(snapping.link(found), seen.video, shown_s=seen.times_s)
     where = [f"in {stretch}" for stretch in silent if stretch]
     return scenes, " ".join(["the model named no scene", ", ".join(where)]).strip() if silent else None
 
 
-def _named(scene: SceneAnswer) -> snapping.Named:
+def _name_scene(scene: SceneAnswer) -> snapping.Named:
     start, end = snapping.seconds(scene.start), snapping.seconds(scene.end)
     return snapping.Named(start, max(start, end), tidy(scene.title) or None, _prose(scene.description) or None)
 
 
 def _document_summary(data: Mapping[str, Any], pages: Sequence[int]) -> Summary | None:
-    said = given(DocumentSummaryAnswer, dict(data))
+    said = fitting_fields(DocumentSummaryAnswer, dict(data))
     points: list[PagePoint] = said.get("key_points", [])
     shown = set(pages)
     return _summary(said, [KeyPoint(tidy(point.text), point.page if point.page in shown else None) for point in points])
 
 
 def _video_summary(data: Mapping[str, Any], end_s: float) -> Summary | None:
-    said = given(VideoSummaryAnswer, dict(data))
+    said = fitting_fields(VideoSummaryAnswer, dict(data))
     points: list[TimePoint] = said.get("key_points", [])
     return _summary(
         said, [KeyPoint(tidy(point.text), start_s=min(snapping.seconds(point.time), end_s)) for point in points]
@@ -424,11 +426,11 @@ def _prose(text: str) -> str:
     return "\n".join(tidy(line) for line in text.splitlines()).strip()
 
 
-def _grounded(records: Sequence[Record], words: SeenWords) -> tuple[Record, ...]:
+def _ground(records: Sequence[Record], words: SeenWords) -> tuple[Record, ...]:
     return tuple(replace(record, grounds=words.grounds(record.values)) for record in records)
 
 
-def _spoken(cues: Sequence[Cue], stretch: tuple[float, float]) -> str:
+def _words_of(cues: Sequence[Cue], stretch: tuple[float, float]) -> str:
     """What is said in a stretch of a video."""
     return " ".join(cue.text for cue in cues if stretch[0] <= cue.start_s < stretch[1])
 
@@ -441,10 +443,10 @@ def _within(record: Record, stretch: tuple[float, float]) -> Record:
     return replace(record, start_s=start, end_s=end)
 
 
-def _read(task: str, said: Sequence[_Said], note: str | None, **found: Any) -> Read:
+def _read(task: str, said: Sequence[_Said], note: str | None, **found: Any) -> TaskResult:
     replies = [reply for one in said for reply in one.replies]
     texts = [one.text for one in said]
-    return Read(
+    return TaskResult(
         task=task,
         answer=texts[0] if len(texts) == 1 else json.dumps(texts, ensure_ascii=False),
         note=note,
@@ -477,7 +479,7 @@ def _faults(said: Sequence[_Said], where: Sequence[str]) -> list[str | None]:
     return [fault and f"{place}: {fault}" for fault, place in zip(faults, where, strict=True)]
 
 
-def _numbered(pages: Sequence[int]) -> str:
+def _number_pages(pages: Sequence[int]) -> str:
     return f"{pages[0]}–{pages[-1]}" if len(pages) > 1 else str(pages[0])
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from aria_docs.model.profiles import Profile
-from aria_docs.tiling.budget import Part
+from aria_docs.tiling.budget import ContextImage
 from aria_docs.tiling.pixels import Crop
 
 
@@ -42,7 +42,7 @@ class Shown:
     key:    names what the crops show (content, page or time, mode), for a cache of features.
     """
 
-    part: Part
+    part: ContextImage
     crops: tuple[Crop, ...] | tuple[Encoded, ...]
     key: str
 

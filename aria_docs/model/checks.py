@@ -78,7 +78,7 @@ class _Sum:
 
 
 @dataclass(frozen=True, slots=True)
-class _Failure:
+class _Mismatch:
     check: Check
     cells: frozenset[Place]
     off: float  # what its target has too much
@@ -98,7 +98,7 @@ def checks_of(entries: Sequence[Entry], *, n_header_rows: int) -> list[Check]:
     if not 2 <= len(rows) <= _MAX_LINES or len(cols) > _MAX_SAMPLES:
         return []
     good: list[tuple[Check, frozenset[Place]]] = []
-    bad: list[_Failure] = []
+    bad: list[_Mismatch] = []
     percents = {col for col in cols if any("%" in texts.get((row, col), "") for row in range(rows[-1] + 1))}
     for down in (True, False):
         lines, samples = (rows, cols) if down else (cols, rows)
@@ -314,7 +314,9 @@ def _is_hundred(grid: _CheckedGrid, target: int) -> bool:
     return len(found) > 1 and sum(value.number == 100 for value in found) >= 0.5 * len(found)
 
 
-def _judge(grid: _CheckedGrid, relation: _Sum, good: list[tuple[Check, frozenset[Place]]], bad: list[_Failure]) -> None:
+def _judge(
+    grid: _CheckedGrid, relation: _Sum, good: list[tuple[Check, frozenset[Place]]], bad: list[_Mismatch]
+) -> None:
     """Its samples that hold; and those that fail, where that means something."""
     lines = [line for line, _ in relation.terms]
     kind = "sum" if all(sign > 0 for _, sign in relation.terms) else "difference"
@@ -337,7 +339,7 @@ def _judge(grid: _CheckedGrid, relation: _Sum, good: list[tuple[Check, frozenset
                 note=f"{what} {relation.target} is not the {kind} of {what}s {first} to {last}: "
                 f"{expected:,.{off.decimals}f} is expected, {whole.number:,.{off.decimals}f} stands there",
             )
-            bad.append(_Failure(check, cells, off.units / 10**off.decimals, signs | {whole.place: 0}))
+            bad.append(_Mismatch(check, cells, off.units / 10**off.decimals, signs | {whole.place: 0}))
 
 
 def _is_like(grid: _CheckedGrid, relation: _Sum, sample: int) -> bool:
@@ -364,7 +366,7 @@ def _means_something(grid: _CheckedGrid, relation: _Sum, off: _Difference, *, is
 
 
 def _blame(
-    bad: Sequence[_Failure], good: Sequence[tuple[Check, frozenset[Place]]], values: Mapping[Place, _Value]
+    bad: Sequence[_Mismatch], good: Sequence[tuple[Check, frozenset[Place]]], values: Mapping[Place, _Value]
 ) -> list[Check]:
     """The suspects of each failure: cells that fail in most of what they are in, and are in nothing that holds, and
     which another digit would mend; each step only while some are left."""
@@ -373,7 +375,7 @@ def _blame(
     found = []
     for failure in bad:
         suspects = {place for place in failure.cells if place in values}
-        mends = {place: _mended(failure, place, values[place]) for place in suspects}
+        mends = {place: _mend(failure, place, values[place]) for place in suspects}
         most = max(counts[place] for place in suspects)
         for kept in (
             {place for place in suspects if place not in cleared},
@@ -387,7 +389,7 @@ def _blame(
     return found
 
 
-def _mended(failure: _Failure, place: Place, value: _Value) -> float:
+def _mend(failure: _Mismatch, place: Place, value: _Value) -> float:
     """What it would be, were it the only one that is wrong."""
     sign = failure.signs[place]
     return round(value.number + (failure.off * sign if sign else -failure.off), max(value.decimals, 6))

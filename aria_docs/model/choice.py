@@ -27,7 +27,7 @@ def load(name: str) -> Engine:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class EngineChoice:
     """Who reads, as `--engine` and what belongs to it mean on this machine.
 
     why:       in a few words.
@@ -58,7 +58,7 @@ def choose(
     servers: Sequence[str] = (),
     profile: str | None = None,
     adapter: str | None = None,
-) -> Choice:
+) -> EngineChoice:
     """The engine that `--engine asked` means on this machine: with `auto`, aria where a CUDA device and weights are,
     else remote where a server is named, else embedded.
 
@@ -82,7 +82,7 @@ def choose(
             if given:
                 raise UsageError(f"{option} is for the engines aria and remote, and the embedded engine reads ({why})")
         _refuse_adapter(adapter, asked, why)
-        return Choice("embedded", why)
+        return EngineChoice("embedded", why)
     if asked == "remote":
         if not servers:
             raise UsageError("--engine remote needs a server: name it with --server http://…/v1")
@@ -90,7 +90,9 @@ def choose(
         from aria_docs.model.remote import RemoteModel
 
         with RemoteModel.connect(servers, model=model, profile=profile, key=api_key()) as remote:
-            return Choice("remote", why, remote.model, remote.revision, remote.profile.name, remote.profile.context)
+            return EngineChoice(
+                "remote", why, remote.model, remote.revision, remote.profile.name, remote.profile.context
+            )
     if servers or profile:
         raise UsageError("--server and --profile are for --engine remote, and Aria itself reads here")
     from aria_docs.model.profiles.aria import ARIA
@@ -105,11 +107,11 @@ def choose(
         from aria_docs.model.aria import adapter as adapters
 
         state = weights.adapted_revision(state, adapters.identity(Path(adapter)))
-    return Choice("aria", why, name, state, ARIA.name, min(ARIA.context, context), adapter)
+    return EngineChoice("aria", why, name, state, ARIA.name, min(ARIA.context, context), adapter)
 
 
 def open_model(
-    choice: Choice,
+    choice: EngineChoice,
     *,
     device: str | None = None,
     servers: Sequence[str] = (),

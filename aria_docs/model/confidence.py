@@ -52,7 +52,7 @@ class How:
     from_ocr: bool = False
 
 
-def judged(table: Table, words: Sequence[Word], how: How) -> Table:
+def judge(table: Table, words: Sequence[Word], how: How) -> Table:
     """The table with its checks, its confidence and that of each cell.
 
     words:  of the page.
@@ -125,7 +125,7 @@ def against(checks: Sequence[Check]) -> dict[Place, float]:
     return found
 
 
-def rechecked(confidence: float, before: float, now: float) -> float:
+def recheck(confidence: float, before: float, now: float) -> float:
     """The confidence of a cell against which arithmetic said `before` and says `now` (`against`)."""
     if before == now:
         return confidence

@@ -7,12 +7,12 @@ from dataclasses import replace
 from itertools import pairwise
 
 from aria_docs.model.chat_model import Shown
-from aria_docs.tiling.budget import Budget, Part
+from aria_docs.tiling.budget import Budget, ContextImage
 
 Window = tuple[int, int]  # parts start … stop - 1
 
 
-def page_windows(parts: Sequence[Part], budget: Budget) -> list[Window]:
+def page_windows(parts: Sequence[ContextImage], budget: Budget) -> list[Window]:
     """Cuts a document into contexts, each as full as it gets; one repeats the last page of the one before.
 
     Raises BudgetError where a single page is more than a context holds.
@@ -20,7 +20,7 @@ def page_windows(parts: Sequence[Part], budget: Budget) -> list[Window]:
     return [(window.start, window.stop) for window in budget.windows(parts, overlap=1)]
 
 
-def frame_windows(parts: Sequence[Part], budget: Budget) -> list[Window]:
+def frame_windows(parts: Sequence[ContextImage], budget: Budget) -> list[Window]:
     """Cuts the frames of a video into contexts of nearly as many each, as few as can be, without overlap.
 
         300 frames, 256 to a window:  150, 150
@@ -36,7 +36,7 @@ def frame_windows(parts: Sequence[Part], budget: Budget) -> list[Window]:
     raise AssertionError("each frame fits alone")
 
 
-def room(parts: Sequence[Part], budget: Budget) -> int:
+def room(parts: Sequence[ContextImage], budget: Budget) -> int:
     """How many tokens an answer may have at most in a context of these parts."""
     return budget.answer + budget.limit - budget.tokens(parts)
 
@@ -47,7 +47,7 @@ def plainly(shown: Shown) -> Shown:
     return shown if label == shown.part.label else replace(shown, part=replace(shown.part, label=label))
 
 
-def _fits(parts: Sequence[Part], budget: Budget) -> bool:
+def _fits(parts: Sequence[ContextImage], budget: Budget) -> bool:
     if budget.max_images is not None and sum(part.layout.crops for part in parts) > budget.max_images:
         return False
     return budget.tokens(parts) <= budget.limit

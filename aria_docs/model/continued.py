@@ -30,7 +30,7 @@ class TablePart:
     caption: str | None = None
 
 
-def continued(parts: Iterable[TablePart]) -> dict[str, str]:
+def find_continued(parts: Iterable[TablePart]) -> dict[str, str]:
     """table_id → the table_id it goes on from. `parts` are those of one document, in reading order.
 
     page 4  ┌────────────┐        page 5  ┌────────────┐

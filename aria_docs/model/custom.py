@@ -124,7 +124,7 @@ class CustomSchema:
 
     def parse(self, kind: Kind, text: str) -> tuple[Record, ...]:
         """The records of an answer, validated by the user's model. Raises ValueError with a reason of one sentence."""
-        answer = _decoded(text)
+        answer = _decode(text)
         if kind != "video":
             record = self._record(answer)
             return (record,) if record else ()
@@ -136,7 +136,7 @@ class CustomSchema:
                 raise ValueError(f"segment {number}: {error}") from error
         return tuple(record for record in records if record)
 
-    def recovered(self, kind: Kind, text: str) -> tuple[Record, ...]:
+    def recover(self, kind: Kind, text: str) -> tuple[Record, ...]:
         """What still holds of an answer that was cut off, or that `parse` refuses; () where nothing does.
 
         Items of a list and segments count only whole; a segment that the user's model refuses is left out, and so is
@@ -146,7 +146,7 @@ class CustomSchema:
         if whole is None:
             return ()
         try:
-            answer = _decoded(whole)
+            answer = _decode(whole)
             if kind != "video":
                 given = dict.fromkeys(self.fields.questions) | answer if isinstance(answer, dict) else answer
                 record = self._record(given)
@@ -189,7 +189,7 @@ class CustomSchema:
         except ValueError:
             raise
         except _CODE_FAILS as error:
-            raise ValueError(f"{self.fields.asked.name}'s own code fails on it: {_said(error)}") from error
+            raise ValueError(f"{self.fields.asked.name}'s own code fails on it: {_describe(error)}") from error
 
 
 def load(spec: str, *, per: Per = "document") -> CustomSchema:
@@ -203,7 +203,7 @@ def load(spec: str, *, per: Per = "document") -> CustomSchema:
     path = Path(file)
     if not path.is_file():
         raise UsageError(f"--schema {spec}: there is no file {file}")
-    model = getattr(_executed(path, spec), class_name, None)
+    model = getattr(_execute(path, spec), class_name, None)
     if model is None:
         raise UsageError(f"--schema {spec}: {path.name} has no {class_name}")
     if not (isinstance(model, type) and issubclass(model, BaseModel)) or model is BaseModel:
@@ -213,7 +213,7 @@ def load(spec: str, *, per: Per = "document") -> CustomSchema:
     except UsageError as error:
         raise UsageError(f"--schema {spec}: {error}") from error
     except _CODE_FAILS as error:
-        raise UsageError(f"--schema {spec}: pydantic cannot make sense of {class_name}: {_said(error)}") from error
+        raise UsageError(f"--schema {spec}: pydantic cannot make sense of {class_name}: {_describe(error)}") from error
     name = task_name(class_name)
     if name in TASK_NAMES:
         raise UsageError(f"--schema {spec}: {name} is a task already; give the class another name")
@@ -233,7 +233,7 @@ def task_name(class_name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", class_name).strip("_").lower()
 
 
-def _executed(path: Path, spec: str) -> ModuleType:
+def _execute(path: Path, spec: str) -> ModuleType:
     """The user's file as a module, known to Python for as long as pydantic may look up its names. Raises UsageError."""
     name = f"aria_docs_schema_{sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
     found = importlib.util.spec_from_file_location(name, path) if path.suffix == ".py" else None
@@ -246,7 +246,7 @@ def _executed(path: Path, spec: str) -> ModuleType:
             found.loader.exec_module(module)
     except (*_CODE_FAILS, AssertionError, ImportError, OSError, SyntaxError, SystemExit) as error:
         del sys.modules[name]
-        raise UsageError(f"--schema {spec}: {path.name} cannot be executed: {_said(error)}") from error
+        raise UsageError(f"--schema {spec}: {path.name} cannot be executed: {_describe(error)}") from error
     return module
 
 
@@ -263,7 +263,7 @@ def _findable(folder: Path) -> Iterator[None]:
         sys.dont_write_bytecode = wrote_none
 
 
-def _decoded(text: str) -> Any:
+def _decode(text: str) -> Any:
     """JSON with every digit of its numbers. Raises ValueError."""
     try:
         return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
@@ -307,7 +307,7 @@ def _reason(error: ValidationError) -> str:
     return _first_line(f"{place}: {errors[0]['msg']}" if place else errors[0]["msg"]) + more
 
 
-def _said(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     return _first_line(f"{type(error).__name__}: {error}")
 
 

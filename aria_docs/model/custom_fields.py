@@ -36,7 +36,7 @@ JsonSchema: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class FieldShape:
     """What stands at one place of a model: in a field or in a list.
 
     sql:       its DuckDB type.
@@ -52,7 +52,7 @@ class Shape:
     words: str
     bounds: JsonSchema
     nullable: bool = False
-    item: Shape | None = None
+    item: FieldShape | None = None
     fields: Mapping[str, Field] | None = None
     name: str = ""
     description: str = ""
@@ -125,12 +125,12 @@ class Shape:
 class Field:
     """One field of a model; `spare`: it has a default, so an answer may say null."""
 
-    shape: Shape
+    shape: FieldShape
     description: str
     spare: bool
 
     @property
-    def asked(self) -> Shape:
+    def asked(self) -> FieldShape:
         """What an answer may say."""
         return replace(self.shape, nullable=True) if self.spare else self.shape
 
@@ -143,8 +143,8 @@ class Fields:
     kept:   what a row holds, by the names of its columns.
     """
 
-    asked: Shape
-    kept: Shape
+    asked: FieldShape
+    kept: FieldShape
 
     @property
     def columns(self) -> dict[str, str]:
@@ -167,17 +167,17 @@ def read_model(model: type[BaseModel]) -> Fields:
     model.model_rebuild()
     name = model.__name__
     try:
-        asked = _Reader(name, model.model_json_schema(schema_generator=_Schemas, mode="validation"), spare=True)
+        asked = _SchemaReader(name, model.model_json_schema(schema_generator=_Schemas, mode="validation"), spare=True)
         kept = model.model_json_schema(schema_generator=_Schemas, mode="serialization", by_alias=False)
-        fields = Fields(asked.all(), _Reader(name, kept).all())
-    except _Refused as error:
+        fields = Fields(asked.all(), _SchemaReader(name, kept).all())
+    except _UnsupportedKind as error:
         raise UsageError(f"{name}{error}") from error
     if not (fields.questions and fields.columns):
         raise UsageError(f"{name} has no field")
     return fields
 
 
-def walk(shape: Shape, depth: int = 0) -> Iterator[tuple[int, str, Field]]:
+def walk(shape: FieldShape, depth: int = 0) -> Iterator[tuple[int, str, Field]]:
     """Every field that is asked for with its key, those of nested models below theirs."""
     for key, field in (shape.fields or {}).items():
         yield depth, key, field
@@ -187,7 +187,7 @@ def walk(shape: Shape, depth: int = 0) -> Iterator[tuple[int, str, Field]]:
         yield from walk(inner, depth + 1)
 
 
-class _Refused(Exception):
+class _UnsupportedKind(Exception):
     """What has no column: the place in the model, and why."""
 
 
@@ -220,7 +220,7 @@ class _Schemas(GenerateJsonSchema):
         """Refuses aliases that an answer cannot have."""
         keys = [self._key(name, field) for name, field in schema["fields"].items()]
         if twice := next((key for key in keys if keys.count(key) > 1), None):
-            raise _Refused(f" has {twice!r} twice")
+            raise _UnsupportedKind(f" has {twice!r} twice")
         return super().model_fields_schema(schema)
 
     @staticmethod
@@ -229,27 +229,27 @@ class _Schemas(GenerateJsonSchema):
         alias = field.get("validation_alias") or name
         paths = [[alias]] if isinstance(alias, str) else alias if isinstance(alias[0], list) else [alias]
         if len(paths[0]) > 1:
-            raise _Refused(f".{name}: its alias is a path into the answer; give it a plain one")
+            raise _UnsupportedKind(f".{name}: its alias is a path into the answer; give it a plain one")
         return str(paths[0][0])
 
 
-class _Reader:
+class _SchemaReader:
     """From a JSON schema to shapes. Paths are the way to a place, for messages."""
 
     def __init__(self, name: str, schema: JsonSchema, *, spare: bool = False) -> None:
         self._name, self._schema, self._spare = name, schema, spare
         self._open: list[str] = []
 
-    def all(self) -> Shape:
+    def all(self) -> FieldShape:
         """Of the whole model."""
         shape = self._shape(self._schema, "", computed=False)
         if shape.fields is None:
-            raise _Refused(" is a RootModel, a list or a single value: a schema is a model with fields")
+            raise _UnsupportedKind(" is a RootModel, a list or a single value: a schema is a model with fields")
         return shape
 
-    def _shape(self, node: JsonSchema, path: str, *, computed: bool) -> Shape:
+    def _shape(self, node: JsonSchema, path: str, *, computed: bool) -> FieldShape:
         if "$ref" in node:
-            return self._named(node["$ref"].rpartition("/")[2], path, computed=computed)
+            return self._resolve(node["$ref"].rpartition("/")[2], path, computed=computed)
         if "anyOf" in node or "oneOf" in node:
             return self._union(node.get("anyOf") or node["oneOf"], path, computed=computed)
         if "enum" in node or "const" in node:
@@ -260,19 +260,19 @@ class _Reader:
             item = self._shape(node["items"], f"{path}[]", computed=computed)
             bounds = {"minItems": node["minItems"]} if node.get("minItems") else {}
             most = node.get("maxItems", max(MAX_ITEMS, node.get("minItems", 0)))
-            return Shape(f"{item.sql}[]", f"list, each: {item.said}", bounds | {"maxItems": most}, item=item)
+            return FieldShape(f"{item.sql}[]", f"list, each: {item.said}", bounds | {"maxItems": most}, item=item)
         return _single(node, path, computed=computed)
 
-    def _named(self, name: str, path: str, *, computed: bool) -> Shape:
+    def _resolve(self, name: str, path: str, *, computed: bool) -> FieldShape:
         node = self._schema["$defs"][name]
         if name in self._open:
-            raise _Refused(f"{path}: {name} holds itself, and SQL has no such type")
+            raise _UnsupportedKind(f"{path}: {name} holds itself, and SQL has no such type")
         self._open.append(name)
         shape = self._shape(node, path, computed=computed)
         self._open.pop()
         return shape
 
-    def _struct(self, node: JsonSchema, path: str, *, computed: bool) -> Shape:
+    def _struct(self, node: JsonSchema, path: str, *, computed: bool) -> FieldShape:
         fields = {}
         for name, inner in node["properties"].items():
             shape = self._shape(inner, f"{path}.{name}", computed=computed or inner.get("readOnly", False))
@@ -281,60 +281,60 @@ class _Reader:
         lower = [name.lower() for name in fields]
         if not self._spare and len(set(lower)) < len(lower):
             twice = next(name for name in lower if lower.count(name) > 1)
-            raise _Refused(f"{path} has {twice!r} twice, and SQL knows no case")
-        columns = ", ".join(f"{quoted(name)} {field.shape.sql}" for name, field in fields.items())
+            raise _UnsupportedKind(f"{path} has {twice!r} twice, and SQL knows no case")
+        columns = ", ".join(f"{quote(name)} {field.shape.sql}" for name, field in fields.items())
         description = _one_line(node.get("description"))
         sql = f"STRUCT({columns})"
-        return Shape(sql, "object", {}, fields=fields, name=node.get("title", self._name), description=description)
+        return FieldShape(sql, "object", {}, fields=fields, name=node.get("title", self._name), description=description)
 
-    def _union(self, choices: list[JsonSchema], path: str, *, computed: bool) -> Shape:
+    def _union(self, choices: list[JsonSchema], path: str, *, computed: bool) -> FieldShape:
         shapes = [self._shape(choice, path, computed=computed) for choice in choices if choice.get("type") != "null"]
         nullable = len(shapes) < len(choices) or any(shape.nullable for shape in shapes)
         if len(shapes) == 1:
             return replace(shapes[0], nullable=nullable)
         types = sorted({shape.sql for shape in shapes})
         if len(types) != 1 or any(shape.item or shape.fields is not None for shape in shapes):
-            raise _Refused(f"{path}: it is one of {' | '.join(types)}, and a column has one type")
+            raise _UnsupportedKind(f"{path}: it is one of {' | '.join(types)}, and a column has one type")
         words = " or ".join(dict.fromkeys(shape.words for shape in shapes))
         return replace(shapes[0], words=words, bounds={"anyOf": [shape.bounds for shape in shapes]}, nullable=nullable)
 
 
-def _single(node: JsonSchema, path: str, *, computed: bool) -> Shape:
+def _single(node: JsonSchema, path: str, *, computed: bool) -> FieldShape:
     """One value."""
     match node.get("type"), node.get("format"):
         case "string", None:
-            return Shape("VARCHAR", "text", _text_bounds(node))
+            return FieldShape("VARCHAR", "text", _text_bounds(node))
         case "integer", None:
-            return Shape("BIGINT", "whole number", {"type": "integer"} | _integer_bounds(node))
+            return FieldShape("BIGINT", "whole number", {"type": "integer"} | _integer_bounds(node))
         case "number", None:
             names = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
-            return Shape("DOUBLE", "number", {"type": "number"} | {key: node[key] for key in names if key in node})
+            return FieldShape("DOUBLE", "number", {"type": "number"} | {key: node[key] for key in names if key in node})
         case "boolean", None:
-            return Shape("BOOLEAN", "true or false", {"type": "boolean"})
+            return FieldShape("BOOLEAN", "true or false", {"type": "boolean"})
         case "string", "date":
             bounds = {"type": "string", "format": "date", "pattern": f"^{_DAY}$"}
-            return Shape("DATE", "date as YYYY-MM-DD", bounds)
+            return FieldShape("DATE", "date as YYYY-MM-DD", bounds)
         case "string", "date-time":  # no format in the answer's schema: there, `date-time` asks for an offset
             offset, shown = (_OFFSET, "+HH:MM") if node.get("offset") else ("", "")
             bounds = {"type": "string", "pattern": f"^{_DAY}T{_CLOCK}{offset}$"}
-            return Shape("TIMESTAMP", f"date and time as YYYY-MM-DDTHH:MM:SS{shown}", bounds)
+            return FieldShape("TIMESTAMP", f"date and time as YYYY-MM-DDTHH:MM:SS{shown}", bounds)
         case "string", "decimal":
             bounds = {"type": "string", "pattern": node["pattern"]}
-            return Shape(node["sql"], 'decimal number in quotes, as "1234.50"', bounds, rounded=computed)
+            return FieldShape(node["sql"], 'decimal number in quotes, as "1234.50"', bounds, rounded=computed)
     kinds = {"object": "a dict", "array": "a set or a tuple of fixed places"}
     kind = f"a JSON string of format {node['format']}" if "format" in node else kinds.get(node.get("type", ""), "Any")
-    raise _Refused(f"{path}: {kind} has no column; use {_KINDS}")
+    raise _UnsupportedKind(f"{path}: {kind} has no column; use {_KINDS}")
 
 
-def _choice(values: list[Any], path: str) -> Shape:
+def _choice(values: list[Any], path: str) -> FieldShape:
     """An enum or Literal, by its values."""
     kept = [value for value in values if value is not None]
     types = {type(value) for value in kept}
     sql, name = _CHOICES.get(types.pop() if len(types) == 1 else object, ("", ""))
     if not sql:
-        raise _Refused(f"{path}: an enum or Literal has either texts or whole numbers as values")
+        raise _UnsupportedKind(f"{path}: an enum or Literal has either texts or whole numbers as values")
     words = f"one of {', '.join(str(value) for value in kept)}"
-    return Shape(sql, words, {"type": name, "enum": kept}, nullable=len(kept) < len(values))
+    return FieldShape(sql, words, {"type": name, "enum": kept}, nullable=len(kept) < len(values))
 
 
 _CHOICES = {str: ("VARCHAR", "string"), int: ("BIGINT", "integer"), bool: ("BOOLEAN", "boolean")}
@@ -389,7 +389,7 @@ def _field_as_stored(name: str, field: Field, value: Any) -> Any:
         raise ValueError(f"{name}: {error}") from error
 
 
-def quoted(name: str) -> str:
+def quote(name: str) -> str:
     """As SQL has it."""
     return '"' + name.replace('"', '""') + '"'
 

@@ -28,7 +28,7 @@ import numpy as np
 
 from aria_docs.media import Box, Page, Table, TableCell
 from aria_docs.model.cell_grid import Grid
-from aria_docs.model.page_words import PageWords, Place, union
+from aria_docs.model.page_words import PageWords, WordRun, union
 from aria_docs.tiling.split import Layout
 
 Scores = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -67,7 +67,7 @@ def table(grid: Grid, words: PageWords, page: Page, *, caption: str | None, hint
     return Table(box, grid.n_rows, grid.n_cols, grid.n_header_rows, cells, caption)
 
 
-def hinted(numbers: Sequence[int], layout: Layout, edges: tuple[int, int]) -> Box | None:
+def hint_box(numbers: Sequence[int], layout: Layout, edges: tuple[int, int]) -> Box | None:
     """The box that a model says, in points of the page; None where it has no area on the page.
 
     edges:  what its numbers count up to at the right and bottom edge of the page: `Profile.box_edges`.
@@ -79,7 +79,7 @@ def hinted(numbers: Sequence[int], layout: Layout, edges: tuple[int, int]) -> Bo
 
 
 @dataclass(frozen=True, slots=True)
-class _Column:
+class _ColumnAlignment:
     """Where the texts of a column begin, end and have their middle: the medians of those found."""
 
     left: float
@@ -96,7 +96,7 @@ class _CellCandidates:
 
     def __init__(self, grid: Grid, words: PageWords, hint: Box | None, taken: set[int]) -> None:
         self._n_lines = len(words.middles)
-        self._on_line: dict[str, dict[int, list[tuple[Place, float]]]] = {}
+        self._on_line: dict[str, dict[int, list[tuple[WordRun, float]]]] = {}
         self._scores: dict[tuple[str, int], Scores] = {}
         for text in {cell.text for cell in grid.cells if cell.text}:
             places = [place for place in words.places(text) if not taken.intersection(place.words)]
@@ -110,11 +110,11 @@ class _CellCandidates:
         """Whether the text stands anywhere."""
         return bool(self._on_line.get(text))
 
-    def on_line(self, text: str, line: int) -> Sequence[tuple[Place, float]]:
+    def on_line(self, text: str, line: int) -> Sequence[tuple[WordRun, float]]:
         """The places that touch a line."""
         return self._on_line[text].get(line, ())
 
-    def on_lines(self, text: str, first: int, last: int) -> set[Place]:
+    def on_lines(self, text: str, first: int, last: int) -> set[WordRun]:
         """The places that touch lines first … last; none where they are so many that nothing tells them apart."""
         found = [self._on_line[text].get(line, []) for line in range(first, last + 1)]
         if sum(map(len, found)) > _TOO_MANY:
@@ -130,7 +130,7 @@ class _CellCandidates:
         return self._scores[text, times]
 
 
-def _places(grid: Grid, words: PageWords, hint: Box | None, taken: set[int]) -> dict[int, Place]:
+def _places(grid: Grid, words: PageWords, hint: Box | None, taken: set[int]) -> dict[int, WordRun]:
     """Of each cell that is found, by its number in the grid, where it stands."""
     candidates = _CellCandidates(grid, words, hint, taken)
     known = [at for at, cell in enumerate(grid.cells) if candidates.knows(cell.text)]
@@ -139,8 +139,8 @@ def _places(grid: Grid, words: PageWords, hint: Box | None, taken: set[int]) -> 
         if grid.cells[at].row_span == 1:
             by_row.setdefault(grid.cells[at].row, []).append(at)
     line_of = _close_together(_lines(grid, by_row, candidates, words), words, hint)
-    columns: dict[int, _Column] = {}
-    found: dict[int, Place] = {}
+    columns: dict[int, _ColumnAlignment] = {}
+    found: dict[int, WordRun] = {}
     for sure in (True, False, False):  # of what is plain, to learn the columns; of all, by them; once more, by those
         used: set[int] = set()
         found = {}
@@ -170,7 +170,7 @@ def _weight(text: str, n_places: int) -> float:
     return (2 + min(len(text), 12)) / (1 + log2(n_places))
 
 
-def _inside(place: Place, hint: Box | None, height_pt: float) -> float:
+def _inside(place: WordRun, hint: Box | None, height_pt: float) -> float:
     if hint is None:
         return 1.0
     (x, y), margin = place.middle, _MARGIN * height_pt
@@ -244,7 +244,9 @@ def _close_together(line_of: dict[int, int], words: PageWords, hint: Box | None)
     return {row: line_of[row] for row in max(runs, key=len)}
 
 
-def _from_the_left(places: Mapping[int, Sequence[tuple[Place, float]]], cells: Sequence[TableCell]) -> dict[int, Place]:
+def _from_the_left(
+    places: Mapping[int, Sequence[tuple[WordRun, float]]], cells: Sequence[TableCell]
+) -> dict[int, WordRun]:
     """The places of a row's cells, in order from the left and beside each other, that gain most together."""
     order = sorted(places, key=lambda at: cells[at].col)
     slots = sorted({place for few in places.values() for place, _ in few}, key=lambda place: place.box[2])
@@ -261,7 +263,7 @@ def _from_the_left(places: Mapping[int, Sequence[tuple[Place, float]]], cells: S
             taken = above[room[j]] + gains[j] if j in gains else 0.0
             row.append(max(row[-1], above[j + 1], taken))
         best.append(row)
-    found: dict[int, Place] = {}
+    found: dict[int, WordRun] = {}
     j = len(slots)
     for i in range(len(order), 0, -1):
         while j and best[i][j] == best[i][j - 1]:
@@ -272,13 +274,13 @@ def _from_the_left(places: Mapping[int, Sequence[tuple[Place, float]]], cells: S
     return found
 
 
-def _columns(grid: Grid, found: Mapping[int, Place]) -> dict[int, _Column]:
+def _columns(grid: Grid, found: Mapping[int, WordRun]) -> dict[int, _ColumnAlignment]:
     boxes: dict[int, list[Box]] = {}
     for at, place in found.items():
         if grid.cells[at].col_span == 1:
             boxes.setdefault(grid.cells[at].col, []).append(place.box)
     return {
-        col: _Column(
+        col: _ColumnAlignment(
             median(box[0] for box in some),
             median(box[2] for box in some),
             median((box[0] + box[2]) / 2 for box in some),
@@ -287,7 +289,7 @@ def _columns(grid: Grid, found: Mapping[int, Place]) -> dict[int, _Column]:
     }
 
 
-def _off(cell: TableCell, place: Place, columns: Mapping[int, _Column]) -> float:
+def _off(cell: TableCell, place: WordRun, columns: Mapping[int, _ColumnAlignment]) -> float:
     """How many points a place is off its cell's column; of a cell over several, off the stretch that they take."""
     known = [columns[col] for col in range(cell.col, cell.col + cell.col_span) if col in columns]
     if not known:
@@ -305,8 +307,8 @@ def _find_left_over(
     words: PageWords,
     hint: Box | None,
     line_of: Mapping[int, int],
-    columns: Mapping[int, _Column],
-    found: dict[int, Place],
+    columns: Mapping[int, _ColumnAlignment],
+    found: dict[int, WordRun],
 ) -> None:
     """Adds to `found` what has no place yet and fits between the rows around it, nearest to its column first."""
     if not found:

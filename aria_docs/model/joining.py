@@ -35,15 +35,15 @@ def objects(found: Iterable[Any]) -> Any:
     {"no": 7, "items": [1, 2, 3]}."""
     joined = None
     for value in found:
-        joined = _joined(joined, value)
+        joined = _join(joined, value)
     return joined
 
 
-def _joined(first: Any, second: Any) -> Any:
+def _join(first: Any, second: Any) -> Any:
     if first is None:
         return second
     if isinstance(first, dict) and isinstance(second, dict):
-        return {name: _joined(first.get(name), second.get(name)) for name in {**first, **second}}
+        return {name: _join(first.get(name), second.get(name)) for name in {**first, **second}}
     if isinstance(first, list) and isinstance(second, list):
         return first + [item for item in second if item not in first]
     return first

@@ -49,7 +49,7 @@ def plain(text: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class WordRun:
     """A run of words that spells a text.
 
     words:        their numbers.
@@ -83,12 +83,12 @@ class PageWords:
         self._spellings: list[tuple[str, ...]] = []
         self._steps_left = _MOST_PAGE_STEPS
         for number, (text, _) in enumerate(self._found):
-            spellings = tuple(dict.fromkeys((text, _TRAILING.sub("", text) or text, *_unhyphenated(text))))
+            spellings = tuple(dict.fromkeys((text, _TRAILING.sub("", text) or text, *_unhyphenate(text))))
             self._spellings.append(spellings)
             for spelling in spellings:
                 self._by_text.setdefault(spelling, []).append(number)
         self._longest = max(map(len, self._by_text), default=0)
-        self._known: dict[str, tuple[Place, ...]] = {}
+        self._known: dict[str, tuple[WordRun, ...]] = {}
 
     def _lay_lines(self) -> None:
         lines: list[list[int]] = []
@@ -110,20 +110,20 @@ class PageWords:
     def __len__(self) -> int:
         return len(self._found)
 
-    def places(self, text: str) -> tuple[Place, ...]:
+    def places(self, text: str) -> tuple[WordRun, ...]:
         """Where a text stands, from the top. On one line where it does so anywhere, else over several."""
         if text not in self._known:
             parts = plain(text)
             chars = "".join(parts)
             breaks = set(accumulate(map(len, parts[:-1])))
-            found = self._spelled(chars, breaks) if chars else []
+            found = self._spell(chars, breaks) if chars else []
             one_line = [place for place in found if place.first == place.last]
             kept = sorted(one_line or found, key=lambda place: (place.first, place.box[0]))
             self._known[text] = tuple(kept[:MOST_PLACES])
         return self._known[text]
 
-    def _spelled(self, chars: str, breaks: set[int]) -> list[Place]:
-        found: dict[tuple[int, ...], Place] = {}
+    def _spell(self, chars: str, breaks: set[int]) -> list[WordRun]:
+        found: dict[tuple[int, ...], WordRun] = {}
         open_: list[tuple[tuple[int, ...], int]] = []
         for end, number in self._beginning(chars, breaks):
             if end == len(chars):
@@ -181,10 +181,10 @@ class PageWords:
                     allowed.add(number)
         return allowed
 
-    def _place(self, run: tuple[int, ...]) -> Place:
+    def _place(self, run: tuple[int, ...]) -> WordRun:
         boxes = [self._found[number][1] for number in run]
         lines = [self._line[number] for number in run]
-        return Place(run, union(boxes), min(lines), max(lines))
+        return WordRun(run, union(boxes), min(lines), max(lines))
 
     def _y(self, number: int) -> float:
         box = self._found[number][1]
@@ -203,7 +203,7 @@ def _spells(spelling: str, chars: str, start: int, breaks: set[int]) -> bool:
     return all(_may_close(chars, gap) for gap in range(start + 1, start + len(spelling)) if gap in breaks)
 
 
-def _unhyphenated(text: str) -> tuple[str, ...]:
+def _unhyphenate(text: str) -> tuple[str, ...]:
     """A word that goes on in the next line, as it is written where it does not."""
     return (text[:-1],) if len(text) > 2 and text[-1] == "-" and text[-2].isalpha() else ()
 

@@ -39,7 +39,7 @@ def tables(words: Sequence[Word], layout: Layout, edges: tuple[int, int]) -> str
         "caption": None,
         "box": [round(corner) for corner in corners],
         "header_rows": 1,
-        "rows": _filled(rows),
+        "rows": _fill(rows),
         "spans": [],
     }
     return json.dumps({"tables": [table]}, ensure_ascii=False, separators=(",", ":"))
@@ -77,20 +77,20 @@ def _cells(line: Sequence[Word]) -> list[Cell]:
     return cells
 
 
-def _filled(rows: Sequence[Sequence[Cell]]) -> list[list[str]]:
+def _fill(rows: Sequence[Sequence[Cell]]) -> list[list[str]]:
     """The texts, with empty ones where a row lacks a column that the rows of the usual number of cells have."""
     counts = Counter(len(row) for row in rows if len(row) > 1)
     usual = max(counts, key=lambda n_cols: (counts[n_cols], n_cols), default=0)
     whole = [row for row in rows if len(row) == usual]
     columns = [_middle_x(column) for column in zip(*whole, strict=True)]
-    return [_placed(row, columns) if 1 < len(row) < len(columns) else [said for said, _ in row] for row in rows]
+    return [_place(row, columns) if 1 < len(row) < len(columns) else [said for said, _ in row] for row in rows]
 
 
 def _middle_x(column: Sequence[Cell]) -> float:
     return sum((box[0] + box[2]) / 2 for _, box in column) / len(column)
 
 
-def _placed(row: Sequence[Cell], columns: Sequence[float]) -> list[str]:
+def _place(row: Sequence[Cell], columns: Sequence[float]) -> list[str]:
     texts = [""] * len(columns)
     for said, box in row:
         nearest = min(range(len(columns)), key=lambda at: abs(columns[at] - (box[0] + box[2]) / 2))

@@ -76,7 +76,7 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 def _place(value: Any, words: PageWords, figures: _Numbers) -> Box | None:
     if isinstance(value, str):
-        for text in (value, *_written(value)):
+        for text in (value, *_spellings(value)):
             if places := words.places(text):
                 return places[0].box
         if not _NUMBER.fullmatch(value):
@@ -84,7 +84,7 @@ def _place(value: Any, words: PageWords, figures: _Numbers) -> Box | None:
     return figures.place(float(value))
 
 
-def _written(text: str) -> Iterator[str]:
+def _spellings(text: str) -> Iterator[str]:
     """The ways in which a date is written."""
     if not (found := _DATE.fullmatch(text)):
         return

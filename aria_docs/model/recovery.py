@@ -24,7 +24,7 @@ _UNFINISHED = re.compile(r"[-+.\w]+$")  # a number, true, false or null that the
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class RecoveredAnswer:
     """An answer.
 
     data:   the JSON object; empty if absent.
@@ -37,7 +37,7 @@ class Answered:
     broke_off: bool = False
 
 
-def answered(model: type[BaseModel], text: str, *, ended: bool, whole: Collection[str]) -> Answered:
+def recover(model: type[BaseModel], text: str, *, ended: bool, whole: Collection[str]) -> RecoveredAnswer:
     """What a text says that should be a `model` in JSON.
 
     ended:  False where it was cut off at its token limit.
@@ -45,22 +45,22 @@ def answered(model: type[BaseModel], text: str, *, ended: bool, whole: Collectio
     """
     said = complete(text)
     if said is None:
-        return broken(text, ended=ended, whole=whole)
+        return recover_broken(text, ended=ended, whole=whole)
     try:
         model.model_validate_json(said)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(map(str, first["loc"]))
-        return Answered(
-            partial(said, whole=whole), f"the answer does not fit its form ({_folded(where, first['msg'])})"
+        return RecoveredAnswer(
+            partial(said, whole=whole), f"the answer does not fit its form ({_fold_message(where, first['msg'])})"
         )
-    return Answered(partial(said, whole=whole))
+    return RecoveredAnswer(partial(said, whole=whole))
 
 
-def broken(text: str, *, ended: bool, whole: Collection[str] | None) -> Answered:
+def recover_broken(text: str, *, ended: bool, whole: Collection[str] | None) -> RecoveredAnswer:
     """What an answer says that is no whole JSON object."""
     fault = "the answer is no whole JSON object" if ended else "the answer was cut off at its token limit"
-    return Answered(partial(text, whole=whole), fault, broke_off=True)
+    return RecoveredAnswer(partial(text, whole=whole), fault, broke_off=True)
 
 
 def complete(text: str) -> str | None:
@@ -112,7 +112,7 @@ def whole_part(text: str) -> str | None:
     return text[scan.start : stop] + closing
 
 
-def given(model: type[BaseModel], value: object) -> dict[str, Any]:
+def fitting_fields(model: type[BaseModel], value: object) -> dict[str, Any]:
     """The fields of a value that fit, each by itself; of a list those of its items that do, as many as it may have."""
     if not isinstance(value, dict):
         return {}
@@ -139,7 +139,7 @@ def _fitting(item: TypeAdapter[Any], values: list[Any]) -> list[Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Field:
+class _FieldCheck:
     """How to check a field: whole, and, of a list without a least length, each item; `most` is its greatest length."""
 
     whole: TypeAdapter[Any]
@@ -148,7 +148,7 @@ class _Field:
 
 
 @cache
-def _fields(model: type[BaseModel]) -> dict[str, _Field]:
+def _fields(model: type[BaseModel]) -> dict[str, _FieldCheck]:
     fields = {}
     for name, info in model.model_fields.items():
         lengths = {
@@ -159,7 +159,7 @@ def _fields(model: type[BaseModel]) -> dict[str, _Field]:
         }
         parts = get_origin(info.annotation) is list and not lengths.get("min_length")
         [inner] = get_args(info.annotation) if parts else [None]
-        fields[name] = _Field(
+        fields[name] = _FieldCheck(
             TypeAdapter(info.rebuild_annotation()),
             TypeAdapter(inner) if inner else None,
             lengths.get("max_length"),
@@ -177,7 +177,7 @@ class _Nesting:
 
 
 @dataclass(frozen=True, slots=True)
-class _Scan:
+class _ObjectScan:
     """The first object of a text stands at [start, stop); `open` are the containers it leaves open, outermost first.
 
     whole:  the end of its last whole value, and the brackets that close what is open there; see `whole_part`.
@@ -194,7 +194,7 @@ _MARK = re.compile(r'["{}\[\],:]|[^\s"{}\[\],:]+')
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 
-def _scan(text: str) -> _Scan | None:
+def _scan(text: str) -> _ObjectScan | None:
     """Reads brackets, strings and commas, and nothing else, so that no text is too broken for it."""
     start = text.find("{")
     if start < 0:
@@ -214,7 +214,7 @@ def _scan(text: str) -> _Scan | None:
         if symbol in "}]":
             frames.pop()
             if not frames:
-                return _Scan(start, at, frames, whole=(at, ""))
+                return _ObjectScan(start, at, frames, whole=(at, ""))
             frames[-1].item = None
             whole = _whole(frames, at) or whole
             continue
@@ -226,13 +226,13 @@ def _scan(text: str) -> _Scan | None:
         elif symbol == '"':
             string = _STRING.match(text, mark.start())
             if string is None:
-                return _Scan(start, len(text), frames, in_string=True, whole=whole)
+                return _ObjectScan(start, len(text), frames, in_string=True, whole=whole)
             at = string.end()
             if frames[-1].is_list:
                 frames[-1].item = None
             else:
                 key = string.group()[1:-1]
-    return _Scan(start, len(text), frames, whole=whole)
+    return _ObjectScan(start, len(text), frames, whole=whole)
 
 
 def _whole(frames: list[_Nesting], at: int) -> tuple[int, str] | None:
@@ -243,5 +243,5 @@ def _whole(frames: list[_Nesting], at: int) -> tuple[int, str] | None:
     return None
 
 
-def _folded(where: str, message: str) -> str:
+def _fold_message(where: str, message: str) -> str:
     return f"{where}: {message[:1].lower()}{message[1:]}"

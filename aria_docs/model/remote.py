@@ -39,12 +39,12 @@ MODELS_TIMEOUT_S, MODELS_ROUNDS = 30.0, 4
 TOLD_S = 1.0
 
 
-class _Message(BaseModel):
+class _CompletionMessage(BaseModel):
     content: str | None = None
 
 
-class _Choice(BaseModel):
-    message: _Message
+class _CompletionChoice(BaseModel):
+    message: _CompletionMessage
     finish_reason: str | None = None
 
 
@@ -56,7 +56,7 @@ class _Usage(BaseModel):
 class _Completion(BaseModel):
     """What is used of the answer to POST /chat/completions."""
 
-    choices: Annotated[list[_Choice], Field(min_length=1)]
+    choices: Annotated[list[_CompletionChoice], Field(min_length=1)]
     usage: _Usage | None = None
 
 
@@ -72,7 +72,7 @@ class _Models(BaseModel):
     data: list[_Served]
 
 
-class _Context:
+class _RemoteContext:
     """Some pages or frames, and their part of a request as soon as one is asked."""
 
     def __init__(self, shown: Sequence[Shown]) -> None:
@@ -159,7 +159,7 @@ class RemoteModel:
         if len(unreachable) == len(servers):
             raise EngineError(f"No server says what it serves. {' '.join(unreachable)}")
         chosen = [
-            _chosen(url, answer.data, model)
+            _choose_model(url, answer.data, model)
             for url, answer in zip(asking.urls, answers, strict=True)
             if isinstance(answer, _Models)
         ]
@@ -189,7 +189,7 @@ class RemoteModel:
         Raises BudgetError where they alone are more tokens, pictures or frames than the model takes.
         """
         self.profile.budget("", answer=0, count=self.count).one_window([each.part for each in shown])
-        return _Context(shown)
+        return _RemoteContext(shown)
 
     def ask(
         self, asked: Sequence[tuple[Context, Question]], *, on_tokens: Callable[[int], None] = lambda _: None
@@ -235,7 +235,7 @@ class RemoteModel:
         return f"RemoteModel({self.model!r}, profile={self.profile.name!r}, lanes={self.lanes})"
 
     def _send(self, context: Context, question: Question) -> futures.Future[Response[_Completion]]:
-        assert isinstance(context, _Context), context
+        assert isinstance(context, _RemoteContext), context
         body = (context.content(), _asking(question, self.model, self.profile))
         return self._servers.post("/chat/completions", body, _completion, near=context.near)
 
@@ -287,7 +287,7 @@ def _reply(answered: Response[_Completion]) -> Reply:
     )
 
 
-def _chosen(url: str, served: Sequence[_Served], model: str | None) -> _Served:
+def _choose_model(url: str, served: Sequence[_Served], model: str | None) -> _Served:
     """What a server serves of that name, or its only one; EngineError where that is not clear."""
     names = " or ".join(each.id for each in served)
     if not served:

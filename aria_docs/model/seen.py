@@ -99,7 +99,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class TaskResult:
     """What one task found in one page, document or video.
 
     records:  of a custom schema.

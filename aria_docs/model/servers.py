@@ -93,7 +93,7 @@ class Near:
     server: _Server | None = None
 
 
-class _Failed(Exception):
+class _FailedAttempt(Exception):
     """One attempt that failed for a reason that may pass.
 
     wait_s:  what the server asked for; late: whether it ran into its limit.
@@ -201,7 +201,7 @@ class Servers:
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         limits = httpx.Limits(max_connections=1, keepalive_expiry=IDLE_S)
         timeout = httpx.Timeout(None, connect=CONNECT_S)
-        return httpx.AsyncClient(headers=headers, limits=limits, timeout=timeout, verify=_trusted())
+        return httpx.AsyncClient(headers=headers, limits=limits, timeout=timeout, verify=_certificates())
 
     async def _ask(
         self,
@@ -215,12 +215,12 @@ class Servers:
     ) -> Response[Parsed]:
         began, attempts = time.monotonic(), 0
         for at in range(rounds):
-            failed: dict[_Server, _Failed] = {}
+            failed: dict[_Server, _FailedAttempt] = {}
             while server := await self._place(servers, failed, near):
                 attempts += 1
                 try:
                     return await self._attempt(server, method, path, body, parse)
-                except _Failed as failure:
+                except _FailedAttempt as failure:
                     failed[server] = last = failure
                     self._on_failed(f"attempt {attempts} failed: {failure}")
                 finally:
@@ -267,10 +267,12 @@ class Servers:
         except TimeoutError:
             self._lose(server)
             why = f"{server.shown} took longer than the {self._timeout_s:g} s of --request-timeout"
-            raise _Failed(why, late=True) from None
+            raise _FailedAttempt(why, late=True) from None
         except httpx.HTTPError as e:
             self._lose(server)
-            raise _Failed(f"the connection to {server.shown} failed ({self._clean(str(e)) or type(e).__name__})") from e
+            raise _FailedAttempt(
+                f"the connection to {server.shown} failed ({self._clean(str(e)) or type(e).__name__})"
+            ) from e
         finally:
             server.free.append(client)
         seconds = time.perf_counter() - began
@@ -279,13 +281,13 @@ class Servers:
             try:
                 return Response(parse(response.content), seconds)
             except ValueError as e:
-                raise _Failed(f"{server.shown} answered what is no answer: {self._said(response)}") from e
-        why = f"{server.shown} answered {response.status_code}: {self._said(response)}"
+                raise _FailedAttempt(f"{server.shown} answered what is no answer: {self._first_words(response)}") from e
+        why = f"{server.shown} answered {response.status_code}: {self._first_words(response)}"
         if response.status_code == HTTPStatus.TOO_MANY_REQUESTS or response.is_server_error:
-            wait_s = _named_wait_s(response.headers.get("Retry-After"))
+            wait_s = _retry_after_s(response.headers.get("Retry-After"))
             if wait_s:
                 server.alone_until = max(server.alone_until, self._loop.time() + wait_s)
-            raise _Failed(why, wait_s=wait_s)
+            raise _FailedAttempt(why, wait_s=wait_s)
         raise Refused(f"{why}; {_WAYS_OUT.get(response.status_code, 'see that --server names the right one')}.")
 
     def _lose(self, server: _Server) -> None:
@@ -295,7 +297,7 @@ class Servers:
             server.alone_until = now + min(ALONE_S * 2.0**server.losses, LONGEST_ALONE_S)
             server.losses += 1
 
-    def _said(self, response: httpx.Response) -> str:
+    def _first_words(self, response: httpx.Response) -> str:
         """The first words of an answer, on one line."""
         return self._clean(" ".join(response.text[:1000].split())[:300]) or "an empty body"
 
@@ -305,7 +307,7 @@ class Servers:
 
 
 @functools.cache
-def _trusted() -> ssl.SSLContext:
+def _certificates() -> ssl.SSLContext:
     """The usual certificates; loading them takes longer than many a request."""
     return httpx.create_ssl_context()
 
@@ -322,7 +324,7 @@ def _wait_s(at: int, named_s: float) -> float:
     return min(FIRST_WAIT_S * 2.0**at, LONGEST_WAIT_S) * (1 - random.random() / 2)
 
 
-def _named_wait_s(retry_after: str | None) -> float:
+def _retry_after_s(retry_after: str | None) -> float:
     """What Retry-After asks for, as seconds or as a date (RFC 9110, 10.2.3); 0 where it asks for nothing."""
     if not retry_after:
         return 0.0

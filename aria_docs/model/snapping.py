@@ -48,7 +48,7 @@ def stretch(named: Sequence[Named], *, start_s: float, end_s: float, broke_off: 
             continue
         clipped = replace(scene, start_s=max(scene.start_s, start_s), end_s=min(scene.end_s, end_s))
         if found and clipped.start_s == found[-1].start_s:
-            found[-1] = _joined(found[-1], clipped)
+            found[-1] = _join(found[-1], clipped)
         else:
             found.append(clipped)
     if found and broke_off and found[-1].start_s < found[-1].end_s < end_s:
@@ -56,13 +56,13 @@ def stretch(named: Sequence[Named], *, start_s: float, end_s: float, broke_off: 
     return tuple(found)
 
 
-def linked(stretches: Sequence[Sequence[Named]]) -> tuple[Named, ...]:
+def link(stretches: Sequence[Sequence[Named]]) -> tuple[Named, ...]:
     """The scenes of all windows; one that goes on in the next window under the same title is one."""
     found: list[Named] = []
     for named in stretches:
         first, rest = named[:1], named[1:]
         if found and first and first[0].title and first[0].title == found[-1].title:
-            found[-1] = _joined(found[-1], first[0])
+            found[-1] = _join(found[-1], first[0])
         else:
             found += first
         found += rest
@@ -89,7 +89,7 @@ def scenes(named: Sequence[Named], video: Video, *, shown_s: Sequence[float]) ->
     if not kept:
         kept = [Named(0.0, video.info.duration_s, None, None)]
     starts = [0.0, *(scene.start_s for scene in kept[1:])]
-    shots = _snapped(starts, video, shown_s)
+    shots = _snap(starts, video, shown_s)
     edges = [
         *(shot.start_s if shot else start for start, shot in zip(starts, shots, strict=True)),
         video.info.duration_s,
@@ -107,11 +107,11 @@ def scenes(named: Sequence[Named], video: Video, *, shown_s: Sequence[float]) ->
     )
 
 
-def _snapped(starts: Sequence[float], video: Video, shown_s: Sequence[float]) -> list[Shot | None]:
+def _snap(starts: Sequence[float], video: Video, shown_s: Sequence[float]) -> list[Shot | None]:
     """The shot that each start but the first moves to: the nearest pairs first, no shot twice, none out of order."""
     pairs = []
     for at, start in enumerate(starts[1:], 1):
-        expected, reach = _expected(start, shown_s)
+        expected, reach = _expect(start, shown_s)
         near = [
             (abs(shot.start_s - expected), abs(shot.start_s - start), at, n) for n, shot in enumerate(video.shots) if n
         ]
@@ -126,7 +126,7 @@ def _snapped(starts: Sequence[float], video: Video, shown_s: Sequence[float]) ->
     return found
 
 
-def _expected(start_s: float, shown_s: Sequence[float]) -> tuple[float, float]:
+def _expect(start_s: float, shown_s: Sequence[float]) -> tuple[float, float]:
     """Where the cut before a named frame is to be expected, and how far from there it may be."""
     at = bisect_left(shown_s, start_s)  # a label is the whole second its frame lies in
     if at == 0 or at == len(shown_s):
@@ -148,7 +148,7 @@ def _thumbnail(video: Video, at_s: float) -> bytes | None:
     return min(having, key=away)[1] if having else None
 
 
-def _joined(first: Named, second: Named) -> Named:
+def _join(first: Named, second: Named) -> Named:
     said = [text for text in (first.description, second.description) if text]
     return Named(
         first.start_s,

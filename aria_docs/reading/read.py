@@ -76,14 +76,14 @@ def read_document(job: Job, requests: Iterable[ReadPages | Summarise]) -> Iterat
         if info.n_pages == 0:
             for task in job.recipes:
                 yield Finished(
-                    _Reading(job, engine, task, "document").row(one_note("0 pages", info.note), ok=not info.note)
+                    _TimedReading(job, engine, task, "document").row(one_note("0 pages", info.note), ok=not info.note)
                 )
             return
         for request in requests:
             if isinstance(request, Summarise):
                 yield Begun("summary", "document", "summary")
                 sandbox.allow_cpu(document_limit_s(job.timeout_s, info.n_pages))
-                reading = _Reading(job, engine, "summary", "document")
+                reading = _TimedReading(job, engine, "summary", "document")
                 summary = engine.summarise_document(request.pages, title=info.title)
                 row = reading.row(one_note(info.note, request.note))
                 yield Finished(row, summaries=summary_rows(row, summary))
@@ -91,7 +91,7 @@ def read_document(job: Job, requests: Iterable[ReadPages | Summarise]) -> Iterat
             for number in request.numbers:
                 yield Begun("tables" if "tables" in job.recipes else "summary", f"page:{number}", "text")
                 sandbox.allow_cpu(job.timeout_s)
-                began = _Reading(job, engine, "tables", f"page:{number}") if "tables" in job.recipes else None
+                began = _TimedReading(job, engine, "tables", f"page:{number}") if "tables" in job.recipes else None
                 page = document.page(number)
                 yield page_parts(job.source_id, page)
                 if began:
@@ -106,7 +106,7 @@ def read_document(job: Job, requests: Iterable[ReadPages | Summarise]) -> Iterat
                         checks=check_rows(row, number, tables),
                     )
     if "scenes" in job.recipes:  # then it is the only task: nothing else was asked for
-        yield Finished(_Reading(job, engine, "scenes", "document").row("a PDF has no scenes", ok=True))
+        yield Finished(_TimedReading(job, engine, "scenes", "document").row("a PDF has no scenes", ok=True))
 
 
 def read_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
@@ -124,11 +124,11 @@ def read_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
     yield info
     cues = None
     if "tables" in job.recipes:  # then it is the only task: nothing else was asked for
-        yield Finished(_Reading(job, engine, "tables", "video").row("a video has no tables", ok=True))
+        yield Finished(_TimedReading(job, engine, "tables", "video").row("a video has no tables", ok=True))
     if "scenes" in job.recipes:
         yield Begun("scenes", "video", "scenes")
         sandbox.allow_cpu(video_limit_s(job.timeout_s, info.duration_s))
-        reading = _Reading(job, engine, "scenes", "video")
+        reading = _TimedReading(job, engine, "scenes", "video")
         video = videos.watch(clip, referee=referee.transitions if referee.version() else None)
         cues = video.cues or transcribe(job, info)
         video = replace(video, cues=cues)
@@ -143,7 +143,7 @@ def read_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
         )
     if "summary" in job.recipes:
         yield Begun("summary", "video", "summary")
-        reading = _Reading(job, engine, "summary", "video")
+        reading = _TimedReading(job, engine, "summary", "video")
         if cues is None:
             cues = subtitles.words(clip).cues or transcribe(job, info)
         summary = engine.summarise_video(cues)
@@ -174,7 +174,7 @@ def measure(job: tuple[str, Kind], _requests: Iterable[object]) -> Iterator[list
         yield document.sizes()
 
 
-class _Reading:
+class _TimedReading:
     """Times a reading and makes its row."""
 
     def __init__(self, job: Job, engine: Engine, task: Task, part: str) -> None:

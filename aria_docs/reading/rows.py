@@ -11,14 +11,14 @@ from aria_docs.model import checks
 from aria_docs.model.confidence import OF_BOUNDARIES
 from aria_docs.model.custom import CustomSchema
 from aria_docs.model.engine import ModelId, Task
-from aria_docs.model.seen import Ground, Read, SeenPage, SeenVideo
+from aria_docs.model.seen import Ground, SeenPage, SeenVideo, TaskResult
 from aria_docs.reading.messages import Job, Seen
 from aria_docs.schemas.corrections import CheckRow
 from aria_docs.schemas.readings import Finished, ReadingRow, reading_id
 from aria_docs.schemas.records import GroundRow
 from aria_docs.schemas.scenes import CueRow, SceneRow, ShotRow
 from aria_docs.schemas.sources import FormFieldRow, PageLinesRow, PageRow
-from aria_docs.schemas.summaries import KeyPoint, SummaryRow
+from aria_docs.schemas.summaries import KeyPointRow, SummaryRow
 from aria_docs.schemas.tables import CellRow, TableRow, table_id
 
 
@@ -52,7 +52,9 @@ def reading_row(
     )
 
 
-def answered(job: Job, seen: Seen, part: str, read: Read, *, seconds: float, custom: CustomSchema | None) -> Finished:
+def answer_rows(
+    job: Job, seen: Seen, part: str, read: TaskResult, *, seconds: float, custom: CustomSchema | None
+) -> Finished:
     """What a model answered, as rows: the second half of the story begun in `showing`.
 
     part:     that was seen, as in `Begun`.
@@ -240,7 +242,7 @@ def summary_rows(reading: ReadingRow, summary: Summary | None) -> tuple[SummaryR
     """The row of a summary, if there is one."""
     if summary is None:
         return ()
-    points = [KeyPoint(text=point.text, page=point.page, start_s=point.start_s) for point in summary.key_points]
+    points = [KeyPointRow(text=point.text, page=point.page, start_s=point.start_s) for point in summary.key_points]
     return (
         SummaryRow(
             reading_id=reading.reading_id,

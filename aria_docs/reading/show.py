@@ -20,7 +20,7 @@ from aria_docs.media import Cue, Frame, Shot, Video, VideoInfo, Word, one_note
 from aria_docs.model.chat_model import Shown
 from aria_docs.model.encoding import encode
 from aria_docs.model.profiles.aria import ARIA
-from aria_docs.model.profiles.choice import named
+from aria_docs.model.profiles.choice import profile_named
 from aria_docs.model.seen import SeenDocument, SeenPage, SeenVideo
 from aria_docs.reading.messages import (
     Answer,
@@ -34,14 +34,14 @@ from aria_docs.reading.messages import (
 )
 from aria_docs.reading.read import transcribe
 from aria_docs.reading.rows import page_parts, without
-from aria_docs.tiling.budget import Budget, Part, frame_part, page_part
+from aria_docs.tiling.budget import Budget, ContextImage, frame_part, page_part
 from aria_docs.tiling.pixels import crops
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from aria_docs.ingest.pdf import Document
+    from aria_docs.ingest.pdf import OpenPdf
     from aria_docs.model.profiles import Profile
     from aria_docs.tiling.resolution import Mode
 
@@ -105,7 +105,7 @@ def show_document(job: Job, requests: Iterable[ReadPages | ShowPages]) -> Iterat
 
 
 def _whole(
-    document: Document, request: ShowPages, job: Job, look: Look, profile: Profile, tasks: tuple[str, ...]
+    document: OpenPdf, request: ShowPages, job: Job, look: Look, profile: Profile, tasks: tuple[str, ...]
 ) -> SeenDocument:
     numbers = request.numbers[:MAX_WHOLE_PAGES]
     left = len(request.numbers) - len(numbers)
@@ -120,7 +120,7 @@ def _whole(
     return SeenDocument(document.info.title, numbers, shown, tasks, note, request.texts[: len(numbers)])
 
 
-def sharpest(parts: Sequence[Part], profile: Profile, budget: Budget) -> Mode:
+def sharpest(parts: Sequence[ContextImage], profile: Profile, budget: Budget) -> Mode:
     """The sharpest mode in which one window holds them all, or the least sharp one, in several."""
     try:
         return budget.best_mode(parts)
@@ -128,12 +128,12 @@ def sharpest(parts: Sequence[Part], profile: Profile, budget: Budget) -> Mode:
         return profile.modes[-1]
 
 
-def _page(document: Document, number: int, part: Part, job: Job, profile: Profile) -> Shown:
+def _page(document: OpenPdf, number: int, part: ContextImage, job: Job, profile: Profile) -> Shown:
     picture = document.render_to(number, part.layout.render_px)
-    return _shown(picture, part, f"{job.source_id}/page:{number}/{part.layout.mode}", profile)
+    return _show(picture, part, f"{job.source_id}/page:{number}/{part.layout.mode}", profile)
 
 
-def _shown(picture: NDArray[np.uint8], part: Part, key: str, profile: Profile) -> Shown:
+def _show(picture: NDArray[np.uint8], part: ContextImage, key: str, profile: Profile) -> Shown:
     cut = crops(picture, part.layout)
     return Shown(part, cut if profile.encoded == "pixels" else encode(cut, profile.encoded), key)
 
@@ -170,8 +170,8 @@ def show_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
     budget = profile.budget(look.question, answer=look.answer)
     n = _n_frames(info, look.frames, frame_part(info.duration_s, info.width, info.height, mode), budget)
     starts_s = [shot.start_s for shot in video.shots]
-    every_s = settled(clip.times_s(), video.shots)
-    times_s = [every_s[index] for index in _chosen(every_s, starts_s, n, look.sampling, look.frames)]
+    every_s = settle(clip.times_s(), video.shots)
+    times_s = [every_s[index] for index in _choose(every_s, starts_s, n, look.sampling, look.frames)]
     words = _with_words(times_s, video.cues)
     shown: dict[float, Shown] = {}
     waiting = ""
@@ -193,10 +193,10 @@ def _frame(frame: Frame, words: str, mode: Mode, job: Job, profile: Profile) -> 
     height, width = frame.pixels.shape[:2]
     part = frame_part(frame.time_s, width, height, mode)
     part = replace(part, label=words + part.label)
-    return _shown(frame.pixels, part, f"{job.source_id}/{frame.time_s:.6f}/{mode}", profile)
+    return _show(frame.pixels, part, f"{job.source_id}/{frame.time_s:.6f}/{mode}", profile)
 
 
-def _n_frames(info: VideoInfo, asked: int | None, last: Part, budget: Budget) -> int:
+def _n_frames(info: VideoInfo, asked: int | None, last: ContextImage, budget: Budget) -> int:
     """Of one window. BudgetError, with the ways out, where those asked for do not fit one."""
     if asked is None:
         return max(1, budget.how_many(last))
@@ -205,7 +205,7 @@ def _n_frames(info: VideoInfo, asked: int | None, last: Part, budget: Budget) ->
     return n
 
 
-def _chosen(times_s: Sequence[float], starts_s: Sequence[float], n: int, rule: str, asked: int | None) -> list[int]:
+def _choose(times_s: Sequence[float], starts_s: Sequence[float], n: int, rule: str, asked: int | None) -> list[int]:
     """Indices of the frames to show: n of each window."""
     if not times_s:
         return []
@@ -228,7 +228,7 @@ def _chosen(times_s: Sequence[float], starts_s: Sequence[float], n: int, rule: s
     return chosen
 
 
-def settled(times_s: Sequence[float], shots: Sequence[Shot]) -> list[float]:
+def settle(times_s: Sequence[float], shots: Sequence[Shot]) -> list[float]:
     """Without the frames on the way from one shot to the next, which show both and neither; all where none is left."""
     ways = [
         (shot.transition_start_s, shot.transition_end_s) for shot in shots if shot.transition not in ("start", "cut")
@@ -257,5 +257,5 @@ def _with_words(times_s: Sequence[float], cues: Sequence[Cue]) -> list[str]:
 
 def profile_of(look: Look) -> Profile:
     """The model's profile with the window it has here."""
-    profile = ARIA if look.profile == ARIA.name else named(look.profile)
+    profile = ARIA if look.profile == ARIA.name else profile_named(look.profile)
     return replace(profile, context=look.context)

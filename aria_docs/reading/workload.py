@@ -15,7 +15,7 @@ from aria_docs.model.context_windows import frame_windows, page_windows
 from aria_docs.model.profiles import Profile
 from aria_docs.reading.messages import Look
 from aria_docs.reading.show import MAX_WHOLE_PAGES, MAX_WINDOWS, WINDOW_S, profile_of, sharpest
-from aria_docs.tiling.budget import Budget, Part, frame_part, page_part, usual
+from aria_docs.tiling.budget import Budget, ContextImage, frame_part, page_part, usual
 
 
 def of_document(sizes_pt: Sequence[tuple[float, float]], look: Look) -> Workload:
@@ -27,7 +27,7 @@ def of_document(sizes_pt: Sequence[tuple[float, float]], look: Look) -> Workload
     budget = _budget(look, profile)
     mode = profile.mode(look.resolution) if look.resolution else profile.modes[0]
     parts = [page_part(number, width, height, mode) for number, (width, height) in enumerate(sizes_pt, start=1)]
-    contexts: list[tuple[Sequence[Part], int]] = []
+    contexts: list[tuple[Sequence[ContextImage], int]] = []
     if look.pages:
         for part in parts:
             budget.one_window([part])
@@ -62,7 +62,7 @@ def _budget(look: Look, profile: Profile) -> Budget:
     return profile.budget(look.question, answer=look.answer)
 
 
-def _workload(kind: str, contexts: Sequence[tuple[Sequence[Part], int]], budget: Budget) -> Workload:
+def _workload(kind: str, contexts: Sequence[tuple[Sequence[ContextImage], int]], budget: Budget) -> Workload:
     """Of contexts, each with the number of its questions."""
     counted = replace(budget, answer=0, count=usual)  # what is sent, not the room that has to be there
     sizes = [(counted.tokens(parts), n_questions) for parts, n_questions in contexts]

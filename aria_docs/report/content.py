@@ -336,7 +336,7 @@ def portions(sources: Sequence[SourceView], cells_at_once: int) -> Iterator[list
 
 def _portion(store: Store, sources: Sequence[SourceView], known: dict[str, set[str]]) -> Iterator[ReportContents]:
     found = {source.id: ReportContents(source) for source in sources}
-    these = listed(found)
+    these = source_condition(found)
     for row in query(store, _PAGES.format(these=these)):
         contents = found[row.pop("source_id")]
         contents.pages[row["number"]] = PageContent(**row)
@@ -438,7 +438,7 @@ def query(store: Store, sql: str) -> list[dict[str, Any]]:
     return store.records(sql, patience_s=_PATIENCE_S)
 
 
-def listed(ids: Iterable[str]) -> str:
+def source_condition(ids: Iterable[str]) -> str:
     """The condition that a row is of one of these sources."""
     quoted = ", ".join("'{}'".format(text.replace("'", "''")) for text in ids)
     return f"source_id IN ({quoted})"

@@ -24,7 +24,7 @@ _LOOSE = "loose"  # the manifest's page of files that no finished page has
 
 
 @dataclass(slots=True)
-class _Page:
+class _ReportPage:
     """A source's page: what it was made from, and its files."""
 
     fingerprint: str
@@ -40,11 +40,11 @@ class Folder:
         self._lock = threading.Lock()
         self._before = _read_manifest(path)
         self._ours = {name for page in self._before.values() for name in page.files}
-        self._now: dict[str, _Page] = {}
+        self._now: dict[str, _ReportPage] = {}
         self._journal: TextIOWrapper | None = None
 
     def __enter__(self) -> Self:
-        for name in self._before.get(_LOOSE, _Page("")).files:  # a draft that a kill has left
+        for name in self._before.get(_LOOSE, _ReportPage("")).files:  # a draft that a kill has left
             _draft(self.path / name).unlink(missing_ok=True)
         self._write_manifest(self._before)
         try:
@@ -58,7 +58,7 @@ class Folder:
         listed = self._now if kind is None else self._before | self._now
         loose = self._ours - {name for page in listed.values() for name in page.files}
         if loose and kind is not None:
-            listed = listed | {_LOOSE: _Page("", sorted(loose))}
+            listed = listed | {_LOOSE: _ReportPage("", sorted(loose))}
         self._write_manifest(listed)
         if self._journal:
             self._journal.close()
@@ -96,7 +96,7 @@ class Folder:
     def finished(self, page: str, fingerprint: str, files: list[str]) -> None:
         """A page and all its files are there."""
         with self._lock:
-            self._now[page] = _Page(fingerprint, files)
+            self._now[page] = _ReportPage(fingerprint, files)
             self._note({"page": page, "fingerprint": fingerprint, "files": files})
 
     def sweep(self) -> int:
@@ -128,7 +128,7 @@ class Folder:
             self._journal.write(json.dumps(line) + "\n")
             self._journal.flush()
 
-    def _write_manifest(self, pages: dict[str, _Page]) -> None:
+    def _write_manifest(self, pages: dict[str, _ReportPage]) -> None:
         listed = {name: {"fingerprint": page.fingerprint, "files": page.files} for name, page in pages.items()}
         self.put(MANIFEST, json.dumps({"made_by": _MAKER, "pages": listed}, indent=0))
 
@@ -142,20 +142,22 @@ def _not_writable(target: Path, error: OSError) -> UsageError:
     return UsageError(f"{target} cannot be written ({why}): make room for it, or name another -o")
 
 
-def _read_manifest(path: Path) -> dict[str, _Page]:
+def _read_manifest(path: Path) -> dict[str, _ReportPage]:
     if path.exists() and not path.is_dir():
         raise UsageError(f"{path} is a file: name a folder for the report with -o")
     if not path.is_dir() or not any(path.iterdir()):
         return {}
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        pages = {name: _Page(page["fingerprint"], list(page["files"])) for name, page in manifest["pages"].items()}
-        loose = pages.setdefault(_LOOSE, _Page(""))
+        pages = {
+            name: _ReportPage(page["fingerprint"], list(page["files"])) for name, page in manifest["pages"].items()
+        }
+        loose = pages.setdefault(_LOOSE, _ReportPage(""))
         for line in _journal_lines(path):
             if "put" in line:
                 loose.files.append(line["put"])
             else:
-                pages[line["page"]] = _Page(line["fingerprint"], list(line["files"]))
+                pages[line["page"]] = _ReportPage(line["fingerprint"], list(line["files"]))
         ours = manifest["made_by"] == _MAKER and all(_inside(name) for page in pages.values() for name in page.files)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         ours = False

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 
-from aria_docs.report.content import SourceView, columns, listed, portions, query
+from aria_docs.report.content import SourceView, columns, portions, query, source_condition
 from aria_docs.storage.database import Store
 
 # A browser takes a side file of this size in about 20 ms, and a page that searches keeps all of them in memory.
@@ -48,7 +48,7 @@ def searchable(store: Store, sources: Sequence[SourceView]) -> Iterator[tuple[st
     if "cues" in columns(store):
         parts.append(_CUES_SEARCHED)
     for portion in portions(sources, 200_000):
-        these = listed(source.id for source in portion)
+        these = source_condition(source.id for source in portion)
         union = " UNION ALL ".join(parts).format(these=these)
         for row in query(store, f"{union} ORDER BY source_id, rank, major, minor"):
             yield row["source_id"], row["place"], row["head"] or "", row["body"] or ""

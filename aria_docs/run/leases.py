@@ -27,7 +27,7 @@ _SHARES = 4  # leases that are left for each worker at least, so that all of the
 
 
 @dataclass(slots=True)
-class Unit:
+class WorkUnit:
     """Files that have one content, as far as can be told without reading them: one worker reads them."""
 
     files: tuple[FoundFile, ...]
@@ -41,7 +41,7 @@ class Lease:
     again:  some of it was begun by a worker that vanished, and may be in the spool.
     """
 
-    units: list[Unit]
+    units: list[WorkUnit]
     ends_at: float
 
     @property
@@ -72,7 +72,7 @@ class Leases:
 
     def next(self, worker: str) -> Lease | None:
         """The next files for a worker that has none; None where nothing is left to hand out now."""
-        units: list[Unit] = []
+        units: list[WorkUnit] = []
         n_files = n_bytes = 0
         most = max(1, min(_MOST_FILES, len(self._left) // (_SHARES * self._n_workers)))
         while self._left and n_files < most and n_bytes < _MOST_BYTES:
@@ -98,7 +98,7 @@ class Leases:
         """All that the worker had is read."""
         self._held.pop(worker, None)
 
-    def lost(self, worker: str) -> list[Unit]:
+    def lost(self, worker: str) -> list[WorkUnit]:
         """The worker has vanished: what it had goes to others. Returns what is given up."""
         lease = self._held.pop(worker, None)
         given_up = []
@@ -115,7 +115,7 @@ class Leases:
         return [worker for worker, lease in self._held.items() if lease.ends_at < self._clock()]
 
 
-def _units(files: Iterable[FoundFile]) -> list[Unit]:
+def _units(files: Iterable[FoundFile]) -> list[WorkUnit]:
     """Only files of one size may be copies: of them the ends are compared, of all others nothing is read."""
     by_size: dict[tuple[str, int], list[FoundFile]] = defaultdict(list)
     for file in files:
@@ -123,10 +123,10 @@ def _units(files: Iterable[FoundFile]) -> list[Unit]:
     units = []
     for of_size in by_size.values():
         if len(of_size) == 1:
-            units.append(Unit(tuple(of_size)))
+            units.append(WorkUnit(tuple(of_size)))
             continue
         by_ends: dict[bytes, list[FoundFile]] = defaultdict(list)
         for file in of_size:
             by_ends[alike(file)].append(file)
-        units += [Unit(tuple(copies)) for copies in by_ends.values()]
+        units += [WorkUnit(tuple(copies)) for copies in by_ends.values()]
     return units

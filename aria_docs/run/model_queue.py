@@ -22,7 +22,7 @@ from typing import Any
 from aria_docs.errors import ModelError
 from aria_docs.model.chat import ChatEngine
 from aria_docs.model.chat_model import ChatModel, Encoded
-from aria_docs.model.seen import Read, SeenDocument, SeenPage, SeenVideo
+from aria_docs.model.seen import SeenDocument, SeenPage, SeenVideo, TaskResult
 from aria_docs.reading.messages import Seen
 
 ROOM_BYTES = 1 << 30
@@ -38,7 +38,7 @@ class QueuedAnswer:
     """
 
     ticket: Any
-    reads: tuple[Read, ...] = ()
+    reads: tuple[TaskResult, ...] = ()
     error: BaseException | None = None
     seconds: float = 0.0
 

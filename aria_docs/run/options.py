@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from aria_docs.ingest.scans.choice import choose as choose_reader
 from aria_docs.ingest.scans.reader import OcrName
-from aria_docs.model.choice import Choice, choose
+from aria_docs.model.choice import EngineChoice, choose
 from aria_docs.model.custom import load
 from aria_docs.run.recipes import Options, parse_pages, parse_tasks
 
@@ -29,7 +29,7 @@ def build(
     ocr: OcrName | None = None,
     workers: int | None = None,
     **others: Any,
-) -> tuple[Choice, Options]:
+) -> tuple[EngineChoice, Options]:
     """The engine that was chosen and why, and the options of the run. `others` are fields of `Options` as they are.
 
     Raises UsageError, and EngineError where the engine cannot be had.

@@ -53,7 +53,7 @@ def plan(paths: Sequence[Path], keeper: Keeper, options: Options) -> ReadingPlan
     own = [file for file in findings.files if options.shard.has(file)]
     n_elsewhere += len(findings.files) - len(own)
     todo: list[str] = []
-    finished = pending.finished(own)
+    finished = pending.find_finished(own)
     done = [as_text(file.path) for file in finished]
     for chunk in chunks([file for file in own if file not in finished]):
         pending.look_up(chunk)
@@ -113,7 +113,7 @@ class Pending:
         self._over: set[str] = set()  # read whole in this run: what is known of them is dropped
         self._sidecars: dict[str, str | None] = {}  # by source; None where nothing lies beside its file
 
-    def finished(self, files: Sequence[FoundFile]) -> dict[FoundFile, str]:
+    def find_finished(self, files: Sequence[FoundFile]) -> dict[FoundFile, str]:
         """Files of which nothing is left to read, with their contents: found by one question, however many they are."""
         if self._keeper is None or self._options.force or self._options.pages:
             return {}
@@ -129,7 +129,7 @@ class Pending:
                 self._unless_noted,
             )
             if of_kind and (whole or pages):
-                by_path = self._keeper.finished([_stamp(file) for file in of_kind], wanted)
+                by_path = self._keeper.find_finished([_stamp(file) for file in of_kind], wanted)
                 found |= {file: by_path[path] for file in of_kind if (path := as_text(file.path)) in by_path}
         return found
 
@@ -139,7 +139,7 @@ class Pending:
         An unreachable file is left to `content_of`, which raises.
         """
         if self._keeper is not None:
-            same = self._keeper.unchanged([_stamp(file) for file in files])
+            same = self._keeper.find_unchanged([_stamp(file) for file in files])
             with self._lock:
                 for file in files:
                     if source := same.get(as_text(file.path)):
@@ -176,7 +176,7 @@ class Pending:
             self._known |= {content: Known() for content in unknown}
         elif unknown:
             recipes = list(self.recipes.values())
-            found = self._keeper.known(unknown, recipes, unless_noted=self._unless_noted)
+            found = self._keeper.load_known(unknown, recipes, unless_noted=self._unless_noted)
             with self._lock:
                 self._known |= {content: known for content, known in found.items() if content not in self._known}
 

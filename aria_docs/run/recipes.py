@@ -18,7 +18,7 @@ from aria_docs.model.custom import CustomSchema
 from aria_docs.model.custom import load as load_custom
 from aria_docs.model.engine import TASKS, ModelId, Name, Task
 from aria_docs.reading.messages import Look
-from aria_docs.schemas import derived_id
+from aria_docs.schemas import derive_id
 from aria_docs.schemas.readings import RecipeRow
 from aria_docs.tiling.budget import ANSWER_TOKENS
 
@@ -129,7 +129,7 @@ class Options:
         if self.engine != "embedded" and self.group:
             raise UsageError("--group joins shots to scenes, and a model names the scenes itself: leave it out")
 
-    def resolved(self) -> Options:
+    def resolve(self) -> Options:
         """The same with the model's facts looked up, where a deployment's parameters name an engine and no more.
 
         Raises UsageError, EngineError.
@@ -148,14 +148,16 @@ class Options:
         return replace(self, model=found.model, revision=found.revision, profile=found.profile, context=found.context)
 
     @property
-    def choice(self) -> choices.Choice:
+    def choice(self) -> choices.EngineChoice:
         """Who reads."""
-        return choices.Choice(self.engine, "", self.model, self.revision, self.profile, self.context, self.adapter)
+        return choices.EngineChoice(
+            self.engine, "", self.model, self.revision, self.profile, self.context, self.adapter
+        )
 
     @property
     def custom(self) -> CustomSchema | None:
         """The user's schema. Raises UsageError where it cannot be loaded."""
-        return None if self.schema is None else _loaded(self.schema, self.per)
+        return None if self.schema is None else _load(self.schema, self.per)
 
     @property
     def per_page(self) -> tuple[Task, ...]:
@@ -246,13 +248,13 @@ class Options:
 
 
 @cache
-def _loaded(spec: str, per: Literal["page", "document"]) -> CustomSchema:
+def _load(spec: str, per: Literal["page", "document"]) -> CustomSchema:
     return load_custom(spec, per=per)
 
 
 def _recipe(decides: dict[str, object]) -> RecipeRow:
     options = json.dumps(decides, sort_keys=True)
-    return RecipeRow(recipe=derived_id(options, digits=16), options=options)
+    return RecipeRow(recipe=derive_id(options, digits=16), options=options)
 
 
 def parse_tasks(text: str, *, also: str | None = None) -> tuple[Task, ...]:

@@ -31,7 +31,7 @@ class Run:
     """One run over a database or a spool; a context manager. `read` may be called often, and from several threads."""
 
     def __init__(self, store: Keeper, options: Options, *, command: str, progress: Progress) -> None:
-        self.store, self.options, self.progress = store, options.resolved(), progress
+        self.store, self.options, self.progress = store, options.resolve(), progress
         self.outcome = Outcome(secrets.token_hex(8))
         self._command = command
         self.stopping = threading.Event()

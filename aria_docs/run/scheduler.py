@@ -26,7 +26,7 @@ from aria_docs.errors import AriaDocsError, Crashed, Damaged, EngineError, NoVid
 from aria_docs.ingest.folder import FoundFile
 from aria_docs.ingest.sandbox import Child, JobDone, Sandbox
 from aria_docs.media import DocumentInfo, VideoInfo
-from aria_docs.model.continued import continued
+from aria_docs.model.continued import find_continued
 from aria_docs.model.engine import Task
 from aria_docs.model.seen import SeenPage
 from aria_docs.reading import messages, rows
@@ -55,7 +55,7 @@ _BLOCK_PAGES = 64
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
+class _ModelRequest:
     """What a model has been asked about, and for which source."""
 
     source: Source
@@ -203,7 +203,7 @@ class Scheduler:
     def _contents(self) -> Iterator[tuple[FoundFile, Future[None]]]:
         """The files in order, each with what tells that its group has been looked up. The next group is looked up while
         this one is read."""
-        done = self._pending.finished(self._files)
+        done = self._pending.find_finished(self._files)
         for file, content in done.items():
             self._taken.add(file.path)
             self._pass_over(file, content)
@@ -433,7 +433,7 @@ class Scheduler:
         """All pages are in: which tables go on from the page before? Those of earlier runs are seen too."""
         recipe = self._pending.recipes["tables"]
         stored = self._keeper.table_parts(source.id, recipe) if source.is_resumed else []
-        self._batch.continues |= continued(source.table_parts(stored))
+        self._batch.continues |= find_continued(source.table_parts(stored))
         source.join()
 
     # What becomes of parts
@@ -480,7 +480,7 @@ class Scheduler:
             session.summarising = False
         session.finish_part()
         source.n_asked += 1
-        self._model_queue.ask(seen, _Request(source, seen, part), self._results)
+        self._model_queue.ask(seen, _ModelRequest(source, seen, part), self._results)
 
     def _take_answers(self) -> None:
         """Answers of the model that have come, or why there are none."""
@@ -502,17 +502,17 @@ class Scheduler:
                 self._feed(session)
 
     def _keep_answer(self, answered: QueuedAnswer) -> None:
-        request: _Request = answered.ticket
+        request: _ModelRequest = answered.ticket
         source = request.source
         assert source.job, source
         for read in answered.reads:
-            part = rows.answered(
+            part = rows.answer_rows(
                 source.job, request.seen, request.part, read, seconds=answered.seconds, custom=self._options.custom
             )
             self._add(source, part)
             source.read = True
 
-    def _refuse(self, request: _Request, error: BaseException) -> None:
+    def _refuse(self, request: _ModelRequest, error: BaseException) -> None:
         """The model could not be run on this. What is not of this part alone ends the run."""
         if isinstance(error, EngineError) or not isinstance(error, Exception):
             raise error
@@ -579,7 +579,7 @@ class Scheduler:
             return
         if session.pages and begun.part == f"page:{session.pages[0]}":
             session.pages.popleft()
-        lost = self._lost_tasks(source, begun)
+        lost = self._tasks_of_part(source, begun)
         if not begun.part.startswith("page:"):
             source.end_tasks(lost)
         source.hand_back(session.pages)
@@ -593,7 +593,7 @@ class Scheduler:
         else:
             self._settle(source)
 
-    def _lost_tasks(self, source: Source, begun: Begun) -> list[Task]:
+    def _tasks_of_part(self, source: Source, begun: Begun) -> list[Task]:
         """The tasks that a part has failed for. Of a page that is read for its text alone none: the summary's note says
         it."""
         if begun.part.startswith("page:"):

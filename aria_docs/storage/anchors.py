@@ -31,7 +31,7 @@ _NAMELESS = re.compile(r"(Table \d+ on page|Scene) ?\d+|Untitled", re.IGNORECASE
 
 
 @dataclass(slots=True)
-class Cell:
+class ShownCell:
     """A cell as shown.
 
     confirmed:  a person says that it is right as it was read.
@@ -57,7 +57,7 @@ class Cell:
 
 
 @dataclass(slots=True)
-class Table:
+class ShownTable:
     """A table as shown.
 
     touched:                  anything is not as read.
@@ -71,7 +71,7 @@ class Table:
     n_cols: int
     n_header_rows: int
     caption: str | None
-    cells: list[Cell]
+    cells: list[ShownCell]
     confidence: float | None = None
     dropped: bool = False
     touched: bool = False
@@ -89,7 +89,7 @@ class Table:
 
 
 @dataclass(slots=True)
-class Scene:
+class ShownScene:
     """A scene as shown. `said`: all values that its fields have had."""
 
     reading_id: str
@@ -113,20 +113,20 @@ def plain(value: Any) -> str:
     return "".join(c for c in text if not c.isspace() and unicodedata.category(c) != "Cf")
 
 
-def apply_to_tables(tables: Sequence[Table], correction: CorrectionRow) -> bool:
+def apply_to_tables(tables: Sequence[ShownTable], correction: CorrectionRow) -> bool:
     """Whether it holds on a page with these tables, which it then has changed."""
     on_page = [table for table in tables if table.page == correction.page]
     if correction.target == "cell":
         return _apply_to_cell([table for table in on_page if not table.dropped], correction)
     box = correction.anchor.box
-    near = [(_shared(box, table.box), table) for table in on_page] if box else []
+    near = [(_overlap(box, table.box), table) for table in on_page] if box else []
     for share, table in sorted(near, key=lambda pair: -pair[0]):
         if share >= _SAME_TABLE and _apply_to_table(table, correction):
             return True
     return False
 
 
-def _apply_to_cell(tables: Sequence[Table], correction: CorrectionRow) -> bool:
+def _apply_to_cell(tables: Sequence[ShownTable], correction: CorrectionRow) -> bool:
     wanted = {plain(correction.before), plain(correction.after)}
     found = [
         (score, table, cell)
@@ -145,28 +145,28 @@ def _apply_to_cell(tables: Sequence[Table], correction: CorrectionRow) -> bool:
     return True
 
 
-def _score(table: Table, cell: Cell, correction: CorrectionRow) -> float:
+def _score(table: ShownTable, cell: ShownCell, correction: CorrectionRow) -> float:
     """How surely a cell is at the anchor; 0 where it is not."""
     anchor = correction.anchor
     same_place = (anchor.row, anchor.col) == (cell.row, cell.col)
     if anchor.box is None:
         return float(same_place)
-    if _shared(anchor.box, table.box) >= _SAME_CELL and len(table.cells) > 1:
+    if _overlap(anchor.box, table.box) >= _SAME_CELL and len(table.cells) > 1:
         # The box is the table's: then row and column say which cell, in a table that is cut as it was.
         return float(same_place and anchor.shape in (None, (table.n_rows, table.n_cols)))
     if cell.box is None:
         return float(same_place and anchor.shape in (None, (table.n_rows, table.n_cols)) and _within(anchor, table))
-    if _covered(anchor.box, cell.box) < _SAME_CELL:
+    if _coverage(anchor.box, cell.box) < _SAME_CELL:
         return 0.0
-    return _shared(anchor.box, cell.box) + same_place
+    return _overlap(anchor.box, cell.box) + same_place
 
 
-def _within(anchor: Any, table: Table) -> bool:
+def _within(anchor: Any, table: ShownTable) -> bool:
     x, y = (anchor.box[0] + anchor.box[2]) / 2, (anchor.box[1] + anchor.box[3]) / 2
     return bool(table.box[0] <= x <= table.box[2] and table.box[1] <= y <= table.box[3])
 
 
-def _apply_to_table(table: Table, correction: CorrectionRow) -> bool:
+def _apply_to_table(table: ShownTable, correction: CorrectionRow) -> bool:
     before, after = correction.before, correction.after
     if correction.target == "table":
         return _apply_drop(table, before, after)
@@ -197,13 +197,13 @@ def _whole(value: Any) -> int:
     return int(text) if text.isdecimal() and len(text) < 9 else -1
 
 
-def _set_header_rows(table: Table, count: int) -> None:
+def _set_header_rows(table: ShownTable, count: int) -> None:
     table.n_header_rows = count
     for cell in table.cells:
         cell.is_header = cell.row < count or (cell.is_header and cell.col == 0)
 
 
-def _apply_drop(table: Table, before: Any, after: Any) -> bool:
+def _apply_drop(table: ShownTable, before: Any, after: Any) -> bool:
     """Whoever says that it is no table gives no `after`. before: its rows, or None where the box alone says which."""
     if isinstance(before, list):
         said = Counter(plain(text) for line in _lines(before) for text in line)
@@ -226,7 +226,7 @@ def _lines(value: Any) -> list[list[Any]]:
     return [line if isinstance(line, list) else [line] for line in value] if isinstance(value[0], list) else [value]
 
 
-def _apply_to_lines(table: Table, correction: CorrectionRow) -> bool:
+def _apply_to_lines(table: ShownTable, correction: CorrectionRow) -> bool:
     """Rows or columns become others: split, joined, dropped, put in."""
     across = correction.target == "column"
     at = correction.anchor.col if across else correction.anchor.row
@@ -249,13 +249,13 @@ def _apply_to_lines(table: Table, correction: CorrectionRow) -> bool:
             _transpose(table)
 
 
-def _transpose(table: Table) -> None:
+def _transpose(table: ShownTable) -> None:
     table.n_rows, table.n_cols = table.n_cols, table.n_rows
     for cell in table.cells:
         cell.row, cell.col, cell.row_span, cell.col_span = cell.col, cell.row, cell.col_span, cell.row_span
 
 
-def _place(table: Table, lines: Sequence[Sequence[Any]], at: int) -> int | None:
+def _place(table: ShownTable, lines: Sequence[Sequence[Any]], at: int) -> int | None:
     """Where these lines are in the table: at `at`, or elsewhere if at one place only."""
     here: dict[int, list[str]] = {}
     for cell in sorted(table.cells, key=lambda cell: (cell.row, cell.col)):
@@ -268,7 +268,7 @@ def _place(table: Table, lines: Sequence[Sequence[Any]], at: int) -> int | None:
     return at if at in found else found[0] if len(found) == 1 else None
 
 
-def _replace_lines(table: Table, at: int, count: int, lines: Sequence[Sequence[Any]], *, across: bool) -> None:
+def _replace_lines(table: ShownTable, at: int, count: int, lines: Sequence[Sequence[Any]], *, across: bool) -> None:
     """`count` rows from `at` on become these; a cell that reaches into them from above is cut off there."""
     shift, end = len(lines) - count, at + count
     removed = [cell for cell in table.cells if at <= cell.row < end]
@@ -288,7 +288,7 @@ def _replace_lines(table: Table, at: int, count: int, lines: Sequence[Sequence[A
             boxes = [cell.box for cell in old if cell.box]
             row = at + number
             kept.append(
-                Cell(
+                ShownCell(
                     row, col, 1, 1, (col < n_header) if across else (row < table.n_header_rows),
                     "" if text is None else str(text), None, _around(boxes) if boxes else None, True, corrected=True,
                 )
@@ -297,7 +297,7 @@ def _replace_lines(table: Table, at: int, count: int, lines: Sequence[Sequence[A
     table.cells = kept
 
 
-def set_numbers(table: Table) -> None:
+def set_numbers(table: ShownTable) -> None:
     """The numbers of corrected cells, by the table's own decimal sign."""
     cells = sorted(table.cells, key=lambda cell: (cell.row, cell.col))
     usual = sign_of([cell.text for cell in cells], [None if cell.corrected else cell.number for cell in cells])
@@ -308,7 +308,7 @@ def set_numbers(table: Table) -> None:
     table.cells = cells
 
 
-def apply_to_scenes(scenes: Sequence[Scene], correction: CorrectionRow) -> bool:
+def apply_to_scenes(scenes: Sequence[ShownScene], correction: CorrectionRow) -> bool:
     """Whether it holds in a video with these scenes, in order, which it then has changed."""
     anchor = correction.anchor
     if anchor.start_s is None or anchor.field is None:
@@ -335,7 +335,7 @@ def apply_to_scenes(scenes: Sequence[Scene], correction: CorrectionRow) -> bool:
     return False
 
 
-def _move_edge(scenes: Sequence[Scene], number: int, correction: CorrectionRow) -> bool:
+def _move_edge(scenes: Sequence[ShownScene], number: int, correction: CorrectionRow) -> bool:
     """A scene's begin is the end of the one before it: both move."""
     scene, after = scenes[number], correction.after
     if isinstance(after, bool) or not isinstance(after, int | float):
@@ -374,13 +374,13 @@ def _common(one: Box, other: Box) -> float:
     return _area((*low, min(one[2], other[2]), min(one[3], other[3])))
 
 
-def _shared(one: Box, other: Box) -> float:
+def _overlap(one: Box, other: Box) -> float:
     """Of what they cover together."""
     common = _common(one, other)
     return common / (_area(one) + _area(other) - common) if common else 0.0
 
 
-def _covered(one: Box, other: Box) -> float:
+def _coverage(one: Box, other: Box) -> float:
     """Of the smaller one."""
     common = _common(one, other)
     return common / min(_area(one), _area(other)) if common else 0.0

@@ -23,8 +23,8 @@ from aria_docs.schemas.spool import LinkRow, MarkRow
 from aria_docs.storage import lake
 from aria_docs.storage.connection import CONFIG
 from aria_docs.storage.keeper import Batch
-from aria_docs.storage.lake import FORMAT, MANIFEST, Held, Manifest, Part
-from aria_docs.storage.rows import first_line, insert, quoted
+from aria_docs.storage.lake import FORMAT, MANIFEST, BatchFile, Held, Manifest
+from aria_docs.storage.rows import first_line, insert, quote
 from aria_docs.version import __version__
 
 COMPACTED_BYTES = 256 << 20  # at most, of Parquet
@@ -98,7 +98,7 @@ class Writer:
                     for kind in dict.fromkeys(map(type, of_table)):
                         insert(db, [row for row in of_table if type(row) is kind], into=table)
                     columns = ", ".join(column for column in lake.shapes()[table] if column != "batch")
-                    _copy(db, f"SELECT {columns}, {quoted(name)} AS batch FROM {table}", beside / f"{table}.parquet")
+                    _copy(db, f"SELECT {columns}, {quote(name)} AS batch FROM {table}", beside / f"{table}.parquet")
             finally:
                 db.execute("ROLLBACK")  # the tables are empty again
             _seal(beside, {name: at}, {table: len(of_table) for table, of_table in by_table.items()})
@@ -172,7 +172,7 @@ def _join(folder: Path, group: Sequence[Held]) -> None:
             holding = [held for held in group if table in held.manifest.tables]
             if holding:
                 files = [held.folder / f"{table}.parquet" for held in holding]
-                listed = ", ".join(quoted(str(file)) for file in files)
+                listed = ", ".join(quote(str(file)) for file in files)
                 query = f"SELECT * FROM read_parquet([{listed}], union_by_name = true)"
                 _copy(db, query, beside / f"{table}.parquet")
                 n_rows[table] = sum(held.manifest.tables[table].n_rows for held in holding)
@@ -189,14 +189,14 @@ def _remove_compacted(folder: Path) -> None:
             continue  # not ours to judge
         if name not in there:
             doomed = folder / f".{host()}-{os.getpid()}-{name}.tmp"
-            with lake.told(folder / name):
+            with lake.as_spool_error(folder / name):
                 (folder / name).rename(doomed)
             shutil.rmtree(doomed, ignore_errors=True)
 
 
 def clear(folder: Path) -> None:
     """Removes half-written batches: of processes of this machine that are gone, of any that are old."""
-    with lake.told(folder):
+    with lake.as_spool_error(folder):
         for path in folder.glob(".*.tmp"):
             match = _BESIDE.fullmatch(path.name)
             if match and ((match["host"] == host() and not _lives(int(match["pid"]))) or _is_stale(path)):
@@ -205,7 +205,7 @@ def clear(folder: Path) -> None:
 
 def _copy(db: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
     try:
-        db.execute(f"COPY ({query}) TO {quoted(str(path))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)")
+        db.execute(f"COPY ({query}) TO {quote(str(path))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)")
     except duckdb.IOException as error:
         raise SpoolError(f"{path} cannot be written: {first_line(error)}") from error
 
@@ -216,7 +216,7 @@ def _seal(beside: Path, batches: dict[str, datetime], n_rows: dict[str, int]) ->
     for table, n in n_rows.items():
         path = beside / f"{table}.parquet"
         _sync(path)
-        parts[table] = Part(n_rows=n, n_bytes=path.stat().st_size, sha256=lake.sha256_of(path))
+        parts[table] = BatchFile(n_rows=n, n_bytes=path.stat().st_size, sha256=lake.sha256_of(path))
     manifest = Manifest.model_validate(
         {"aria-docs spool": FORMAT, "by": __version__, "batches": batches, "tables": parts}
     )
@@ -231,18 +231,18 @@ class _beside:  # noqa: N801 - a context manager, used as a function
         self._target, self._path = folder / name, folder / f".{host()}-{os.getpid()}-{name}.tmp"
 
     def __enter__(self) -> Path:
-        with lake.told(self._target):
+        with lake.as_spool_error(self._target):
             self._path.mkdir()
         return self._path
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         try:
             if error is None:
-                with lake.told(self._target):
+                with lake.as_spool_error(self._target):
                     self._path.rename(self._target)
                     _sync(self._target.parent)
             elif isinstance(error, OSError):
-                with lake.told(self._target):
+                with lake.as_spool_error(self._target):
                     raise error
         finally:
             shutil.rmtree(self._path, ignore_errors=True)

@@ -68,7 +68,7 @@ class Connections:
     @contextmanager
     def writing(self, *, patience_s: float = float("inf")) -> Iterator[duckdb.DuckDBPyConnection]:
         """One transaction; inside `together`, that one. Raises StoreError, StoreBusy after patience_s."""
-        with self._connected(read_only=False, patience_s=patience_s) as db:
+        with self._open_connection(read_only=False, patience_s=patience_s) as db:
             if self._joint:
                 yield db
                 return
@@ -84,7 +84,7 @@ class Connections:
         """A read-only connection. Raises StoreError, StoreBusy after patience_s."""
         if not self.path.exists():
             raise StoreError(f"{self.path}: no such database; `aria-docs run FOLDER --db {self.path}` makes it")
-        with self._connected(read_only=True, patience_s=patience_s) as db:
+        with self._open_connection(read_only=True, patience_s=patience_s) as db:
             try:
                 yield db
             except duckdb.CatalogException as error:  # of ours: a user's query has its own
@@ -94,7 +94,7 @@ class Connections:
                 raise StoreError(f"{self.path}: {hint} ({first_line(error)})") from error
 
     @contextmanager
-    def _connected(self, *, read_only: bool, patience_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _open_connection(self, *, read_only: bool, patience_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
         with self.lock:
             if self._joint:
                 yield self._joint

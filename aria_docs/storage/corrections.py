@@ -20,9 +20,9 @@ import duckdb
 from aria_docs.errors import UsageError
 from aria_docs.model import confidence
 from aria_docs.model.checks import Entry, checks_of
-from aria_docs.schemas import derived_id
+from aria_docs.schemas import derive_id
 from aria_docs.schemas.corrections import Anchor, CorrectionRow, GivenCorrection
-from aria_docs.storage.anchors import Cell, Scene, Table, apply_to_scenes, apply_to_tables, set_numbers
+from aria_docs.storage.anchors import ShownCell, ShownScene, ShownTable, apply_to_scenes, apply_to_tables, set_numbers
 from aria_docs.storage.columns import INTERNAL
 from aria_docs.storage.rows import insert, insert_ours, records
 
@@ -46,7 +46,7 @@ def add(db: duckdb.DuckDBPyConnection, given: Sequence[GivenCorrection]) -> Corr
     sources = {entry.source_id or _source_of(entry, paths) for entry in given}
     last: dict[tuple[Any, ...], CorrectionRow] = {}
     ids = set()
-    for row in _stored(db, sources):
+    for row in _load_rows(db, sources):
         last[_place(row)] = row
         ids.add(row.correction_id)
     new: list[CorrectionRow] = []
@@ -65,7 +65,7 @@ def add(db: duckdb.DuckDBPyConnection, given: Sequence[GivenCorrection]) -> Corr
     insert(db, new)
     apply(db, {row.source_id for row in new})
     names = {source: path for path, source in paths.items()}
-    states = {row.correction_id: row.state for row in _stored(db, {row.source_id for row in new})}
+    states = {row.correction_id: row.state for row in _load_rows(db, {row.source_id for row in new})}
     stale = tuple(_sentence(row, names) for row in new if states[row.correction_id] == "stale")
     return Corrected(len(new) - len(stale), stale, len(given) - len(new))
 
@@ -85,7 +85,7 @@ def _place(row: CorrectionRow) -> tuple[Any, ...]:
 
 def _row(entry: GivenCorrection, source_id: str, made_at: datetime) -> CorrectionRow:
     facts = entry.model_dump(mode="json", include={"page", "target", "anchor", "before", "after", "made_by"})
-    id_ = derived_id(source_id, json.dumps(facts, sort_keys=True), made_at.isoformat(), digits=16)
+    id_ = derive_id(source_id, json.dumps(facts, sort_keys=True), made_at.isoformat(), digits=16)
     return CorrectionRow(
         correction_id=id_, source_id=source_id, page=entry.page, target=entry.target, anchor=entry.anchor,
         before=entry.before, after=entry.after, made_at=made_at, made_by=entry.made_by, note=entry.note, state="stale",
@@ -97,7 +97,7 @@ def _sentence(row: CorrectionRow, names: dict[str, str]) -> str:
     return f"{where}: {row.target} {row.before!r} → {row.after!r} is kept but does not fit what was read there (stale)"
 
 
-def _stored(db: duckdb.DuckDBPyConnection, sources: Collection[str]) -> list[CorrectionRow]:
+def _load_rows(db: duckdb.DuckDBPyConnection, sources: Collection[str]) -> list[CorrectionRow]:
     """In the order in which they were made."""
     query = """
         SELECT * FROM corrections WHERE source_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY made_at, correction_id
@@ -111,7 +111,7 @@ def _stored(db: duckdb.DuckDBPyConnection, sources: Collection[str]) -> list[Cor
 
 def apply(db: duckdb.DuckDBPyConnection, sources: Iterable[str]) -> None:
     """Lays the corrections of these sources over their newest readings, and says of each whether it holds."""
-    stored = _stored(db, set(sources))
+    stored = _load_rows(db, set(sources))
     touched = {row.source_id for row in stored}
     if not touched:
         return
@@ -148,7 +148,7 @@ def apply(db: duckdb.DuckDBPyConnection, sources: Iterable[str]) -> None:
     db.execute("INSERT INTO due SELECT 'stacks' WHERE 'stacks' NOT IN (SELECT what FROM due)")
 
 
-def _tables(db: duckdb.DuckDBPyConnection, source: str, pages: Collection[int | None]) -> list[Table]:
+def _tables(db: duckdb.DuckDBPyConnection, source: str, pages: Collection[int | None]) -> list[ShownTable]:
     wanted = [page for page in pages if page is not None]
     query = """
         SELECT table_id, page, x0, y0, x1, y1, n_rows, n_cols, n_header_rows, caption, confidence
@@ -157,7 +157,7 @@ def _tables(db: duckdb.DuckDBPyConnection, source: str, pages: Collection[int | 
     """
     found = db.execute(query, [source, wanted]).fetchall()
     tables = {
-        id_: Table(id_, page, (x0, y0, x1, y1), n_rows, n_cols, n_header, caption, [], sure)
+        id_: ShownTable(id_, page, (x0, y0, x1, y1), n_rows, n_cols, n_header, caption, [], sure)
         for id_, page, x0, y0, x1, y1, n_rows, n_cols, n_header, caption, sure in found
     }
     of_cells = """
@@ -169,12 +169,12 @@ def _tables(db: duckdb.DuckDBPyConnection, source: str, pages: Collection[int | 
         of_cells, [list(tables)]
     ).fetchall():
         box = None if edges[0] is None else (edges[0], edges[1], edges[2], edges[3])
-        cell = Cell(row, col, row_span, col_span, is_header, text, number, box, grounded, sure)
+        cell = ShownCell(row, col, row_span, col_span, is_header, text, number, box, grounded, sure)
         tables[id_].cells.append(cell)
     return list(tables.values())
 
 
-def _doubts(table: Table) -> Iterator[tuple[Cell, float]]:
+def _doubts(table: ShownTable) -> Iterator[tuple[ShownCell, float]]:
     """What arithmetic says against each cell of a table as it stands now."""
     entries = [
         Entry(cell.row, cell.col, cell.text, cell.number, cell.col_span > 1 or cell.row_span > 1, cell.is_header)
@@ -184,7 +184,7 @@ def _doubts(table: Table) -> Iterator[tuple[Cell, float]]:
     return ((cell, against.get((cell.row, cell.col), 0.0)) for cell in table.cells)
 
 
-def _set_confidence(table: Table, before: Mapping[int, float]) -> None:
+def _set_confidence(table: ShownTable, before: Mapping[int, float]) -> None:
     """A person is sure; of the other cells it is what arithmetic says now in place of what it said of the reading.
 
     before:  by the cell's `id`.
@@ -193,21 +193,21 @@ def _set_confidence(table: Table, before: Mapping[int, float]) -> None:
         if cell.corrected or cell.confirmed:
             cell.confidence = 1.0
         elif cell.confidence is not None:
-            cell.confidence = confidence.rechecked(cell.confidence, before.get(id(cell), 0.0), doubt)
+            cell.confidence = confidence.recheck(cell.confidence, before.get(id(cell), 0.0), doubt)
     sure = [cell.confidence for cell in table.cells if cell.confidence is not None]
     if len(sure) == len(table.cells):  # not read by an earlier version
         table.confidence = confidence.of_table(sure)
 
 
-def _scenes(db: duckdb.DuckDBPyConnection, source: str) -> list[Scene]:
+def _scenes(db: duckdb.DuckDBPyConnection, source: str) -> list[ShownScene]:
     query = """
         SELECT reading_id, scene_no, start_s, end_s, title, description
         FROM scenes JOIN newest USING (source_id, reading_id) WHERE source_id = ? ORDER BY start_s, scene_no
     """
-    return [Scene(*row) for row in db.execute(query, [source]).fetchall()]
+    return [ShownScene(*row) for row in db.execute(query, [source]).fetchall()]
 
 
-def _keep_tables(db: duckdb.DuckDBPyConnection, source: str, tables: Sequence[Table]) -> None:
+def _keep_tables(db: duckdb.DuckDBPyConnection, source: str, tables: Sequence[ShownTable]) -> None:
     cells = []
     for table in tables:
         for cell in table.cells:
@@ -226,7 +226,7 @@ def _keep_tables(db: duckdb.DuckDBPyConnection, source: str, tables: Sequence[Ta
     insert_ours(db, "corrected_cells", cells)
 
 
-def _keep_scenes(db: duckdb.DuckDBPyConnection, source: str, scenes: Sequence[Scene]) -> None:
+def _keep_scenes(db: duckdb.DuckDBPyConnection, source: str, scenes: Sequence[ShownScene]) -> None:
     for scene in scenes:
         facts = [scene.reading_id, source, scene.scene_no, scene.start_s, scene.end_s, scene.title, scene.description]
         db.execute(f"INSERT INTO {INTERNAL}.corrected_scenes VALUES (?, ?, ?, ?, ?, ?, ?, true)", facts)

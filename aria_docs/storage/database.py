@@ -25,11 +25,11 @@ from aria_docs.storage import prune as prunable
 from aria_docs.storage.columns import INTERNAL
 from aria_docs.storage.corrections import Corrected
 from aria_docs.storage.keeper import Batch, FileStamp, Keeper, Known, RunEnd, Wanted, is_under
-from aria_docs.storage.query import Answer, Format, Frames, Questions
+from aria_docs.storage.query import Format, Frames, QueryResult, Questions
 from aria_docs.storage.rows import delete, insert, records, upsert
 from aria_docs.storage.shapes import TableShape
 
-__all__ = ["Answer", "Batch", "Format", "Frames", "Keeper", "Known", "Store", "TableShape"]
+__all__ = ["Batch", "Format", "Frames", "Keeper", "Known", "QueryResult", "Store", "TableShape"]
 
 
 class Store(Questions):
@@ -109,13 +109,13 @@ class Store(Questions):
         """Brings the full-text index up to date."""
         search.rank(self)
 
-    def unchanged(self, stamps: Sequence[FileStamp]) -> dict[str, str]:
+    def find_unchanged(self, stamps: Sequence[FileStamp]) -> dict[str, str]:
         """path → source_id, of those files that are as they were when they were hashed. One that could not be reached
         meanwhile counts as changed, so that its failure is deleted."""
         with self.reading(patience_s=float("inf")) as db:
-            return dict(db.execute(f"WITH {_SAME} SELECT path, source_id FROM same", [_asked(stamps)]).fetchall())
+            return dict(db.execute(f"WITH {_SAME} SELECT path, source_id FROM same", [_stamp_rows(stamps)]).fetchall())
 
-    def finished(self, stamps: Sequence[FileStamp], wanted: Wanted) -> dict[str, str]:
+    def find_finished(self, stamps: Sequence[FileStamp], wanted: Wanted) -> dict[str, str]:
         """path → source_id, of those unchanged files of which nothing is left to read and nothing has failed.
 
         Leaves out what was read with subtitles beside it, which may have changed.
@@ -126,14 +126,14 @@ class Store(Questions):
                 db.execute(
                     _FINISHED,
                     {
-                        "asked": _asked(stamps), "kind": wanted.kind, "unless_noted": wanted.unless_noted,
+                        "asked": _stamp_rows(stamps), "kind": wanted.kind, "unless_noted": wanted.unless_noted,
                         "stored": list(alike), "asked_as": list(alike.values()),
                         "pages": list(wanted.page_recipes), "whole": list(wanted.whole_recipes),
                     },
                 ).fetchall()
             )  # fmt: skip
 
-    def known(
+    def load_known(
         self, source_ids: Sequence[str], recipes: Sequence[str], *, unless_noted: str | None = None
     ) -> dict[str, Known]:
         """What need not be done again, and what failed before, under these recipes (or before any recipe mattered).
@@ -385,7 +385,7 @@ def _keep_unread(db: duckdb.DuckDBPyConnection, found: Mapping[str, bool]) -> No
         )
 
 
-def _asked(stamps: Sequence[FileStamp]) -> str:
+def _stamp_rows(stamps: Sequence[FileStamp]) -> str:
     return json.dumps([asdict(stamp) | {"modified_at": stamp.modified_at.isoformat(" ")} for stamp in stamps])
 
 

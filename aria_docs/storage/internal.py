@@ -9,7 +9,7 @@ from importlib import resources
 import duckdb
 
 from aria_docs.storage.columns import INTERNAL
-from aria_docs.storage.rows import identifier, quoted
+from aria_docs.storage.rows import identifier, quote
 
 _OURS = (
     "migrations", "stacked_tables", "ranked_texts", "ranked_terms", "custom_schemas", "loaded_spool_files", "sidecars",
@@ -63,7 +63,7 @@ def lay_comments(db: duckdb.DuckDBPyConnection, starting: str = "") -> None:
     ).fetchall()
     for name, kind in relations:
         if told := comments.get(name) or comments.get(_family(name)):
-            db.execute(f"COMMENT ON {kind} {identifier(name)} IS {quoted(told)}")
+            db.execute(f"COMMENT ON {kind} {identifier(name)} IS {quote(told)}")
     columns = db.execute(
         "SELECT table_name, column_name FROM duckdb_columns() WHERE schema_name = 'main' AND NOT internal "
         "AND starts_with(table_name, ?)",
@@ -71,7 +71,7 @@ def lay_comments(db: duckdb.DuckDBPyConnection, starting: str = "") -> None:
     ).fetchall()
     for name, column in columns:
         if told := comments.get(f"{name}.{column}") or comments.get(f".{column}"):
-            db.execute(f"COMMENT ON COLUMN {identifier(name)}.{identifier(column)} IS {quoted(told)}")
+            db.execute(f"COMMENT ON COLUMN {identifier(name)}.{identifier(column)} IS {quote(told)}")
 
 
 def _family(name: str) -> str:

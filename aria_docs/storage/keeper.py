@@ -106,16 +106,16 @@ class Keeper(Protocol):
     def end_run(self, run_id: str, end: RunEnd) -> None:
         """Records how the run ended. What takes long is left to the next run if this one was interrupted."""
 
-    def unchanged(self, stamps: Sequence[FileStamp]) -> dict[str, str]:
+    def find_unchanged(self, stamps: Sequence[FileStamp]) -> dict[str, str]:
         """path → source_id, of those files that are as they were when they were hashed."""
 
-    def finished(self, stamps: Sequence[FileStamp], wanted: Wanted) -> dict[str, str]:
+    def find_finished(self, stamps: Sequence[FileStamp], wanted: Wanted) -> dict[str, str]:
         """path → source_id, of those unchanged files of which nothing is left to read and nothing has failed.
 
         May leave out some: then they are looked at one by one.
         """
 
-    def known(
+    def load_known(
         self, source_ids: Sequence[str], recipes: Sequence[str], *, unless_noted: str | None = None
     ) -> dict[str, Known]:
         """What need not be done again, and what failed before; for every source asked about.

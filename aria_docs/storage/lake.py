@@ -33,7 +33,7 @@ from aria_docs.storage.columns import INTERNAL
 from aria_docs.storage.connection import CONFIG
 from aria_docs.storage.database import Store, migrate
 from aria_docs.storage.internal import script
-from aria_docs.storage.rows import first_line, quoted, records
+from aria_docs.storage.rows import first_line, quote, records
 
 FORMAT = 2
 MANIFEST = "manifest.json"
@@ -67,7 +67,7 @@ _WHOLE = {
 _WORKED_OUT = re.compile(r"\b(figures|stack\w*|checks|review)\b", re.IGNORECASE)
 
 
-class Part(BaseModel):
+class BatchFile(BaseModel):
     """One Parquet file of a batch."""
 
     n_rows: int
@@ -81,7 +81,7 @@ class Manifest(BaseModel):
     form: int = Field(alias="aria-docs spool")
     by: str
     batches: dict[str, datetime]
-    tables: dict[str, Part]
+    tables: dict[str, BatchFile]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def is_ours(name: str) -> bool:
 
 def names(folder: Path) -> list[str]:
     """The batches, in the order of their writing. Raises SpoolError."""
-    with told(folder):
+    with as_spool_error(folder):
         return sorted(name for name in os.listdir(folder) if NAMED.fullmatch(name))  # noqa: PTH208 - 100,000
 
 
@@ -149,7 +149,7 @@ def batches(folder: Path, *, on_bad: Callable[[str, SpoolError], None]) -> list[
 def read_manifest(batch: Path) -> Manifest:
     """Raises SpoolError where it is none of ours, or of a newer version."""
     path = batch / MANIFEST
-    with told(path):
+    with as_spool_error(path):
         text = path.read_bytes()
     try:
         loose = json.loads(text)
@@ -164,7 +164,7 @@ def read_manifest(batch: Path) -> Manifest:
         raise SpoolError(f"{batch} cannot be understood: its manifest names {strange[:1]!r:.100} ({HINT})")
     for table, part in manifest.tables.items():
         path = batch / f"{table}.parquet"
-        with told(path):
+        with as_spool_error(path):
             if path.stat().st_size != part.n_bytes:
                 raise SpoolError(f"{path} cannot be understood: it is not as long as its manifest says ({HINT})")
     return manifest
@@ -180,11 +180,11 @@ def check(held: Held, db: duckdb.DuckDBPyConnection) -> None:
     """
     for table, part in held.manifest.tables.items():
         path = held.folder / f"{table}.parquet"
-        with told(path):
+        with as_spool_error(path):
             if path.is_symlink() or sha256_of(path) != part.sha256:
                 raise SpoolError(f"{path} cannot be understood: it is not as its manifest says ({HINT})")
         try:
-            described = db.execute(f"DESCRIBE FROM read_parquet({quoted(str(path))})").fetchall()
+            described = db.execute(f"DESCRIBE FROM read_parquet({quote(str(path))})").fetchall()
         except duckdb.Error as error:
             raise SpoolError(f"{path} cannot be understood: {first_line(error)} ({HINT})") from error
         wrong = [name for name, type_, *_ in described if shapes()[table].get(name) != type_]
@@ -210,7 +210,7 @@ def sha256_of(path: Path) -> str:
 
 
 @contextmanager
-def told(path: Path) -> Iterator[None]:
+def as_spool_error(path: Path) -> Iterator[None]:
     """What the file system says, as a SpoolError."""
     try:
         yield
@@ -243,7 +243,7 @@ def _raw(db: duckdb.DuckDBPyConnection, files: Sequence[Path], columns: dict[str
     """The query of one table; columns that came after the files were written are NULL."""
     if not files:
         return f"SELECT {', '.join(f'NULL::{type_} AS {name}' for name, type_ in columns.items())} WHERE false"
-    parquet = f"read_parquet([{', '.join(quoted(str(file)) for file in files)}], union_by_name = true)"
+    parquet = f"read_parquet([{', '.join(quote(str(file)) for file in files)}], union_by_name = true)"
     there = {name for name, *_ in db.execute(f"DESCRIBE FROM {parquet}").fetchall()}
     values = [f"{name if name in there else 'NULL'}::{type_} AS {name}" for name, type_ in columns.items()]
     unless = "" if all_of_them else " SEMI JOIN batches USING (batch)"
@@ -276,7 +276,7 @@ class Lake(Store):
         self._on_bad, self._of_a_run, self._kept = on_bad or _refuse, of_a_run, kept
 
     @contextmanager
-    def _connected(self, *, read_only: bool, patience_s: float) -> Iterator[duckdb.DuckDBPyConnection]:  # noqa: ARG002
+    def _open_connection(self, *, read_only: bool, patience_s: float) -> Iterator[duckdb.DuckDBPyConnection]:  # noqa: ARG002
         with self.lock:
             if self._joint:
                 yield self._joint

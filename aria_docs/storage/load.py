@@ -30,7 +30,7 @@ _AT_ONCE_BATCHES = 256
 
 
 @dataclass(slots=True)
-class Loaded:
+class LoadSummary:
     """How a loading went, in batches of the spool; n_parts counts what was read of documents and videos.
 
     left:  the batches that could not be loaded, with a sentence each.
@@ -42,7 +42,7 @@ class Loaded:
     left: dict[str, str] = field(default_factory=dict)
 
 
-def load(folder: Path, store: Store, *, say: Callable[[str], None], patience_s: float = 60.0) -> Loaded:
+def load(folder: Path, store: Store, *, say: Callable[[str], None], patience_s: float = 60.0) -> LoadSummary:
     """Takes what a spool has into a database, each batch exactly once; one that cannot be loaded is told of and left.
 
     patience_s:  how long to wait for the database before anything is loaded.
@@ -52,7 +52,7 @@ def load(folder: Path, store: Store, *, say: Callable[[str], None], patience_s: 
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder; `aria-docs run FOLDER --shard 1/1 --spool {folder}` makes a spool")
     store.prepare(patience_s=patience_s)
-    outcome, there = Loaded(), store.loaded_files()
+    outcome, there = LoadSummary(), store.loaded_files()
 
     def leave(name: str, error: StoreError) -> None:
         outcome.left[name] = str(error)
@@ -98,7 +98,7 @@ def _take(
     store: Store,
     chunk: Sequence[Held],
     there: set[str],
-    outcome: Loaded,
+    outcome: LoadSummary,
     leave: Callable[[str, StoreError], None],
 ) -> None:
     """All of them in one transaction; where that fails, each in its own, and one that fails alone is left."""
@@ -144,5 +144,5 @@ def _replace_records(db: duckdb.DuckDBPyConnection) -> None:
 
 def _strangers(folder: Path) -> list[Path]:
     """What is neither ours nor hidden: half-written batches are hidden, and what a file system keeps for itself."""
-    with lake.told(folder):
+    with lake.as_spool_error(folder):
         return sorted(item for item in folder.iterdir() if item.name[0] != "." and not lake.is_ours(item.name))

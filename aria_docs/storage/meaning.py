@@ -26,7 +26,7 @@ BETWEEN = " / "
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class FigureCell:
     """A cell below the header."""
 
     row: int
@@ -48,7 +48,7 @@ class Meaning:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class FigureTable:
     """A table as far as its meaning goes.
 
     columns:   one for each column.
@@ -69,11 +69,11 @@ def table_of(
     *,
     labels: Sequence[str],
     contents: Sequence[ColumnContents],
-    cells: Iterable[Cell],
+    cells: Iterable[FigureCell],
     n_rows: int,
     first_row: int,
     caption: str | None,
-) -> Table:
+) -> FigureTable:
     """labels: what stands above each column; cells: those below the header."""
     is_label = typed.label_columns(labels, contents)
     columns = tuple(_column(label) for label in labels)
@@ -84,7 +84,7 @@ def table_of(
         unit = Unit(told.unit, corner.scale)
     whole = _meaning(caption or "", period_of(caption) if caption else None, unit)
     lines, names = _lines(list(cells), is_label, n_rows, first_row)
-    return Table(columns, is_label, lines, whole, names)
+    return FigureTable(columns, is_label, lines, whole, names)
 
 
 def _column(label: str) -> Meaning:
@@ -102,7 +102,7 @@ def _meaning(label: str, period: Period | None, unit: Unit | None) -> Meaning:
 
 
 def _lines(
-    cells: Sequence[Cell], is_label: Sequence[bool], n_rows: int, first_row: int
+    cells: Sequence[FigureCell], is_label: Sequence[bool], n_rows: int, first_row: int
 ) -> tuple[dict[int, Meaning], tuple[str, ...]]:
     """A line without a figure, of one text alone, is the section of those below it up to the next."""
     words: dict[int, dict[int, str]] = {row: {} for row in range(first_row, n_rows)}
@@ -170,7 +170,7 @@ class Likeness:
     caption: tuple[str, ...]
 
 
-def likeness(table: Table) -> Likeness:
+def likeness(table: FigureTable) -> Likeness:
     """What a table has in common with others is decided by this alone."""
     stripped = [_fold(without_periods(column.label)) for column in table.columns]
     labels = frozenset(label for label in stripped if label)
@@ -183,7 +183,7 @@ def likeness(table: Table) -> Likeness:
     )
 
 
-def title_of(table: Table) -> str:
+def title_of(table: FigureTable) -> str:
     """A few words that name the stack of such tables: telling labels of the columns, else the caption's words."""
     labels = [_fold(without_periods(column.label)) for column in table.columns]
     words = [label for label in dict.fromkeys(labels) if label]

@@ -39,15 +39,15 @@ class Memory:
     def end_run(self, run_id: str, end: RunEnd) -> None:
         """Runs are not recorded."""
 
-    def unchanged(self, stamps: Sequence[FileStamp]) -> dict[str, str]:  # noqa: ARG002 - of Keeper
+    def find_unchanged(self, stamps: Sequence[FileStamp]) -> dict[str, str]:  # noqa: ARG002 - of Keeper
         """None."""
         return {}
 
-    def finished(self, stamps: Sequence[FileStamp], wanted: Wanted) -> dict[str, str]:  # noqa: ARG002 - of Keeper
+    def find_finished(self, stamps: Sequence[FileStamp], wanted: Wanted) -> dict[str, str]:  # noqa: ARG002 - of Keeper
         """None."""
         return {}
 
-    def known(
+    def load_known(
         self,
         source_ids: Sequence[str],
         recipes: Sequence[str],  # noqa: ARG002 - of Keeper

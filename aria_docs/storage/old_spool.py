@@ -37,7 +37,7 @@ class _Ended:
 
 
 @dataclass(slots=True)
-class _Entry:
+class _SpoolEntry:
     """What one file says: a run begins, files are gone, a batch is finished, a run ends."""
 
     run: RunRow | None = None
@@ -48,7 +48,7 @@ class _Entry:
     ended: _Ended | None = None
 
 
-_ENTRY = TypeAdapter(_Entry)
+_ENTRY = TypeAdapter(_SpoolEntry)
 _FINISHED = TypeAdapter(Finished)
 
 
@@ -58,7 +58,7 @@ def convert(folder: Path, *, on_bad: Callable[[str, SpoolError], None], into: Pa
     on_bad:  told of a file that cannot be understood; it is left.
     into:    another folder for the batches: nothing is removed.
     """
-    with lake.told(folder):
+    with lake.as_spool_error(folder):
         old = sorted(path for path in folder.iterdir() if lake.OLD_NAMED.fullmatch(path.name))
     if not old:
         return
@@ -76,13 +76,13 @@ def convert(folder: Path, *, on_bad: Callable[[str, SpoolError], None], into: Pa
             if entry.run:
                 runs[entry.run.run_id] = entry.run
             if not (folder / name).exists():  # else it was killed before it came to remove the file
-                writer.write(name, _rows(entry, runs), at=_written_at(name, entry))
+                writer.write(name, _rows(entry, runs), at=_time_of(name, entry))
             if into is None:
-                with lake.told(path):
+                with lake.as_spool_error(path):
                     path.unlink()
 
 
-def _rows(entry: _Entry, runs: dict[str, RunRow]) -> list[object]:
+def _rows(entry: _SpoolEntry, runs: dict[str, RunRow]) -> list[object]:
     rows: list[object] = [*entry.recipes, *(GoneRow(path=path) for path in entry.gone), *rows_of(entry.batch)]
     rows += [row for row in (entry.run, entry.schema) if row]
     if (ended := entry.ended) and ended.run_id in runs:
@@ -91,7 +91,7 @@ def _rows(entry: _Entry, runs: dict[str, RunRow]) -> list[object]:
     return rows
 
 
-def _written_at(name: str, entry: _Entry) -> datetime:
+def _time_of(name: str, entry: _SpoolEntry) -> datetime:
     """The latest time that the file names: its own name has the beginning of its run."""
     times = [lake.time_of(name)]
     times += [row.failed_at for row in entry.batch.failures]

@@ -83,7 +83,7 @@ class Period:
 
 def period_of(text: str) -> Period | None:
     """The one period that a text names, None if it names none or several."""
-    found = _found(text)
+    found = _find(text)
     distinct = {period.name: period for period, _ in found}
     if len(distinct) != 1:
         return None
@@ -97,7 +97,7 @@ def period_of(text: str) -> Period | None:
 def without_periods(text: str) -> str:
     """The text without the periods in it: '' for "2024", "Change" for "Change 2024"."""
     kept, at = [], 0
-    for _, (begin, end) in _found(text):
+    for _, (begin, end) in _find(text):
         kept.append(text[at:begin])
         at = end
     kept.append(text[at:])
@@ -105,7 +105,7 @@ def without_periods(text: str) -> str:
     return rest.strip() if _WITHOUT.sub("", rest) else ""
 
 
-def _found(text: str) -> list[tuple[Period, tuple[int, int]]]:
+def _find(text: str) -> list[tuple[Period, tuple[int, int]]]:
     if not any(char.isdigit() for char in text):
         return []
     found = []

@@ -100,13 +100,13 @@ class Prunable:
 def prunable(database: Connections) -> Prunable:
     """What may go; nothing is changed. Raises StoreError."""
     with database.reading(patience_s=10.0) as db:
-        return _found(db)
+        return _find(db)
 
 
 def prune(database: Connections) -> Prunable:
     """Drops it in one transaction, and returns what it was. The stacks and the full-text index are for the caller."""
     with database.writing() as db:
-        found = _found(db)
+        found = _find(db)
         for table, where in _rules(db).items():
             db.execute(f"DELETE FROM {table} WHERE {where}")
         # A page that was read again may be what a page of an older recipe goes on from.
@@ -116,7 +116,7 @@ def prune(database: Connections) -> Prunable:
     return found
 
 
-def _found(db: duckdb.DuckDBPyConnection) -> Prunable:
+def _find(db: duckdb.DuckDBPyConnection) -> Prunable:
     db.execute(_GONE)
     counts = {
         table: db.execute(f"SELECT count(*) FROM {table} WHERE {where}").fetchall()[0][0]

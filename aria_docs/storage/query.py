@@ -19,7 +19,7 @@ import duckdb
 from aria_docs import text_table
 from aria_docs.errors import QueryError, StoreError, UsageError
 from aria_docs.storage.connection import Connections
-from aria_docs.storage.rows import copy_to, first_line, quoted, records, with_hints
+from aria_docs.storage.rows import copy_to, first_line, quote, records, with_hints
 from aria_docs.storage.search import load_fts
 from aria_docs.storage.shapes import lay_typed_views
 
@@ -36,7 +36,7 @@ _NEEDS_FTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class QueryResult:
     """What a query answers: the names and SQL types of its columns, and its rows."""
 
     names: tuple[str, ...]
@@ -104,7 +104,7 @@ class Questions(Connections):
             sys.stdout.write(drawn + "\n")
             sys.stdout.flush()
 
-    def ask(self, query: str, parameters: Sequence[Any] | None = None, *, patience_s: float = 10.0) -> Answer:
+    def ask(self, query: str, parameters: Sequence[Any] | None = None, *, patience_s: float = 10.0) -> QueryResult:
         """A user's query as Python values. Raises QueryError, StoreBusy.
 
         parameters:  for the `?` of the query.
@@ -112,7 +112,7 @@ class Questions(Connections):
         with self._asking([query], patience_s=patience_s) as (db, [text]):
             return _answer(db.sql(text, params=parameters or None))
 
-    def ask_all(self, queries: Sequence[str], *, patience_s: float = 10.0) -> list[Answer]:
+    def ask_all(self, queries: Sequence[str], *, patience_s: float = 10.0) -> list[QueryResult]:
         """Several queries in one opening of the file."""
         with self._asking(queries, patience_s=patience_s) as (db, texts):
             return [_answer(db.sql(text)) for text in texts]
@@ -155,7 +155,7 @@ class Questions(Connections):
                 if ranked:
                     load_fts(db)
                 if paths := [*self.allowed, *([target] if target else [])]:
-                    db.execute(f"SET allowed_paths = [{', '.join(map(quoted, paths))}]")
+                    db.execute(f"SET allowed_paths = [{', '.join(map(quote, paths))}]")
                 db.execute("SET search_path = 'main'")  # SHOW TABLES lists what is for people
                 db.execute("SET python_enable_replacements = false")  # nor does it read the caller's variables
                 db.execute("SET enable_external_access = false")
@@ -167,8 +167,8 @@ class Questions(Connections):
                 raise QueryError(with_hints(error)) from error
 
 
-def _answer(found: duckdb.DuckDBPyRelation) -> Answer:
-    return Answer(tuple(found.columns), tuple(str(type_) for type_ in found.types), found.fetchall())
+def _answer(found: duckdb.DuckDBPyRelation) -> QueryResult:
+    return QueryResult(tuple(found.columns), tuple(str(type_) for type_ in found.types), found.fetchall())
 
 
 def _only_reads(db: duckdb.DuckDBPyConnection, query: str) -> str:

@@ -75,7 +75,7 @@ def records(
     return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """A string literal of SQL."""
     return "'" + text.replace("'", "''") + "'"
 
@@ -101,5 +101,5 @@ _COPY_OPTIONS = {"csv": "FORMAT csv, HEADER", "json": "FORMAT json, ARRAY", "par
 
 def copy_to(db: duckdb.DuckDBPyConnection, query: str, path: str, form: str) -> int:
     """Writes the answer of a query to a file; returns the number of rows."""
-    db.execute(f"COPY ({query}\n) TO {quoted(path)} ({_COPY_OPTIONS[form]})")
+    db.execute(f"COPY ({query}\n) TO {quote(path)} ({_COPY_OPTIONS[form]})")
     return int((db.fetchone() or (0,))[0])

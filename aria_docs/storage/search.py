@@ -14,7 +14,7 @@ import duckdb
 
 from aria_docs.errors import StoreError
 from aria_docs.storage.connection import Connections
-from aria_docs.storage.rows import copy_to, first_line, quoted
+from aria_docs.storage.rows import copy_to, first_line, quote
 
 _MACRO_LAID = "SELECT 1 FROM duckdb_functions() WHERE function_name = 'search_ranked'"
 _UNRANKED = """
@@ -69,10 +69,10 @@ def rank(database: Connections) -> None:
             db.execute(
                 "CREATE TEMP TABLE fresh AS SELECT no, text_hash, n_words, "
                 "CAST(no + (SELECT coalesce(max(text_id), 0) FROM ranked_texts) AS INTEGER) AS text_id "
-                f"FROM {quoted(texts)} ANTI JOIN ranked_texts USING (text_hash)"
+                f"FROM {quote(texts)} ANTI JOIN ranked_texts USING (text_hash)"
             )
             db.execute("INSERT INTO ranked_texts SELECT text_id, text_hash, n_words FROM fresh")
-            db.execute(f"INSERT INTO ranked_terms SELECT term, text_id, n FROM {quoted(terms)} JOIN fresh USING (no)")
+            db.execute(f"INSERT INTO ranked_terms SELECT term, text_id, n FROM {quote(terms)} JOIN fresh USING (no)")
             load_fts(db)  # the macro is bound when it is made
             db.execute((resources.files("aria_docs.schemas") / "sql" / "ranked.sql").read_text(encoding="utf-8"))
 

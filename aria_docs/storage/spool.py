@@ -52,7 +52,7 @@ class Spool:
         """
         if self.path.exists() and not self.path.is_dir():
             raise UsageError(f"--spool {self.path}: this is a file; a spool is a folder")
-        with lake.told(self.path):
+        with lake.as_spool_error(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         batches.clear(self.path)
         convert(self.path, on_bad=lambda _, error: self._say(str(error)))
@@ -81,19 +81,19 @@ class Spool:
         with self._lock:
             self._state = None
 
-    def unchanged(self, stamps: Sequence[FileStamp]) -> dict[str, str]:
+    def find_unchanged(self, stamps: Sequence[FileStamp]) -> dict[str, str]:
         """As `Keeper.unchanged`, from all batches of the spool, loaded or not."""
-        return self._known().unchanged(stamps)
+        return self._known().find_unchanged(stamps)
 
-    def finished(self, stamps: Sequence[FileStamp], wanted: Wanted) -> dict[str, str]:
+    def find_finished(self, stamps: Sequence[FileStamp], wanted: Wanted) -> dict[str, str]:
         """As `Keeper.finished`."""
-        return self._known().finished(stamps, wanted)
+        return self._known().find_finished(stamps, wanted)
 
-    def known(
+    def load_known(
         self, source_ids: Sequence[str], recipes: Sequence[str], *, unless_noted: str | None = None
     ) -> dict[str, Known]:
         """As `Keeper.known`, from the beginning of the run: a run remembers itself what it has read."""
-        return self._known().known(source_ids, recipes, unless_noted=unless_noted)
+        return self._known().load_known(source_ids, recipes, unless_noted=unless_noted)
 
     def missing(self, roots: Sequence[str], found: Iterable[str]) -> list[str]:
         """As `Keeper.missing`."""

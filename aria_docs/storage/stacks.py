@@ -23,7 +23,7 @@ from aria_docs.storage import meaning
 from aria_docs.storage.columns import INTERNAL, ColumnContents
 from aria_docs.storage.connection import Connections
 from aria_docs.storage.internal import lay_comments
-from aria_docs.storage.meaning import Cell, Likeness, Meaning
+from aria_docs.storage.meaning import FigureCell, Likeness, Meaning
 from aria_docs.storage.rows import insert_ours
 from aria_docs.storage.shapes import TableShape, shapes_of
 
@@ -65,7 +65,7 @@ def _work_out(db: duckdb.DuckDBPyConnection, new: Sequence[tuple[str, Any, str |
     shapes = shapes_of(db, ids)
     columns: list[dict[str, Any]] = []
     lines: list[dict[str, Any]] = []
-    found: dict[str, tuple[meaning.Table, dict[str, Any]]] = {}
+    found: dict[str, tuple[meaning.FigureTable, dict[str, Any]]] = {}
     facts = {table_id: (read_at, continues) for table_id, read_at, continues in new}
     for table_id, caption, n_rows, cells in _cells(db, ids):
         shape = shapes[table_id]
@@ -74,9 +74,9 @@ def _work_out(db: duckdb.DuckDBPyConnection, new: Sequence[tuple[str, Any, str |
             caption=caption,
         )  # fmt: skip
         columns += _column_rows(table_id, shape, table)
-        lines += [{"table_id": table_id, "row_no": row_no} | _said(said) for row_no, said in table.lines.items()]
+        lines += [{"table_id": table_id, "row_no": row_no} | _as_dict(said) for row_no, said in table.lines.items()]
         read_at, continues = facts[table_id]
-        row = {"table_id": table_id, "read_at": str(read_at), "continues": continues} | _said(table.whole)
+        row = {"table_id": table_id, "read_at": str(read_at), "continues": continues} | _as_dict(table.whole)
         row.pop("label")
         row["title"] = meaning.title_of(table)
         found[table_id] = (table, row)
@@ -87,30 +87,32 @@ def _work_out(db: duckdb.DuckDBPyConnection, new: Sequence[tuple[str, Any, str |
     )
 
 
-def _cells(db: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> Iterator[tuple[str, str | None, int, list[Cell]]]:
+def _cells(
+    db: duckdb.DuckDBPyConnection, ids: Sequence[str]
+) -> Iterator[tuple[str, str | None, int, list[FigureCell]]]:
     """(table_id, caption, n_rows, cells below the header)."""
     query = "SELECT table_id, caption, n_rows FROM shown_tables WHERE table_id IN (SELECT unnest(?::VARCHAR[]))"
-    below: dict[str, list[Cell]] = {}
+    below: dict[str, list[FigureCell]] = {}
     of_cells = (
         "SELECT table_id, row_no, col_no, row_span, col_span, text, number "
         "FROM shown_cells JOIN shown_tables USING (table_id) "
         "WHERE row_no >= n_header_rows AND table_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY table_id, row_no, col_no"
     )
     for table_id, *cell in db.execute(of_cells, [list(ids)]).fetchall():
-        below.setdefault(table_id, []).append(Cell(*cell))
+        below.setdefault(table_id, []).append(FigureCell(*cell))
     for table_id, caption, n_rows in db.execute(query, [list(ids)]).fetchall():
         yield table_id, caption, n_rows, below.get(table_id, [])
 
 
-def _column_rows(table_id: str, shape: TableShape, table: meaning.Table) -> Iterator[dict[str, Any]]:
+def _column_rows(table_id: str, shape: TableShape, table: meaning.FigureTable) -> Iterator[dict[str, Any]]:
     for number, (name, said, is_label, contents) in enumerate(
         zip(shape.names, table.columns, table.is_label, shape.contents, strict=True)
     ):
         counts = {count: getattr(contents, count) for count in ColumnContents.__slots__}
-        yield {"table_id": table_id, "col_no": number, "name": name, "is_label": is_label} | _said(said) | counts
+        yield {"table_id": table_id, "col_no": number, "name": name, "is_label": is_label} | _as_dict(said) | counts
 
 
-def _said(said: Meaning) -> dict[str, Any]:
+def _as_dict(said: Meaning) -> dict[str, Any]:
     period = said.period
     return {
         "label": said.label,
@@ -139,7 +141,7 @@ def _join_stacks(db: duckdb.DuckDBPyConnection, new: dict[str, tuple[Likeness, d
     keys = {id_: [_key(key) for key in meaning.keys_of(like)] for id_, (like, _, headed) in new.items() if headed}
     wanted = sorted({key for of_table in keys.values() for key in of_table})
     buckets: dict[int, list[_Member]] = {}
-    for key, member in _known_members(db, wanted):
+    for key, member in _sample_members(db, wanted):
         buckets.setdefault(key, []).append(member)
     merged = _Merged()
     for table_id, (like, row, headed) in new.items():
@@ -164,7 +166,7 @@ def _join_stacks(db: duckdb.DuckDBPyConnection, new: dict[str, tuple[Likeness, d
         row["stack"] = merged.now(row["stack"])
     insert_ours(db, "table_meanings", [row for _, row, _ in new.values()])
     insert_ours(db, "table_keys", [{"key": key, "table_id": id_} for id_, of_table in keys.items() for key in of_table])
-    if moved := merged.moved():
+    if moved := merged.moves():
         db.execute(
             f"UPDATE {INTERNAL}.table_meanings SET stack = m.new FROM "
             "(SELECT unnest(?::VARCHAR[]) AS old, unnest(?::VARCHAR[]) AS new) AS m WHERE stack = m.old",
@@ -188,11 +190,11 @@ class _Merged:
         if low != high:
             self._into[high] = low
 
-    def moved(self) -> dict[str, str]:
+    def moves(self) -> dict[str, str]:
         return {stack: self.now(stack) for stack in self._into}
 
 
-def _known_members(db: duckdb.DuckDBPyConnection, keys: Sequence[int]) -> Iterator[tuple[int, _Member]]:
+def _sample_members(db: duckdb.DuckDBPyConnection, keys: Sequence[int]) -> Iterator[tuple[int, _Member]]:
     """Some tables of each stack that have one of these keys."""
     query = f"""
         SELECT key, stack, unnest(list(struct_pack(labels, distinct_labels, periods, lines, caption_words)

@@ -60,30 +60,30 @@ def usual(text: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ContextImage:
     """One image of a context: a page or a frame, its label as in the official examples, and its layout."""
 
     kind: Literal["page", "frame"]
     label: str
     layout: Layout
 
-    def at(self, mode: Mode) -> Part:
+    def at(self, mode: Mode) -> ContextImage:
         """The same page or frame in another mode."""
-        return Part(self.kind, self.label, self.layout.at(mode))
+        return ContextImage(self.kind, self.label, self.layout.at(mode))
 
 
-def page_part(number: int, width_pt: float, height_pt: float, mode: Mode) -> Part:
+def page_part(number: int, width_pt: float, height_pt: float, mode: Mode) -> ContextImage:
     """Page `number` (from 1) as part of a context: `Page 12: `."""
-    return Part("page", f"Page {number}: ", split.page(width_pt, height_pt, mode))
+    return ContextImage("page", f"Page {number}: ", split.page(width_pt, height_pt, mode))
 
 
-def frame_part(time_s: float, width_px: int, height_px: int, mode: Mode) -> Part:
+def frame_part(time_s: float, width_px: int, height_px: int, mode: Mode) -> ContextImage:
     """The frame at that second as part of a context: `[03:20]`, and `[75:00]` past the hour."""
     minutes, seconds = divmod(int(time_s), 60)
-    return Part("frame", f"[{minutes:02d}:{seconds:02d}]", split.frame(width_px, height_px, mode))
+    return ContextImage("frame", f"[{minutes:02d}:{seconds:02d}]", split.frame(width_px, height_px, mode))
 
 
-def prompt(parts: Sequence[Part], question: str) -> str:
+def prompt(parts: Sequence[ContextImage], question: str) -> str:
     """The text of one context and question, ready for the tokenizer, with IMAGE once for every image token."""
     assert parts, "a context without an image"
     labels = [_opening(parts[0]), *map(_following, parts[1:])]
@@ -123,12 +123,12 @@ class Budget:
     max_images: int | None = None
     modes: tuple[Mode, ...] = MODES
 
-    def tokens(self, parts: Sequence[Part]) -> int:
+    def tokens(self, parts: Sequence[ContextImage]) -> int:
         """What one context with all of these parts takes: its `prompt`, and the answer's room."""
         assert parts, "a context without an image"
         return self._fixed + self._first(parts[0]) + sum(map(self._next, parts[1:]))
 
-    def how_many(self, part: Part) -> int:
+    def how_many(self, part: ContextImage) -> int:
         """How many parts like this one fit a context; of frames never more than max_frames."""
         left = self.limit - self.tokens([part])
         held = 1 + left // self._next(part) if left >= 0 else 0
@@ -136,14 +136,14 @@ class Budget:
             held = min(held, self.max_images // part.layout.crops)
         return min(held, self.max_frames) if part.kind == "frame" else held
 
-    def one_window(self, parts: Sequence[Part]) -> Window:
+    def one_window(self, parts: Sequence[ContextImage]) -> Window:
         """All parts in one context; BudgetError, with the ways out, where they do not fit or are too many frames."""
         needed = self.tokens(parts)
         if needed > self.limit or self._too_many(parts):
             raise self._refusal(parts, needed)
         return Window(0, len(parts), needed)
 
-    def windows(self, parts: Sequence[Part], *, overlap: int = 1) -> tuple[Window, ...]:
+    def windows(self, parts: Sequence[ContextImage], *, overlap: int = 1) -> tuple[Window, ...]:
         """Cut a document into contexts, each as full as it gets.
 
         overlap:  how many parts a context repeats of the one before, so that what runs over the end of a page is seen
@@ -167,7 +167,7 @@ class Budget:
             found.append(window)
         return tuple(found)
 
-    def best_mode(self, parts: Sequence[Part]) -> Mode:
+    def best_mode(self, parts: Sequence[ContextImage]) -> Mode:
         """The sharpest of the modes in which all parts fit one context; BudgetError where none does."""
         for mode in self.modes:
             shown = [part.at(mode) for part in parts]
@@ -175,10 +175,10 @@ class Budget:
                 return mode
         raise self._refusal(shown, self.tokens(shown))
 
-    def _first(self, part: Part) -> int:
+    def _first(self, part: ContextImage) -> int:
         return self.count(_opening(part)) + self.image_tokens(part.layout)
 
-    def _next(self, part: Part) -> int:
+    def _next(self, part: ContextImage) -> int:
         return self.count(_following(part)) + self.image_tokens(part.layout)
 
     @property
@@ -192,14 +192,14 @@ class Budget:
         held = list(takewhile(lambda each: each[0] <= self.limit and not self._crowded(each[1]), taken))
         return Window(start, start + len(held), held[-1][0] if held else self._fixed)
 
-    def _too_many(self, parts: Sequence[Part]) -> bool:
+    def _too_many(self, parts: Sequence[ContextImage]) -> bool:
         frames = parts[0].kind == "frame" and len(parts) > self.max_frames
         return frames or self._crowded(sum(part.layout.crops for part in parts))
 
     def _crowded(self, crops: int) -> bool:
         return self.max_images is not None and crops > self.max_images
 
-    def _refusal(self, parts: Sequence[Part], needed: int) -> BudgetError:
+    def _refusal(self, parts: Sequence[ContextImage], needed: int) -> BudgetError:
         """What is asked for, what it needs, what there is, and each way out that works."""
         part = max(parts, key=lambda part: self.image_tokens(part.layout))
         alone = part.label.rstrip(": ") if part.kind == "page" else f"The frame at {part.label}"
@@ -222,11 +222,11 @@ class Budget:
         return BudgetError(f"{said}: take {' or '.join(ways) or 'a shorter question and answer'}.")
 
 
-def _opening(part: Part) -> str:
+def _opening(part: ContextImage) -> str:
     return f"{_START}user\n{part.label}{_PREFIX}"
 
 
-def _following(part: Part) -> str:
+def _following(part: ContextImage) -> str:
     return f"{_SUFFIX}\n{part.label}{_PREFIX}"
 
 

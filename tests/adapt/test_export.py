@@ -158,9 +158,9 @@ def test_the_split_is_by_document(db: Path, tmp_path: Path) -> None:
     assert sides[1]
     assert not sides[0] & sides[1]
     many = [f"{number:032x}" for number in range(2_000)]
-    tested = export._tested(many)
+    tested = export._test_sources(many)
     assert 150 < len(tested) < 250
-    assert tested & set(many[:1000]) == export._tested(many[:1000])  # others change nothing
+    assert tested & set(many[:1000]) == export._test_sources(many[:1000])  # others change nothing
 
 
 def test_low_confidence_is_not_taught(db: Path, tmp_path: Path) -> None:

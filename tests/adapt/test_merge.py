@@ -16,12 +16,12 @@ from aria_docs.model.aria import adapter as adapters
 from aria_docs.model.aria import weights
 from aria_docs.model.aria.adapt import merging
 from aria_docs.model.chat_model import Shown
-from aria_docs.tiling.budget import Part, frame_part, page_part, prompt
+from aria_docs.tiling.budget import ContextImage, frame_part, page_part, prompt
 from aria_docs.tiling.pixels import Crop, crops
 from aria_docs.tiling.resolution import MEDIUM, ULTRA_490
 
 
-def shown(part: Part, seed: int) -> Shown:
+def shown(part: ContextImage, seed: int) -> Shown:
     noise = np.random.default_rng(seed).integers(0, 256, (30, 40, 3), np.uint8).repeat(12, axis=0).repeat(12, axis=1)
     return Shown(part, crops(noise, part.layout), key=f"noise {seed}")
 

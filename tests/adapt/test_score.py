@@ -39,14 +39,14 @@ class Engine:
         self.rows, self.said = rows, said
 
     def read_pages(self, seen: Any) -> list[list[Any]]:
-        from aria_docs.model.seen import Read
+        from aria_docs.model.seen import TaskResult
 
-        return [[Read("tables", tables=(read(self.rows),))] for _ in seen]
+        return [[TaskResult("tables", tables=(read(self.rows),))] for _ in seen]
 
     def read_video(self, seen: Any) -> list[Any]:
-        from aria_docs.model.seen import Read
+        from aria_docs.model.seen import TaskResult
 
-        return [Read("scenes", answer=self.said)]
+        return [TaskResult("scenes", answer=self.said)]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from aria_docs.model.aria.model import AriaModel
 from aria_docs.model.chat_model import ChatModel, Question, Shown
 from aria_docs.model.encoding import encode
-from aria_docs.tiling.budget import Part, frame_part, page_part
+from aria_docs.tiling.budget import ContextImage, frame_part, page_part
 from aria_docs.tiling.pixels import Crop, crops
 from aria_docs.tiling.resolution import HIGH
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 SCHEMA = json.dumps({"type": "string", "minLength": 10, "maxLength": 30})  # long enough to go apart
 
 
-def shown(part: Part, seed: int) -> Shown:
+def shown(part: ContextImage, seed: int) -> Shown:
     coarse = np.random.default_rng(seed).integers(0, 256, (30, 40, 3), np.uint8)
     return Shown(part, crops(coarse.repeat(12, axis=0).repeat(12, axis=1), part.layout), key=str(seed))
 

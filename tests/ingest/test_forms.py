@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from aria_docs.ingest.forms import with_fields
-from aria_docs.ingest.reading_order import Line
+from aria_docs.ingest.reading_order import TextLine
 from aria_docs.media import FormField
 
 
 def test_what_a_field_holds_stands_on_the_line_of_its_label_in_its_type() -> None:
     labels = [
-        Line("Address", (60, 112, 100, 123), 11.0, bold=True, font="Helv"),
-        Line("Newsletter", (60, 193, 110, 204), 11.0, bold=False, font="Helv"),
+        TextLine("Address", (60, 112, 100, 123), 11.0, bold=True, font="Helv"),
+        TextLine("Newsletter", (60, 193, 110, 204), 11.0, bold=False, font="Helv"),
     ]
     fields = [
         FormField("a", "text", "Dock Road 4\nSkarvik", None, (200, 110, 400, 150)),

@@ -7,24 +7,24 @@ from itertools import count
 import pytest
 
 from aria_docs.ingest.pdf_text import page_text
-from aria_docs.ingest.reading_order import Line, columns
+from aria_docs.ingest.reading_order import TextLine, columns
 
 HEIGHT = 842.0
 _BLOCK = count()
 
 
-def line(text: str, x: float, y: float, *, size: float = 10, width: float | None = None, **facts: object) -> Line:
+def line(text: str, x: float, y: float, *, size: float = 10, width: float | None = None, **facts: object) -> TextLine:
     """Words on a baseline at y; as wide as half its letters in ems unless said otherwise."""
     wide = 0.5 * size * len(text) if width is None else width
-    return Line(text, (x, y - 0.8 * size, x + wide, y + 0.2 * size), size, **({"bold": False} | facts))  # type: ignore[arg-type]
+    return TextLine(text, (x, y - 0.8 * size, x + wide, y + 0.2 * size), size, **({"bold": False} | facts))  # type: ignore[arg-type]
 
 
-def prose(word: str, x: float, y: float, n: int, *, step: float = 12, width: float = 200) -> list[Line]:
+def prose(word: str, x: float, y: float, n: int, *, step: float = 12, width: float = 200) -> list[TextLine]:
     block = next(_BLOCK)
     return [line(f"{word} {k} goes on in words", x, y + step * k, width=width, block=block) for k in range(n)]
 
 
-def order(lines: list[Line]) -> list[str]:
+def order(lines: list[TextLine]) -> list[str]:
     return [line.text.split(" goes")[0] for column in columns(lines) for line in column]
 
 
@@ -63,11 +63,11 @@ def test_a_sidebar_on_its_own_lines_is_read_after_the_text() -> None:
     assert got == [f"text {k}" for k in range(14)] + [f"note {k}" for k in range(4)]
 
 
-def headings(lines: list[Line]) -> list[str]:
+def headings(lines: list[TextLine]) -> list[str]:
     return [text.lstrip("# ") for text in page_text(lines, HEIGHT).text.split("\n") if text.startswith("#")]
 
 
-def page(*set_apart: Line) -> list[Line]:
+def page(*set_apart: TextLine) -> list[TextLine]:
     """Two paragraphs of prose with 30 points of white between them, where a heading may stand at y = 218."""
     return [*prose("one", 60, 100, 9, width=440), *set_apart, *prose("two", 60, 232, 9, width=440)]
 

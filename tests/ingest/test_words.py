@@ -7,7 +7,7 @@ import pytest
 from aria_docs.bidi import in_reading_order
 from aria_docs.ingest import pdf
 from aria_docs.ingest.mupdf import pymupdf
-from aria_docs.ingest.words import _spelled
+from aria_docs.ingest.words import _spell
 
 
 def _texts(tmp_path: Path, *pieces: tuple[float, float, float, str]) -> list[str]:
@@ -53,7 +53,7 @@ def test_text_drawn_again_is_kept_once(tmp_path: Path) -> None:
     [("שלום", "שלום"), ("٥٠٢٬١", "١٬٢٠٥"), ("ב-21", "ב-12"), ("٪٥٫٩-", "-٩٫٥٪"), ("ﺮﺼﻣ", "رصم"), ("לFDP", "לPDF")],
 )
 def test_numbers_in_right_to_left_words_run_from_the_left(from_the_right: str, word: str) -> None:
-    assert _spelled(from_the_right) == word
+    assert _spell(from_the_right) == word
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from aria_docs.media import Table, TableCell, Word
 from aria_docs.model import confidence
-from aria_docs.model.confidence import How, judged
+from aria_docs.model.confidence import How, judge
 from aria_docs.model.confidence_weights import WEIGHTS
 from aria_docs.model.numbers import numbers
 
@@ -43,14 +43,14 @@ def words(rows: list[list[str]] = ROWS, **sure: float) -> tuple[Word, ...]:
     )
 
 
-def of(judged: Table, row: int, col: int) -> float:
-    [cell] = [cell for cell in judged.cells if (cell.row, cell.col) == (row, col)]
+def of(judge: Table, row: int, col: int) -> float:
+    [cell] = [cell for cell in judge.cells if (cell.row, cell.col) == (row, col)]
     assert cell.confidence is not None
     return cell.confidence
 
 
 def test_every_cell_has_a_confidence_headers_and_empty_ones_too() -> None:
-    found = judged(table(), words(), OPEN)
+    found = judge(table(), words(), OPEN)
     assert all(cell.confidence is not None and 0 < cell.confidence < 1 for cell in found.cells)
     assert found.confidence is not None and 0 < found.confidence < 1
     assert of(found, 2, 2) > of(found, 2, 0), "an empty cell says less that may be wrong"
@@ -58,8 +58,8 @@ def test_every_cell_has_a_confidence_headers_and_empty_ones_too() -> None:
 
 @pytest.mark.parametrize("how", [How("lattice"), How("open"), How("model", from_ocr=True)])
 def test_whatever_read_it(how: How) -> None:
-    assert all(cell.confidence for cell in judged(table(), words(), how).cells)
-    assert all(cell.confidence for cell in judged(table(), (), how).cells)
+    assert all(cell.confidence for cell in judge(table(), words(), how).cells)
+    assert all(cell.confidence for cell in judge(table(), (), how).cells)
 
 
 def test_no_weight_makes_a_cell_surer() -> None:
@@ -67,15 +67,15 @@ def test_no_weight_makes_a_cell_surer() -> None:
 
 
 def test_a_network_that_counts_other_rows_speaks_against_all_cells() -> None:
-    same, joined = (judged(table(), words(), How("ruled", seen=seen)) for seen in ((4, 3), (8, 3)))
+    same, joined = (judge(table(), words(), How("ruled", seen=seen)) for seen in ((4, 3), (8, 3)))
     assert all(of(joined, row, col) < of(same, row, col) for row in range(4) for col in range(3))
     assert (joined.confidence or 0) < (same.confidence or 0)
-    ruled = judged(table(), words(), How("lattice", seen=(8, 3)))
-    assert of(ruled, 1, 1) == of(judged(table(), words(), How("lattice")), 1, 1), "lines part the rows"
+    ruled = judge(table(), words(), How("lattice", seen=(8, 3)))
+    assert of(ruled, 1, 1) == of(judge(table(), words(), How("lattice")), 1, 1), "lines part the rows"
 
 
 def test_what_ocr_is_not_sure_of_is_less_sure_and_named() -> None:
-    found = judged(table(), words(Trams=0.2), OPEN)
+    found = judge(table(), words(Trams=0.2), OPEN)
     assert of(found, 2, 0) < of(found, 1, 0)
     [check] = [check for check in found.checks if check.kind == "ocr"]
     assert (check.holds, check.row, check.col, check.suspects) == (False, 2, 0, ((2, 0),))
@@ -83,16 +83,16 @@ def test_what_ocr_is_not_sure_of_is_less_sure_and_named() -> None:
 
 
 def test_a_word_in_no_cell_and_a_word_in_two_are_named() -> None:
-    assert [check.kind for check in judged(table(), words(), OPEN).checks if not check.holds] == []
+    assert [check.kind for check in judge(table(), words(), OPEN).checks if not check.holds] == []
     stray = Word("lost", (191.5, 22.0, 198.0, 33.0))
-    [check] = [check for check in judged(table(), (*words(), stray), OPEN).checks if check.kind == "words"]
+    [check] = [check for check in judge(table(), (*words(), stray), OPEN).checks if check.kind == "words"]
     assert (check.row, check.col, check.suspects) == (1, None, ((1, 1),))
     assert check.note == "'lost' stands in the table and in no cell"
     twice = table()
     cells = tuple(
         replace(cell, box=(0.0, 20.0, 190.0, 35.0)) if (cell.row, cell.col) == (1, 1) else cell for cell in twice.cells
     )
-    [check] = [c for c in judged(replace(twice, cells=cells), words(), OPEN).checks if c.kind == "words"]
+    [check] = [c for c in judge(replace(twice, cells=cells), words(), OPEN).checks if c.kind == "words"]
     assert set(check.suspects) == {(1, 0), (1, 1)}
     assert check.note == "'Ferries' stands in the table and in 2 cells"
 
@@ -102,7 +102,7 @@ def test_a_number_that_the_page_has_otherwise() -> None:
     said[1][1] = "1,294"
     read = table(said)
     cells = tuple(replace(c, box=None, grounded=False) if (c.row, c.col) == (1, 1) else c for c in read.cells)
-    found = judged(replace(read, cells=cells), words(), How("model"))
+    found = judge(replace(read, cells=cells), words(), How("model"))
     [check] = [check for check in found.checks if check.kind == "text"]
     assert (check.suspects, check.expected, check.found, check.mend) == (((1, 1),), 1204.0, 1294.0, 1204.0)
     assert of(found, 1, 1) < 0.5 < of(found, 1, 2)
@@ -111,15 +111,15 @@ def test_a_number_that_the_page_has_otherwise() -> None:
 def test_a_cell_that_a_failed_check_names_is_less_sure_and_surer_once_it_holds() -> None:
     wrong = [list(row) for row in ROWS]
     wrong[1][1], wrong[2][2], wrong[3][2] = "1,294", "88", "1,239"
-    found = judged(table(wrong), words(wrong), OPEN)
+    found = judge(table(wrong), words(wrong), OPEN)
     [check] = [check for check in found.checks if not check.holds]
     named = confidence.against(found.checks)
     assert set(named) == set(check.suspects) and (1, 1) in named
     assert of(found, 1, 1) < of(found, 1, 2)
     before = of(found, 1, 1)
-    after = confidence.rechecked(before, named[1, 1], 0.0)
+    after = confidence.recheck(before, named[1, 1], 0.0)
     assert after > before
-    assert confidence.rechecked(after, 0.0, named[1, 1]) == pytest.approx(before, abs=2e-4)
+    assert confidence.recheck(after, 0.0, named[1, 1]) == pytest.approx(before, abs=2e-4)
 
 
 def test_a_table_is_less_sure_than_its_cells_and_sure_where_they_are() -> None:

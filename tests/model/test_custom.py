@@ -443,7 +443,7 @@ def test_segments_of_a_video(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=why):
             thing.parse("video", json.dumps(wrong))
-    assert thing.recovered("video", json.dumps({"segments": [bad, *answer]})) == (Record({"a": 1}, 5.0, 4500.0),)
+    assert thing.recover("video", json.dumps({"segments": [bad, *answer]})) == (Record({"a": 1}, 5.0, 4500.0),)
 
 
 def test_a_field_may_be_called_start(tmp_path: Path) -> None:
@@ -481,12 +481,12 @@ def test_what_is_recovered_of_any_prefix_is_part_of_the_answer(tmp_path: Path) -
     [whole] = thing.parse("document", text)
     seen = []
     for length in range(len(text) + 1):
-        for record in thing.recovered("document", text[:length]):
+        for record in thing.recover("document", text[:length]):
             assert record.values["number"] == "7"
             n_items = len(record.values["items"])
             assert record.values["items"] == whole.values["items"][:n_items]
             if n_items not in seen:
                 seen.append(n_items)
     assert seen == [1, 2], "no record before the first item, as the list has no default"
-    assert thing.recovered("document", text) == (whole,)
-    assert thing.recovered("document", "nothing") == ()
+    assert thing.recover("document", text) == (whole,)
+    assert thing.recover("document", "nothing") == ()

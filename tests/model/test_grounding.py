@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from aria_docs.media import Page, Word
 from aria_docs.model.cell_grid import grid
-from aria_docs.model.grounding import hinted, table
+from aria_docs.model.grounding import hint_box, table
 from aria_docs.model.page_words import PageWords, plain
 from aria_docs.model.profiles.aria import ARIA
 from aria_docs.schemas.answers import SpanAnswer
@@ -261,13 +261,13 @@ def test_plain_parts() -> None:
 @pytest.mark.parametrize("mode", [MEDIUM, ULTRA])
 def test_a_hint_in_thousandths_and_in_pixels(mode) -> None:
     layout = page_part(1, 600.0, 800.0, mode).layout
-    assert hinted([100, 250, 500, 750], layout, ARIA.box_edges(layout)) == pytest.approx((60, 200, 300, 600))
-    assert hinted([500, 750, 100, 250], layout, (1000, 1000)) == pytest.approx((60, 200, 300, 600))
+    assert hint_box([100, 250, 500, 750], layout, ARIA.box_edges(layout)) == pytest.approx((60, 200, 300, 600))
+    assert hint_box([500, 750, 100, 250], layout, (1000, 1000)) == pytest.approx((60, 200, 300, 600))
     across, down = layout.overview_px
-    assert hinted([across // 2, 0, across, down], layout, (across, down)) == pytest.approx((300, 0, 600, 800), abs=1)
-    assert hinted([0, 0, 9999, 9999], layout, (1000, 1000)) == (0, 0, 600, 800)
-    assert hinted([5, 5, 5, 900], layout, (1000, 1000)) is None
-    assert hinted([2000, 0, 3000, 900], layout, (1000, 1000)) is None
+    assert hint_box([across // 2, 0, across, down], layout, (across, down)) == pytest.approx((300, 0, 600, 800), abs=1)
+    assert hint_box([0, 0, 9999, 9999], layout, (1000, 1000)) == (0, 0, 600, 800)
+    assert hint_box([5, 5, 5, 900], layout, (1000, 1000)) is None
+    assert hint_box([2000, 0, 3000, 900], layout, (1000, 1000)) is None
 
 
 @pytest.mark.parametrize(("n_lines", "n_words"), [(200, 10), (1, 2000)])

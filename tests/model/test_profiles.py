@@ -8,7 +8,7 @@ from aria_docs.errors import BudgetError, UsageError
 from aria_docs.model.profiles import Profile, internvl, qwen
 from aria_docs.model.profiles.aria import ARIA
 from aria_docs.model.profiles.aria_vllm import ARIA_VLLM
-from aria_docs.model.profiles.choice import SERVED, choose, named
+from aria_docs.model.profiles.choice import SERVED, choose, profile_named
 from aria_docs.model.profiles.internvl import INTERNVL
 from aria_docs.model.profiles.plain import PLAIN
 from aria_docs.model.profiles.qwen import QWEN2_5_VL, QWEN2_VL, QWEN3_VL
@@ -65,7 +65,7 @@ def test_what_a_page_and_a_frame_cost(profile: Profile, mode, page_tokens, frame
     ],
 )
 def test_qwen_resizes_to_whole_squares(size, square_px, least, largest, resized):
-    assert qwen.resized(size, square_px, least, largest) == resized
+    assert qwen.resize(size, square_px, least, largest) == resized
 
 
 @pytest.mark.parametrize(
@@ -178,9 +178,9 @@ def test_a_server_lowers_the_window_and_says_it_where_it_is_not_known():
 
 def test_an_option_chooses_before_the_names():
     assert choose("rhymes-ai/Aria", profile="internvl") == INTERNVL
-    assert [named(profile.name) for profile in SERVED] == list(SERVED)
+    assert [profile_named(profile.name) for profile in SERVED] == list(SERVED)
     with pytest.raises(UsageError, match="no profile 'aria': take one of aria-vllm, qwen2-vl, "):
-        named("aria")
+        profile_named("aria")
 
 
 def test_served_models_take_picture_files():

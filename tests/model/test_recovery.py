@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from hypothesis import given as hypothesis_given
+from hypothesis import fitting_fields as hypothesis_given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from aria_docs.model.recovery import answered, complete, given, partial
+from aria_docs.model.recovery import complete, fitting_fields, partial, recover
 from aria_docs.schemas.answers import ScenesAnswer, TableAnswer, TablesAnswer
 
 TABLE = {
@@ -43,7 +43,7 @@ def test_cut_off_at_every_byte(model, answer, whole, indent) -> None:
     text = json.dumps(answer, indent=indent)
     sizes = []
     for length in range(len(text)):
-        found = answered(model, text[:length], ended=False, whole=whole)
+        found = recover(model, text[:length], ended=False, whole=whole)
         assert found.fault == "the answer was cut off at its token limit" and found.broke_off
         assert is_part_of(found.data, answer)
         for table in found.data.get("tables", []):
@@ -52,7 +52,7 @@ def test_cut_off_at_every_byte(model, answer, whole, indent) -> None:
         assert all(scene in answer["scenes"] for scene in found.data.get("scenes", []))
         sizes.append(len(str(found.data)))
     assert sizes == sorted(sizes)  # what is known does not get less
-    full = answered(model, text, ended=False, whole=whole)
+    full = recover(model, text, ended=False, whole=whole)
     assert full.data == answer and full.fault is None
 
 
@@ -74,7 +74,7 @@ def test_cut_off_at_every_byte(model, answer, whole, indent) -> None:
     ],
 )
 def test_what_is_left(text, data) -> None:
-    assert answered(TablesAnswer, text, ended=True, whole={"rows", "spans"}).data == data
+    assert recover(TablesAnswer, text, ended=True, whole={"rows", "spans"}).data == data
 
 
 def test_the_outermost_list_where_no_name_is_known() -> None:
@@ -86,23 +86,23 @@ def test_the_outermost_list_where_no_name_is_known() -> None:
 def test_the_object_in_what_stands_around_it(around) -> None:
     text = around.replace("{{}}", "}{").replace("{}", json.dumps(SCENES), 1)
     assert complete(text) == json.dumps(SCENES)
-    assert answered(ScenesAnswer, text, ended=True, whole={"scenes"}).fault is None
+    assert recover(ScenesAnswer, text, ended=True, whole={"scenes"}).fault is None
 
 
 def test_a_fault_says_where() -> None:
     bad = {"scenes": [SCENES["scenes"][0], {**SCENES["scenes"][1], "start": "soon"}]}
-    found = answered(ScenesAnswer, json.dumps(bad), ended=True, whole={"scenes"})
+    found = recover(ScenesAnswer, json.dumps(bad), ended=True, whole={"scenes"})
     assert found.fault and found.fault.startswith("the answer does not fit its form (scenes.1.start: string should")
     assert not found.broke_off and found.data == bad
-    assert [scene.title for scene in given(ScenesAnswer, found.data)["scenes"]] == ["One"]
+    assert [scene.title for scene in fitting_fields(ScenesAnswer, found.data)["scenes"]] == ["One"]
 
 
 def test_fields_that_fit_are_taken_one_by_one() -> None:
     bad = {**TABLE, "caption": 5, "box": [1, 2], "rows": [["a"], "b", ["c", 1], ["d"]], "color": "red"}
-    found = given(TableAnswer, bad)
+    found = fitting_fields(TableAnswer, bad)
     assert found.keys() == {"header_rows", "rows", "spans"} and found["rows"] == [["a"], ["d"]]
-    assert len(given(TableAnswer, {"rows": [["x"]] * 500})["rows"]) == 400
-    assert given(TableAnswer, "no object") == {}
+    assert len(fitting_fields(TableAnswer, {"rows": [["x"]] * 500})["rows"]) == 400
+    assert fitting_fields(TableAnswer, "no object") == {}
 
 
 @settings(max_examples=300, deadline=None)
@@ -110,13 +110,13 @@ def test_fields_that_fit_are_taken_one_by_one() -> None:
 def test_no_text_is_too_broken(text) -> None:
     for whole in (None, {"rows"}):
         assert isinstance(partial(text, whole=whole), dict)
-    answered(TablesAnswer, text, ended=True, whole={"rows", "spans"})
+    recover(TablesAnswer, text, ended=True, whole={"rows", "spans"})
 
 
 def test_raw_control_characters_are_blanks():
     """As xgrammar lets a model write them."""
     text = '{"scenes":[{"start":"0:00",\n"end":"0:41","title":"A\x00b\x1c","description":"One\ntwo\t."}]}'
-    got = answered(ScenesAnswer, text, ended=True, whole=())
+    got = recover(ScenesAnswer, text, ended=True, whole=())
     assert got.fault is None
     assert got.data["scenes"][0] == {"start": "0:00", "end": "0:41", "title": "A b ", "description": "One two ."}
     assert partial(text[:-8], whole=())["scenes"][0]["title"] == "A b "

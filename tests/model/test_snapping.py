@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aria_docs.media import Shot, Video, VideoInfo
-from aria_docs.model.snapping import Named, linked, scenes, seconds, stretch
+from aria_docs.model.snapping import Named, link, scenes, seconds, stretch
 
 
 def video(*starts, end=100.0, kinds=(), without=()) -> Video:
@@ -121,10 +121,10 @@ def test_after_an_answer_broke_off_nothing_is_known() -> None:
 def test_a_scene_goes_on_in_the_next_window() -> None:
     first = (Named(0, 30, "a", "A"), Named(30, 50, "b", "B"))
     second = (Named(50, 70, "b", "more"), Named(70, 90, "c", None))
-    assert linked([first, second]) == (first[0], Named(30, 70, "b", "B more"), second[1])
+    assert link([first, second]) == (first[0], Named(30, 70, "b", "B more"), second[1])
     nameless = (Named(50, 90, None, None),)
-    assert linked([nameless, nameless]) == nameless * 2
-    assert linked([(), first]) == first
+    assert link([nameless, nameless]) == nameless * 2
+    assert link([(), first]) == first
 
 
 def test_neighbours_of_the_same_words_are_one() -> None:
@@ -144,7 +144,7 @@ TIMES = st.integers(0, 120).map(float)
 def test_scenes_have_no_gaps_whatever_is_said(said, shots, shown, broke_off) -> None:
     scenes_said = [Named(start, max(start, end), title, None) for start, end, title in said]
     clipped = stretch(scenes_said, start_s=0.0, end_s=100.0, broke_off=broke_off)
-    found = scenes(linked([clipped]), video(*sorted(shots)), shown_s=sorted(shown))
+    found = scenes(link([clipped]), video(*sorted(shots)), shown_s=sorted(shown))
     starts = edges(found)
     assert found[-1].end_s == 100 and len(set(starts)) == len(starts)
     cuts = {shot.start_s for shot in video(*sorted(shots)).shots}

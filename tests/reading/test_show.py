@@ -49,20 +49,20 @@ def of_kind(answers, kind):
     ],
 )
 def test_which_frames(times_s, n, asked, expected) -> None:
-    assert showing._chosen(times_s, [0.0], n, "uniform", asked) == expected
+    assert showing._choose(times_s, [0.0], n, "uniform", asked) == expected
 
 
 def test_every_shot_has_its_share_in_every_window() -> None:
-    chosen = showing._chosen(EVERY_S, [0.0, 90.0], 2, "shots", None)
+    chosen = showing._choose(EVERY_S, [0.0, 90.0], 2, "shots", None)
     assert [index >= 90 for index in chosen] == [False, True]
-    long = showing._chosen(EVERY_MINUTE, [0.0, 60.0 * 148], 2, "shots", None)
+    long = showing._choose(EVERY_MINUTE, [0.0, 60.0 * 148], 2, "shots", None)
     assert len(long) == 6
     assert max(long) >= 148, "the last shot is shown, short as it is"
 
 
 def test_no_frame_is_shown_on_the_way_from_one_shot_to_the_next() -> None:
     shots = [Shot(0, 4, "start", 0, 0), Shot(4, 8, "dissolve", 3, 5), Shot(8, 10, "cut", 8, 8)]
-    assert showing.settled([0.0, 2, 3, 4, 4.9, 5, 8, 9], shots) == [0, 2, 3, 5, 8, 9]
+    assert showing.settle([0.0, 2, 3, 4, 4.9, 5, 8, 9], shots) == [0, 2, 3, 5, 8, 9]
 
 
 def test_words_stand_before_the_frame_that_follows() -> None:
@@ -79,8 +79,8 @@ def test_a_page_is_rendered_once_at_the_size_of_its_grid(tell, tmp_path, monkeyp
         rendered.append((size_px, picture.shape))
         return picture
 
-    rendered, render = [], pdf.Document.render_to
-    monkeypatch.setattr(pdf.Document, "render_to", render_to)
+    rendered, render = [], pdf.OpenPdf.render_to
+    monkeypatch.setattr(pdf.OpenPdf, "render_to", render_to)
     path = make_pdf(tmp_path / "a.pdf", 2, tables=(1,))
     answers = tell(path, ReadPages((1, 2)), tasks=("tables",), pages=("tables",))
     assert isinstance(of_kind(answers, DocumentInfo)[0], DocumentInfo)

@@ -16,7 +16,7 @@ from aria_docs.report.site import write_report
 from aria_docs.schemas.readings import FailureRow, Finished, ReadingRow, RunRow, reading_id
 from aria_docs.schemas.scenes import SceneRow, ShotRow
 from aria_docs.schemas.sources import FileRow, PageRow, SourceRow
-from aria_docs.schemas.summaries import KeyPoint, SummaryRow
+from aria_docs.schemas.summaries import KeyPointRow, SummaryRow
 from aria_docs.schemas.tables import CellRow, TableRow, table_id
 from aria_docs.storage.database import Batch, Store
 
@@ -113,7 +113,7 @@ def number_of(text: str) -> float | None:
         return None
 
 
-def summary(source_id: str, part: str, *points: KeyPoint, title: str = "The fleet") -> Finished:
+def summary(source_id: str, part: str, *points: KeyPointRow, title: str = "The fleet") -> Finished:
     of = reading(source_id, "summary", part)
     row = SummaryRow(
         reading_id=of.reading_id, source_id=source_id, title=title, language="en", text="Two ferries, one fjord.",
@@ -219,9 +219,14 @@ def make_database(folder: Path) -> Made:
             reading=reading(FLEET, "tables", "page:3", status="partial", note="no text layer"),
             pages=(PageRow(source_id=FLEET, page=3, width_pt=WIDTH, height_pt=HEIGHT, text="", from_ocr=False),),
         ),
-        summary(FLEET, "document", KeyPoint(text="Two ferries sail.", page=1), KeyPoint(text="Both are old.", page=3)),
+        summary(
+            FLEET,
+            "document",
+            KeyPointRow(text="Two ferries sail.", page=1),
+            KeyPointRow(text="Both are old.", page=3),
+        ),
         table(reading(HOSTILE, "tables", "page:1"), 1, [EVIL, ["a", "b", "c", "</table></main>"]], caption=EVIL[0]),
-        summary(HOSTILE, "document", KeyPoint(text=EVIL[3], page=1), title="</title>" + EVIL[0]),
+        summary(HOSTILE, "document", KeyPointRow(text=EVIL[3], page=1), title="</title>" + EVIL[0]),
         Finished(
             reading=scenes,
             shots=(
@@ -238,7 +243,7 @@ def make_database(folder: Path) -> Made:
                          transition="dissolve", title=None, description=EVIL[0], thumbnail=None),
             ),
         ),
-        summary(FILM, "video", KeyPoint(text="It brightens.", start_s=1.5), title="A tour"),
+        summary(FILM, "video", KeyPointRow(text="It brightens.", start_s=1.5), title="A tour"),
     ]  # fmt: skip
     store = Store(folder / "results.duckdb")
     store.prepare(patience_s=5)

@@ -139,7 +139,7 @@ def test_a_schema_of_the_users_own(bench, video, with_model, tmp_path: Path, per
     schema.write_text(SCHEMA + "    price: float | None = None\n")
     from aria_docs.run import recipes
 
-    recipes._loaded.cache_clear()
+    recipes._load.cache_clear()
     assert bench.run(**how).n_read == 2, "a changed schema is read anew"
     assert bench.rows("SELECT count(*) FROM x_visit WHERE price IS NULL") == [(len(rows),)]
 

@@ -18,7 +18,7 @@ from aria_docs.errors import QueryError, StoreBusy, StoreError
 from aria_docs.schemas.readings import FailureRow, Finished, ReadingRow, RecipeRow, RunRow, SidecarRow, reading_id
 from aria_docs.schemas.scenes import CueRow, SceneRow, ShotRow
 from aria_docs.schemas.sources import FileRow, PageRow, SourceRow
-from aria_docs.schemas.summaries import KeyPoint, SummaryRow
+from aria_docs.schemas.summaries import KeyPointRow, SummaryRow
 from aria_docs.schemas.tables import CellRow, TableRow, table_id
 from aria_docs.storage.database import Store
 from aria_docs.storage.keeper import Batch, FileStamp, Known, RunEnd, Wanted
@@ -86,7 +86,7 @@ def test_all_kinds_of_rows_come_back_as_they_went_in(store: Store) -> None:
         reading_id="x", source_id="v", scene_no=0, start_s=0, end_s=4.004, transition="start",
         thumbnail=bytes(range(256)),
     )  # fmt: skip
-    points = [KeyPoint(text=odd, start_s=1.5), KeyPoint(text="p", page=3)]
+    points = [KeyPointRow(text=odd, start_s=1.5), KeyPointRow(text="p", page=3)]
     summary = SummaryRow(reading_id="y", source_id="v", title=None, language="en", text=odd, key_points=points)
     video = Finished(shots=(shot,), scenes=(scene,), summaries=(summary,))
     store.write(Batch(files=[file("/in/s1.pdf")], sources=[source()], finished=[part(1, (odd, "2")), video]))
@@ -122,9 +122,9 @@ def test_what_lay_beside_a_file_is_known_until_it_is_read_again(store: Store) ->
     assert reading
     beside = SidecarRow(reading_id=reading.reading_id, sha256="5f")
     store.write(Batch(finished=[Finished(reading=reading, sidecars=(beside,)), part(2)]))
-    assert store.known(["s1"], ["r1"])["s1"].read == {("tables", "page:1", "5f"), ("tables", "page:2", None)}
+    assert store.load_known(["s1"], ["r1"])["s1"].read == {("tables", "page:1", "5f"), ("tables", "page:2", None)}
     store.write(Batch(finished=[part(1)]))
-    assert store.known(["s1"], ["r1"])["s1"].read == {("tables", "page:1", None), ("tables", "page:2", None)}
+    assert store.load_known(["s1"], ["r1"])["s1"].read == {("tables", "page:1", None), ("tables", "page:2", None)}
 
 
 def test_what_is_said_is_kept_by_source_and_found_at_its_second(store: Store) -> None:
@@ -154,11 +154,11 @@ def test_what_is_known(store: Store) -> None:
     store.write(Batch(files=[file("/in/s1.pdf")], sources=[source()], finished=[part(1), part(2, recipe="r2")]))
     store.write(Batch(failures=[failure(part="page:9"), failure(recipe="r2"), failure(task="", part="", recipe="")]))
     stamp = FileStamp("/in/s1.pdf", file("/in/s1.pdf").size_bytes, file("/in/s1.pdf").modified_at)
-    assert store.unchanged([stamp, replace(stamp, size_bytes=7), replace(stamp, path="/in/s2.pdf")]) == {
+    assert store.find_unchanged([stamp, replace(stamp, size_bytes=7), replace(stamp, path="/in/s2.pdf")]) == {
         stamp.path: "s1"
     }
-    assert store.known(["other"], ["r1"]) == {"other": Known()}
-    known = store.known(["s1"], ["r1"])["s1"]
+    assert store.load_known(["other"], ["r1"]) == {"other": Known()}
+    known = store.load_known(["s1"], ["r1"])["s1"]
     assert known.row == source()
     assert known.read == {("tables", "page:1", None)}
     assert [(row.part, row.recipe) for row in known.failures] == [("", ""), ("page:9", "r1")]
@@ -354,13 +354,13 @@ def test_files_that_are_done_are_found_by_one_question(store: Store) -> None:
     stamps = [FileStamp(f"/in/{name}.pdf", 9, NOW) for name in (*names, "never")]
 
     def done(kind: str = "pdf", whole: tuple[str, ...] = ("r1",), noted: str | None = None) -> set[str]:
-        return set(store.finished(stamps, Wanted(kind, ("r1",), whole, noted)).values())
+        return set(store.find_finished(stamps, Wanted(kind, ("r1",), whole, noted)).values())
 
     assert done() == {"whole", "noted", "zero"}
     assert done(noted="no text") == {"whole", "zero"}
     assert done(whole=("r1", "r2")) == set()
     assert done(kind="image") == set()
-    assert store.finished([replace(stamps[0], size_bytes=8)], Wanted("pdf", ("r1",), ("r1",))) == {}
+    assert store.find_finished([replace(stamps[0], size_bytes=8)], Wanted("pdf", ("r1",), ("r1",))) == {}
 
 
 def summary_of(source_id: str, *, note: str | None) -> Finished:
@@ -406,7 +406,7 @@ def test_threads_of_one_process_read_and_write_one_file(tmp_path: Path) -> None:
             for page in range(1, 6):
                 stores[number].write(Batch(finished=[part(page, source_id=f"s{number}")]))
                 assert len(stores[number].page_texts(f"s{number}", None)) == page
-                stores[number].known([f"s{number}"], ["r1"])
+                stores[number].load_known([f"s{number}"], ["r1"])
         except BaseException as error:  # noqa: BLE001 - for the main thread
             errors.append(error)
 

@@ -82,8 +82,8 @@ def test_what_is_superseded_or_vanished_goes_and_the_rest_stays(store: Store) ->
 
 def test_what_comes_back_under_its_old_recipe_is_read_anew(store: Store) -> None:
     store.prune()
-    assert {name for _, name, _ in store.known(["s1"], ["r1"])["s1"].read} == {"page:2"}
-    assert store.known(["s2"], ["r1"])["s2"].read == set()
+    assert {name for _, name, _ in store.load_known(["s1"], ["r1"])["s1"].read} == {"page:2"}
+    assert store.load_known(["s2"], ["r1"])["s2"].read == set()
 
 
 def test_only_where_there_is_a_database(tmp_path: Path) -> None:

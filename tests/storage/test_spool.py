@@ -562,12 +562,12 @@ def parts_read(spool: Spool) -> set[tuple[str, str, str]]:
 
 def told(keeper: Keeper, recipes: list[str], note: str | None) -> Any:
     """All that a run may ask."""
-    known = keeper.known(SOURCES, recipes, unless_noted=note)
+    known = keeper.load_known(SOURCES, recipes, unless_noted=note)
     of_sources = {
         source: (found.row, found.read, sorted(row.model_dump_json() for row in found.failures))
         for source, found in known.items()
     }
-    return of_sources, keeper.unchanged(STAMPS), keeper.missing(["/"], ["/3"])
+    return of_sources, keeper.find_unchanged(STAMPS), keeper.missing(["/"], ["/3"])
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -11,7 +11,7 @@ from aria_docs.errors import EngineError
 from aria_docs.ingest.scans.reader import HOW_TO_GET_IT
 
 if TYPE_CHECKING:
-    from aria_docs.ingest.scans.reader import OcrName, Reader
+    from aria_docs.ingest.scans.reader import OcrName, OcrReader
 
 
 def choose(asked: OcrName | None) -> OcrName | None:
@@ -33,7 +33,7 @@ def choose(asked: OcrName | None) -> OcrName | None:
 
 
 @functools.cache
-def load(name: OcrName) -> Reader:
+def load(name: OcrName) -> OcrReader:
     """The reader, loaded once; forked children use what their parent has loaded."""
     if name == "tesseract":
         from aria_docs.ingest.scans.tesseract import Tesseract

@@ -66,10 +66,10 @@ class Networks:
             return 0, []
         quarters = self._quarters(picture, boxes)
         if quarters:
-            boxes = [_turned(box, quarters, picture.shape) for box in boxes]
+            boxes = [_turn(box, quarters, picture.shape) for box in boxes]
             picture = np.rot90(picture, -quarters)
         n_seen = len(boxes)
-        boxes += _overlooked(picture, boxes)
+        boxes += _find_specks(picture, boxes)
         crops = [picture[y0:y1, x0:x1] for x0, y0, x1, y1 in boxes]
         # A line on its side (a heading of a narrow column, an axis' name) is turned; a lone digit is tall, too.
         tall = 2 * median(min(crop.shape) for crop in crops)
@@ -137,7 +137,7 @@ class Networks:
 
     def _recognise(self, crops: list[Gray]) -> list[tuple[_Reading, _Reading]]:
         """What each line says, and what it says without ideographs, whatever it looks like; as certainly in both."""
-        images = [_scaled(crop) for crop in crops]
+        images = [_scale(crop) for crop in crops]
         order = sorted(range(len(images)), key=lambda n: images[n].shape[1])
         read: dict[int, tuple[_Reading, _Reading]] = {}
         while order:
@@ -176,7 +176,7 @@ def _mean(sure: Sequence[float]) -> float:
     return sum(sure) / len(sure) if sure else 0.0
 
 
-def _overlooked(picture: Gray, boxes: list[_Box]) -> list[_Box]:
+def _find_specks(picture: Gray, boxes: list[_Box]) -> list[_Box]:
     """Places of a lone digit or letter in a row of text that the first network takes for a speck: where ink of that
     size stands, in one or two pieces, with room on both sides."""
     size = median(y1 - y0 for _, y0, _, y1 in boxes)
@@ -212,14 +212,14 @@ def _session(name: str) -> Any:
     return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
 
 
-def _scaled(crop: Gray) -> NDArray[np.float32]:
+def _scale(crop: Gray) -> NDArray[np.float32]:
     height, width = crop.shape
     width = min(max(round(width * _HEIGHT_PX / height), 2 * _STEP_PX), _MAX_WIDTH_PX)
     image = Image.fromarray(crop).resize((width, _HEIGHT_PX), Image.Resampling.BICUBIC)
     return np.asarray(image, dtype=np.float32) / np.float32(127.5) - 1
 
 
-def _turned(box: _Box, quarters: int, shape: tuple[int, ...]) -> _Box:
+def _turn(box: _Box, quarters: int, shape: tuple[int, ...]) -> _Box:
     x0, y0, x1, y1 = box
     height, width = shape
     for _ in range(quarters):

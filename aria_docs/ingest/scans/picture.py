@@ -67,7 +67,7 @@ def skew_degrees(picture: Gray) -> float:
     return float(fine) if sharpness(fine) > 1.05 * sharpness(0.0) else 0.0
 
 
-def turned(picture: Gray, degrees: float) -> Gray:
+def rotate(picture: Gray, degrees: float) -> Gray:
     """The picture turned counter-clockwise about its middle, in its own size, on white."""
     image = Image.fromarray(picture).rotate(degrees, Image.Resampling.BICUBIC, fillcolor=255)
     return np.asarray(image)
@@ -97,14 +97,14 @@ def _level_lines(picture: Gray, pt: float) -> list[Patch]:
     ridges = mask | _ridges(picture, half_px=max(1, round(_FAINT_PT / 2 / pt)))
     faint = _long_and_thin(picture, ridges, mask, pt, least_pt=_NO_LETTER_PT, paper=_PAPER / 3)
     # Where a line is clear nearly all along, its ends are, too; else the faint line joins what is clear of it.
-    joining = [line for line in faint if max((_shared(line, piece) for piece in clear), default=0.0) < 0.75]
-    found = joining + [piece for piece in clear if not any(_shared(piece, line) > 0.5 for line in joining)]
+    joining = [line for line in faint if max((_overlap(line, piece) for piece in clear), default=0.0) < 0.75]
+    found = joining + [piece for piece in clear if not any(_overlap(piece, line) > 0.5 for line in joining)]
     # Beside a shade all of it counts as ink; there, a line is what stands out from the shade, too.
     thin = _stands_out(picture, px=round(_THIN_PT / pt) | 1)  # odd: else what is closed is shifted by a pixel
     shaded = _long_and_thin(picture, thin, thin, pt, least_pt=_RULING_PT, paper=_PAPER / 3)
     if (picture < _SHADE).mean() > _SOME_SHADE:
         shaded += _light_lines(picture, pt)
-    return found + [line for line in shaded if not any(_shared(line, other) > 0 for other in found)]
+    return found + [line for line in shaded if not any(_overlap(line, other) > 0 for other in found)]
 
 
 def _light_lines(picture: Gray, pt: float) -> list[Patch]:
@@ -147,7 +147,7 @@ def _running(of: np.ufunc, values: Gray, px: int, axis: int) -> Gray:
     return np.moveaxis(values, 0, axis)
 
 
-def _shared(line: Patch, other: Patch) -> float:
+def _overlap(line: Patch, other: Patch) -> float:
     """The share of a level line's length along which the other lies on it."""
     if other.y0 > line.y1 + 1 or line.y0 > other.y1 + 1:
         return 0.0

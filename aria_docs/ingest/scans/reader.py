@@ -34,7 +34,7 @@ class OcrLine:
     certainty: float
 
 
-class Reader(Protocol):
+class OcrReader(Protocol):
     """Reads a straightened gray picture, whichever way up it is."""
 
     def read(self, picture: Gray) -> tuple[int, list[OcrLine]]:

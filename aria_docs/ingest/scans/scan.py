@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from aria_docs.ingest.pdf_text import Line, PageText, clean, page_text
-from aria_docs.ingest.scans.picture import ink, patches, rulings, skew_degrees, turned
+from aria_docs.ingest.pdf_text import PageText, TextLine, clean, page_text
+from aria_docs.ingest.scans.picture import ink, patches, rotate, rulings, skew_degrees
 from aria_docs.ingest.scans.reader import IDEOGRAPH, OcrLine, OcrWord
 from aria_docs.ingest.tables.lines import is_value
 from aria_docs.media import Word
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from aria_docs.ingest.scans.picture import Gray, Patch
-    from aria_docs.ingest.scans.reader import Reader
+    from aria_docs.ingest.scans.reader import OcrReader
     from aria_docs.media import Box
 
 PICTURE_EDGE_PX = 2_400  # the long side of what is read: 220 dpi of a letter page
@@ -63,7 +63,7 @@ class Scan:
     height_pt: float
     degrees: float
     quarters: int
-    lines: tuple[Line, ...]
+    lines: tuple[TextLine, ...]
     words: tuple[Word, ...]
     level: tuple[Box, ...]
     upright: tuple[Box, ...]
@@ -84,11 +84,11 @@ class Scan:
         return (x0 + dx, y0 + dy, x1 + dx, y1 + dy)
 
 
-def scan(picture: Gray, reader: Reader, *, width_pt: float) -> Scan:
+def scan(picture: Gray, reader: OcrReader, *, width_pt: float) -> Scan:
     """Reads the picture of a page that is `width_pt` wide as displayed."""
     degrees = skew_degrees(picture)
     if degrees:
-        picture = turned(picture, degrees)
+        picture = rotate(picture, degrees)
     pt = width_pt / picture.shape[1]
     width_pt, height_pt = width_pt, picture.shape[0] * pt
     level, upright = _rulings(picture, pt)
@@ -110,7 +110,7 @@ def scan(picture: Gray, reader: Reader, *, width_pt: float) -> Scan:
     return Scan(width_pt, height_pt, degrees, quarters, tuple(lines), words, tuple(level), tuple(upright), small)
 
 
-def _in_points(read: list[OcrLine], picture: Gray, pt: float) -> list[Line]:
+def _in_points(read: list[OcrLine], picture: Gray, pt: float) -> list[TextLine]:
     """Lines as a text layer would have them: with a block, and as high as their type; one size for the same type."""
     if not read:
         return []
@@ -120,13 +120,13 @@ def _in_points(read: list[OcrLine], picture: Gray, pt: float) -> list[Line]:
     weights = np.array([sum(len(word.text) for word in line.words) for line in read])
     order = np.argsort(heights)
     body = float(heights[order][np.searchsorted(np.cumsum(weights[order]), weights.sum() / 2)])
-    lines: list[Line] = []
+    lines: list[TextLine] = []
     for line, height in zip(read, heights, strict=True):
         tall = float((1 - above - below) * (body if body / _SAME_TYPE < height < body * _SAME_TYPE else height))
         middle = line.y0 + float(above + 1 - below) / 2 * (line.y1 - line.y0)
         box = (line.words[0].x0 * pt, (middle - tall / 2) * pt, line.words[-1].x1 * pt, (middle + tall / 2) * pt)
         text = clean(" ".join(word.text for word in line.words))
-        lines.append(Line(text, box, tall / (_ASCENT + _DESCENT) * pt, bold=False))
+        lines.append(TextLine(text, box, tall / (_ASCENT + _DESCENT) * pt, bold=False))
     return [replace(line, block=block) for line, block in zip(lines, _blocks(lines), strict=True)]
 
 
@@ -313,7 +313,7 @@ def _runs_of_dots(dots: list[Patch], size: float) -> list[list[Patch]]:
     return runs
 
 
-def _blocks(lines: list[Line]) -> list[int]:
+def _blocks(lines: list[TextLine]) -> list[int]:
     """A number for each line; lines closely below each other have the same."""
     blocks = [0] * len(lines)
     order = sorted(range(len(lines)), key=lambda n: lines[n].box[1])

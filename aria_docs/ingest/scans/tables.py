@@ -24,7 +24,7 @@ def find_in_scan(scan: Scan) -> tuple[tuple[TableCandidate, ...], str | None]:
     """As `pdf_tables.find`, with boxes on the page as displayed."""
     page = Page(1, scan.width_pt, scan.height_pt, scan.read.text, scan.words)
     with pymupdf.open() as document:
-        found, note = find(_laid_out(document, scan), page)
+        found, note = find(_lay_out(document, scan), page)
     tables = tuple(
         replace(
             table,
@@ -36,7 +36,7 @@ def find_in_scan(scan: Scan) -> tuple[tuple[TableCandidate, ...], str | None]:
     return tables, note
 
 
-def _laid_out(document: Any, scan: Scan) -> Any:
+def _lay_out(document: Any, scan: Scan) -> Any:
     page = document.new_page(width=scan.width_pt, height=scan.height_pt)
     height_px, width_px = scan.picture.shape
     picture = pymupdf.Pixmap(pymupdf.csGRAY, width_px, height_px, scan.picture.tobytes(), False)

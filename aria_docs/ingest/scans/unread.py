@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from aria_docs.ingest.scans.picture import Gray, Patch
-    from aria_docs.ingest.scans.reader import OcrLine, Reader
+    from aria_docs.ingest.scans.reader import OcrLine, OcrReader
     from aria_docs.media import Box, Word
 
 LOOK_DPI, LOOK_EDGE_PX = 100, 1600  # of the picture that is looked at; a poster has larger type
@@ -47,10 +47,10 @@ def unread_boxes(painted: Iterable[tuple[str, Box]], size_pt: tuple[float, float
             pictures.append(box)
         elif kind == "fill-path" and _OUTLINE_PT[0] < y1 - y0 < _OUTLINE_PT[1] and 0.3 < x1 - x0 < 3 * _OUTLINE_PT[1]:
             outlines.append(box)
-    found = _merged(pictures)
+    found = _merge(pictures)
     if len(outlines) >= _MIN_OUTLINES:  # lines of text stand further apart than letters: all of them are one box
         found.append(functools.reduce(_around, outlines))
-    return [box for box in _merged(found) if _is_large(box, width * height)]
+    return [box for box in _merge(found) if _is_large(box, width * height)]
 
 
 def shows_text(picture: Gray, scale: float, boxes: Sequence[Box], words: Sequence[Word]) -> list[Box]:
@@ -68,7 +68,7 @@ def shows_text(picture: Gray, scale: float, boxes: Sequence[Box], words: Sequenc
     return found
 
 
-def is_wrong(picture: Gray, words: Sequence[Word], reader: Reader, scale: float) -> bool:
+def is_wrong(picture: Gray, words: Sequence[Word], reader: OcrReader, scale: float) -> bool:
     """Whether the words are not those that the picture shows where they stand: some of them are read to compare."""
     chosen = _sample([word for word in words if sum(map(str.isalnum, word.text)) >= 4])
     if len(chosen) < _MIN_SAMPLED:
@@ -143,7 +143,7 @@ def _is_large(box: Box, page: float) -> bool:
     return min(width, height) >= _MIN_SIDE_PT and width * height >= _MIN_SHARE * page
 
 
-def _merged(boxes: Sequence[Box]) -> list[Box]:
+def _merge(boxes: Sequence[Box]) -> list[Box]:
     """Boxes that touch or nearly do, as one."""
     merged: list[Box] = []
     for box in sorted(boxes, key=lambda box: (box[1], box[0])):
@@ -154,7 +154,7 @@ def _merged(boxes: Sequence[Box]) -> list[Box]:
                 break
         merged.append(box)
     again = len(merged) < len(boxes)
-    return _merged(merged) if again and len(merged) > 1 else merged
+    return _merge(merged) if again and len(merged) > 1 else merged
 
 
 def _near(box: Box, other: Box) -> bool:

@@ -131,7 +131,7 @@ def _find(handle: Any, page: Page, quarters: int, scale: float) -> tuple[tuple[T
         handle.get_layout(return_raw=True)
         groups = handle.layout_information or []
     tables = [
-        replace(table, seen=_seen(table.box, groups))
+        replace(table, seen=_grid_size(table.box, groups))
         for table in _tables(groups, grids, words, merge_rules([*horizontal, *shades]))
     ]
     if moved:
@@ -160,7 +160,7 @@ def _tables(
     regions = _regions(groups)
     texts: list[Box] = [tuple(group["group_bbox"][:4]) for group in groups if group["class_name"] == "text"]
     regions = [(_without_prose(box, words, texts), edges) for box, edges in regions]
-    parts = [(part, edges) for box, edges in regions for part in _parted(box, words, grids, horizontal)]
+    parts = [(part, edges) for box, edges in regions for part in _split_box(box, words, grids, horizontal)]
     for box, hints in parts:
         edges = [x for x in hints if box[0] + 6 < x < box[2] - 6]
         inside = [lattice for lattice in grids if lattice not in used and _overlap(lattice.box, box) > 0.5]
@@ -286,7 +286,7 @@ def _without_prose(box: Box, words: list[Word], texts: Sequence[Box]) -> Box:
     return box[0], top, box[2], bottom
 
 
-def _seen(box: Box, groups: list[dict[str, Any]]) -> tuple[int, int] | None:
+def _grid_size(box: Box, groups: list[dict[str, Any]]) -> tuple[int, int] | None:
     """How many rows and columns the network parts a box into; None where it sees no table."""
     grids = [g for g in groups if g["class_name"] == "table" and g.get("table_grid") is not None]
     best = max(grids, key=lambda group: _overlap(tuple(group["group_bbox"][:4]), box), default=None)
@@ -298,7 +298,7 @@ def _seen(box: Box, groups: list[dict[str, Any]]) -> tuple[int, int] | None:
     return rows + 1, cols + 1
 
 
-def _parted(box: Box, words: list[Word], grids: list[Lattice], rules: list[Rule]) -> list[Box]:
+def _split_box(box: Box, words: list[Word], grids: list[Lattice], rules: list[Rule]) -> list[Box]:
     """The tables that the network took for one: a caption stands between them, or rules end on both sides of a gap.
 
     Lattices tell by themselves.

@@ -19,9 +19,9 @@ _JOINS = frozenset("± +/- +/− +− - – — − / × x * to bis à ( < > = �
 _GROUPED = re.compile(r"\D?\d{1,3} \d{3}(?:[.,]\d+)?\D*")  # one number, its thousands set off by a blank
 
 
-def settled_edges(hints: Sequence[float], lines: Sequence[Line], height: float) -> list[float]:
+def settle_edges(hints: Sequence[float], lines: Sequence[Line], height: float) -> list[float]:
     """The x of each edge between two columns: hints that the text bears out, those that were missing, all in place."""
-    edges = _supported_edges([*hints, *_missing_edges(hints, lines, height)], lines, height)
+    edges = _support_edges([*hints, *_missing_edges(hints, lines, height)], lines, height)
     edges += _clear_edges(edges, lines, height)
     return _without_torn(sorted([*edges, *_narrow_edges(edges, lines, height)]), lines)
 
@@ -148,7 +148,7 @@ def _are_thousands(body: Sequence[tuple[list[Word], list[Word]]]) -> bool:
     return all(left[-1].text.isdigit() and right[0].text[:3].isdigit() for left, right in body)
 
 
-def _supported_edges(edges: list[float], lines: Sequence[Line], height: float) -> list[float]:
+def _support_edges(edges: list[float], lines: Sequence[Line], height: float) -> list[float]:
     """The edges that some line of text bears out: words in both columns beside it, further apart than a blank."""
     edges = sorted(edges)
     while edges:

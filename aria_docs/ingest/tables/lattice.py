@@ -123,8 +123,8 @@ def _lattice(hs: NDArray[np.float64], vs: NDArray[np.float64]) -> Lattice | None
     n_rows, n_cols = len(ys) - 1, len(xs) - 1
     if n_rows < 1 or n_cols < 1 or n_rows * n_cols < 2 or n_rows * n_cols > _MAX_SLOTS:
         return None
-    left = _separated(xs, ys, vs)  # (n_rows, n_cols + 1): a line on the left of the slot
-    above = _separated(ys, xs, hs).T  # (n_rows + 1, n_cols)
+    left = _separators(xs, ys, vs)  # (n_rows, n_cols + 1): a line on the left of the slot
+    above = _separators(ys, xs, hs).T  # (n_rows + 1, n_cols)
     taken = np.zeros((n_rows, n_cols), dtype=bool)
     cells = []
     for row in range(n_rows):
@@ -182,7 +182,7 @@ def _edges(values: Sequence[float]) -> list[float]:
     return [float(np.mean(edge)) for edge in edges]
 
 
-def _separated(at: Sequence[float], along: Sequence[float], rules: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _separators(at: Sequence[float], along: Sequence[float], rules: NDArray[np.float64]) -> NDArray[np.bool_]:
     """[i, j]: whether a rule at at[j] covers most of the stretch from along[i] to along[i + 1]."""
     starts, ends = np.array(along[:-1]), np.array(along[1:])
     covered = np.zeros((len(starts), len(at)))
@@ -196,7 +196,7 @@ def _separated(at: Sequence[float], along: Sequence[float], rules: NDArray[np.fl
 def lattice_table(lattice: Lattice, words: Sequence[Word]) -> TableCandidate | None:
     """The table that the lines draw; None where no two of its cells hold text."""
     inside = [word for word in words if within(word, lattice.box)]
-    lattice = with_records(_parted(_without_slivers(lattice, inside), inside), inside)
+    lattice = with_records(_split_cells(_without_slivers(lattice, inside), inside), inside)
     xs, ys = lattice.xs, lattice.ys
     slots: dict[tuple[int, int], int] = {}
     for n, (row, col, row_span, col_span) in enumerate(lattice.cells):
@@ -220,7 +220,7 @@ def lattice_table(lattice: Lattice, words: Sequence[Word]) -> TableCandidate | N
         )
         for n, (row, col, row_span, col_span) in enumerate(lattice.cells)
     ]
-    return candidate_of(_unframed(cells, len(xs) - 1), header_rows=None, ruled=True, lattice=True)
+    return candidate_of(_drop_framed_text(cells, len(xs) - 1), header_rows=None, ruled=True, lattice=True)
 
 
 def holds_stacks(lattice: Lattice, words: Sequence[Word]) -> bool:
@@ -281,7 +281,7 @@ def _is_spare(
     return not any(within(word, box) for word in words for box in boxes)
 
 
-def _parted(lattice: Lattice, words: Sequence[Word]) -> Lattice:
+def _split_cells(lattice: Lattice, words: Sequence[Word]) -> Lattice:
     """With cells over several columns parted where their words stand far apart on both sides of a line that ends short
     of them, as one does in a poor scan."""
     cells: list[tuple[int, int, int, int]] = []
@@ -331,7 +331,7 @@ def tells_columns(lattice: Lattice, words: Sequence[Word]) -> bool:
     return jammed < max(2, 0.2 * len(lines))
 
 
-def _unframed(cells: list[TableCell], n_cols: int) -> list[TableCell]:
+def _drop_framed_text(cells: list[TableCell], n_cols: int) -> list[TableCell]:
     """Without a title over the table or a note under it that stands in the same frame."""
     while True:
         rows = {cell.row for cell in cells}

@@ -23,7 +23,7 @@ from itertools import pairwise
 import numpy as np
 
 from aria_docs.captions import is_caption
-from aria_docs.ingest.tables.columns import settled_edges
+from aria_docs.ingest.tables.columns import settle_edges
 from aria_docs.ingest.tables.lattice import Rule, candidate_of
 from aria_docs.ingest.tables.lines import (
     MARKED,
@@ -50,7 +50,7 @@ _FULL = 0.9  # of a table's width: a rule that long ends a band of rows
 
 
 @dataclass(slots=True)
-class _Cell:
+class _CellDraft:
     """A cell on its way: columns first to last, rows set at the end."""
 
     first: int
@@ -79,10 +79,10 @@ def open_table(
     if len(lines) < 2:
         return None
     height = height_of([word for line in lines for word in line.words])
-    edges = settled_edges(column_edges, lines, height)
+    edges = settle_edges(column_edges, lines, height)
     if not edges:
         return None
-    grid = _Grid(edges, left, right, lines, height, full)
+    grid = _ColumnGrid(edges, left, right, lines, height, full)
     n_header = grid.header_lines()
     header, depth = _header(grid, lines[:n_header], [rule for rule in near if rule.at not in full])
     cells = header
@@ -92,7 +92,7 @@ def open_table(
             cell.row = row
             cells.append(cell)
         if label is not None:
-            cells.append(_Cell(0, 0, label.words, row, label.n_rows))
+            cells.append(_CellDraft(0, 0, label.words, row, label.n_rows))
         row += 1
     return _open_cells(grid, cells, row, depth, ruled=_is_ruled(lines, near, right - left))
 
@@ -105,7 +105,7 @@ class _Label:
     n_rows: int
 
 
-class _Grid:
+class _ColumnGrid:
     """Column edges and what follows from them for the lines of one open table."""
 
     def __init__(
@@ -127,7 +127,7 @@ class _Grid:
             for cell in self._cells_of_line(line):
                 if cell.first == cell.last:
                     spans[cell.first].append((cell.words[0].box[0], cell.words[-1].box[2]))
-        with_values = [filled for filled in map(self.filled, lines) if any(c > 0 for c in filled)]
+        with_values = [filled for filled in map(self.fill_columns, lines) if any(c > 0 for c in filled)]
         self.labelled = 2 * sum(0 in filled for filled in with_values) > len(with_values)
         bounds = [left, *edges, right]
         self.extents = [
@@ -138,9 +138,9 @@ class _Grid:
     def column(self, word: Word) -> int:
         return int(np.searchsorted(self.edges, (word.box[0] + word.box[2]) / 2))
 
-    def _cells_of_line(self, line: Line) -> list[_Cell]:
+    def _cells_of_line(self, line: Line) -> list[_CellDraft]:
         """Words of a line by column; a phrase that runs on over an edge without a gap stays one cell."""
-        cells: list[_Cell] = []
+        cells: list[_CellDraft] = []
         for word in line.words:
             column = self.column(word)
             if cells:
@@ -155,17 +155,17 @@ class _Grid:
                     last.words.append(word)
                     last.last = column
                     continue
-            cells.append(_Cell(column, column, [word]))
+            cells.append(_CellDraft(column, column, [word]))
         return cells
 
-    def filled(self, line: Line) -> dict[int, str]:
+    def fill_columns(self, line: Line) -> dict[int, str]:
         return {cell.first: " ".join(word.text for word in cell.words) for cell in self._cells_of_line(line)}
 
     def is_body(self, lines: Sequence[Line]) -> bool:
         """Numbers in most of the filled columns but the first, and not just years or a count of the columns."""
         filled: dict[int, str] = {}
         for line in lines:
-            for column, text in self.filled(line).items():
+            for column, text in self.fill_columns(line).items():
                 filled[column] = f"{filled[column]} {text}" if column in filled else text
         if self.labelled and 0 not in filled:
             return False
@@ -181,16 +181,16 @@ class _Grid:
 
     def _is_lone_year(self, line: Line) -> bool:
         """Whether it is the first line, and what stands under its one year are no years."""
-        below = [text for other in self.lines[1:] for column, text in self.filled(other).items() if column > 0]
+        below = [text for other in self.lines[1:] for column, text in self.fill_columns(other).items() if column > 0]
         return line is self.lines[0] and not any(map(YEAR.fullmatch, below))
 
-    def ruled(self, above: Line, below: Line) -> bool:
+    def has_rule(self, above: Line, below: Line) -> bool:
         return any(above.middle < y < below.middle for y in self.full)
 
     def header_lines(self) -> int:
         """How many leading lines are the header's."""
         lines = self.lines
-        ruled = [i for i in range(1, len(lines)) if self.ruled(lines[i - 1], lines[i])]
+        ruled = [i for i in range(1, len(lines)) if self.has_rule(lines[i - 1], lines[i])]
         bands = self.rows(lines)
         starts = [sum(map(len, bands[:n])) for n in range(len(bands))]
         first_body = next((i for i, band in zip(starts, bands, strict=True) if self.is_body(band)), None)
@@ -203,12 +203,12 @@ class _Grid:
                 return n
             # Lines set off from the rest by more than the usual distance, the label's column filled in one; else one.
             apart = next((i for i, step in enumerate(steps[:5], 1) if step > 1.3 * self.leading), 1)
-            one = sum(0 in self.filled(line) for line in lines[:apart]) <= 1
-            reads_on = all(any(t[0].islower() for t in self.filled(line).values()) for line in lines[1:apart])
+            one = sum(0 in self.fill_columns(line) for line in lines[:apart]) <= 1
+            reads_on = all(any(t[0].islower() for t in self.fill_columns(line).values()) for line in lines[1:apart])
             head = apart if one or reads_on else 1
-            if head == 1 and is_measure(self.filled(lines[0])):
+            if head == 1 and is_measure(self.fill_columns(lines[0])):
                 return 0
-            return head if max(len(self.filled(line)) for line in lines[:head]) > 1 else 0
+            return head if max(len(self.fill_columns(line)) for line in lines[:head]) > 1 else 0
         # A rule in the lower half is that of a total, but under the first three lines of a short table.
         if (
             ruled
@@ -217,17 +217,17 @@ class _Grid:
         ):
             ends = [i for i in ruled if i <= first_body] or ruled[:1]
             # Where each row is ruled, a heading between rows is none of the header.
-            while len(ends) > 1 and all(set(self.filled(line)) == {0} for line in lines[ends[-2] : ends[-1]]):
+            while len(ends) > 1 and all(set(self.fill_columns(line)) == {0} for line in lines[ends[-2] : ends[-1]]):
                 ends.pop()
             return ends[-1]
         for i in range(first_body, 0, -1):
-            if i < len(lines) and set(self.filled(lines[i - 1])) != {0}:
+            if i < len(lines) and set(self.fill_columns(lines[i - 1])) != {0}:
                 return i
-        return 0 if first_body == 0 or set(self.filled(lines[0])) == {0} else first_body
+        return 0 if first_body == 0 or set(self.fill_columns(lines[0])) == {0} else first_body
 
     def rows(self, lines: Sequence[Line]) -> list[list[Line]]:
         """Lines of the body grouped to rows."""
-        cuts = [self.ruled(above, below) for above, below in pairwise(lines)]
+        cuts = [self.has_rule(above, below) for above, below in pairwise(lines)]
         parts: list[dict[int, list[Word]]] = []
         over: dict[int, int] = {}  # column → first column of the cell that runs over it, on the line before
         for cells in map(self._cells_of_line, lines):
@@ -237,7 +237,7 @@ class _Grid:
             over = {column: cell.first for cell in cells for column in range(cell.first + 1, cell.last + 1)}
         bands: list[list[Line]] = []
         for line in lines:
-            if bands and not self.ruled(bands[-1][-1], line):
+            if bands and not self.has_rule(bands[-1][-1], line):
                 bands[-1].append(line)
             else:
                 bands.append([line])
@@ -259,10 +259,10 @@ class _Grid:
         data: list[list[Line]] = []
         labels: list[tuple[float, Line]] = []  # at which row, or between which two
         for row in rows:
-            if set(self.filled(row[-1])) == {0} and (len(row) == 1 or 0 not in self.filled(row[0])):
+            if set(self.fill_columns(row[-1])) == {0} and (len(row) == 1 or 0 not in self.fill_columns(row[0])):
                 labels.append((len(data) - 0.5, row[-1]))
                 row = row[:-1]
-            elif len(row) == 1 and 0 in self.filled(row[0]):
+            elif len(row) == 1 and 0 in self.fill_columns(row[0]):
                 labels.append((len(data), row[0]))
             data += [row] if row else []
         if not data or any(len(row) > 1 for row in data) or all(at == int(at) for at, _ in labels):
@@ -283,9 +283,9 @@ class _Grid:
         rests = [Line([word for word in row[0].words if self.column(word)], row[0].top, row[0].bottom) for row in data]
         return [([rest], heads.get(n)) for n, rest in enumerate(rests)]
 
-    def cells(self, group: Sequence[Line]) -> list[_Cell]:
+    def cells(self, group: Sequence[Line]) -> list[_CellDraft]:
         """The cells of one row of the body."""
-        cells: dict[int, _Cell] = {}
+        cells: dict[int, _CellDraft] = {}
         for line in group:
             for cell in self._cells_of_line(line):
                 if cell.first in cells:
@@ -301,13 +301,13 @@ class _Grid:
         return ordered
 
 
-def _header(grid: _Grid, lines: Sequence[Line], rules: Sequence[Rule]) -> tuple[list[_Cell], int]:
+def _header(grid: _ColumnGrid, lines: Sequence[Line], rules: Sequence[Rule]) -> tuple[list[_CellDraft], int]:
     """The header's cells with their rows, and how many rows it has."""
     if not lines:
         return [], 0
     top, bottom = lines[0].top - 2, lines[-1].bottom + 4
     words = [word for line in lines for word in line.words]
-    spanners: list[tuple[_Cell, float]] = []  # with the y of its last line
+    spanners: list[tuple[_CellDraft, float]] = []  # with the y of its last line
     for rule in sorted((rule for rule in rules if top < rule.at < bottom), key=lambda rule: rule.at):
         columns = [c for c, (a, b) in enumerate(grid.extents) if rule.start - 4 <= (a + b) / 2 <= rule.end + 4]
         if len(columns) < 2 or _ends_header(grid, lines, rule, columns):
@@ -325,11 +325,11 @@ def _header(grid: _Grid, lines: Sequence[Line], rules: Sequence[Rule]) -> tuple[
             for word in words
             if ceiling - 1 < middle_of(word)[1] < rule.at and rule.start - 4 <= middle_of(word)[0] <= rule.end + 4
         ]
-        for cell in _shared(grid, over, columns):
+        for cell in _spanners_of_rule(grid, over, columns):
             words = [word for word in words if not any(word is other for other in cell.words)]
             spanners.append((cell, rule.at))
     for line in () if spanners else lines[:-1]:
-        for cell in _centred(grid, line, lines):
+        for cell in _centred_spanners(grid, line, lines):
             words = [word for word in words if not any(word is other for other in cell.words)]
             above = [
                 other
@@ -347,7 +347,7 @@ def _header(grid: _Grid, lines: Sequence[Line], rules: Sequence[Rule]) -> tuple[
         over = [word for word in line.words if left <= grid.column(word) <= right and any(word is o for o in words)]
         if line.middle < first - grid.height and len(spanners) > 1 and len(phrases_of(over, grid.height)) == 1:
             words = [word for word in words if not any(word is other for other in over)]
-            spanners.append((_Cell(left, right, over), line.middle))
+            spanners.append((_CellDraft(left, right, over), line.middle))
     levels = [
         sum(
             other is not cell and other.first <= cell.first and cell.last <= other.last and other_y < y - 1
@@ -363,25 +363,27 @@ def _header(grid: _Grid, lines: Sequence[Line], rules: Sequence[Rule]) -> tuple[
         cells.append(cell)
         for column in range(cell.first, cell.last + 1):
             covered[column] = max(covered[column], level + 1)
-    leaves: dict[int, _Cell] = {}
+    leaves: dict[int, _CellDraft] = {}
     for word in words:
         column = grid.column(word)
-        leaf = leaves.setdefault(column, _Cell(column, column, row=covered[column], row_span=depth - covered[column]))
+        leaf = leaves.setdefault(
+            column, _CellDraft(column, column, row=covered[column], row_span=depth - covered[column])
+        )
         leaf.words.append(word)
     if not leaves:
         depth -= 1
     return cells + list(leaves.values()), depth
 
 
-def _ends_header(grid: _Grid, lines: Sequence[Line], rule: Rule, columns: Sequence[int]) -> bool:
+def _ends_header(grid: _ColumnGrid, lines: Sequence[Line], rule: Rule, columns: Sequence[int]) -> bool:
     """Whether a rule stands under heads, one for each of its columns, and not under a spanner."""
-    filled = [set(grid.filled(line)) & set(columns) for line in lines]
+    filled = [set(grid.fill_columns(line)) & set(columns) for line in lines]
     over = [own for line, own in zip(lines, filled, strict=True) if line.middle < rule.at and own]
     under = any(own for line, own in zip(lines, filled, strict=True) if line.middle > rule.at)
     return bool(over) and not under and over[-1] == set(columns)
 
 
-def _shared(grid: _Grid, words: list[Word], columns: Sequence[int]) -> list[_Cell]:
+def _spanners_of_rule(grid: _ColumnGrid, words: list[Word], columns: Sequence[int]) -> list[_CellDraft]:
     """What stands over one rule: one spanner, or several side by side that share its columns between them."""
     lines = lines_of(words)
     if not lines:
@@ -395,14 +397,14 @@ def _shared(grid: _Grid, words: list[Word], columns: Sequence[int]) -> list[_Cel
         if not all(groups) or (gap == grid.height and not _all_centred(grid, phrases, groups)):
             continue
         return [
-            _Cell(group[0], group[-1], [word for row in rows for word in row[i]])
+            _CellDraft(group[0], group[-1], [word for row in rows for word in row[i]])
             for i, group in enumerate(groups)
             if len(group) > 1
         ]
-    return [_Cell(columns[0], columns[-1], words)]
+    return [_CellDraft(columns[0], columns[-1], words)]
 
 
-def _all_centred(grid: _Grid, phrases: Sequence[list[Word]], groups: Sequence[list[int]]) -> bool:
+def _all_centred(grid: _ColumnGrid, phrases: Sequence[list[Word]], groups: Sequence[list[int]]) -> bool:
     """Whether each phrase stands over the middle of several columns of its own."""
     for phrase, group in zip(phrases, groups, strict=True):
         x0, x1 = grid.extents[group[0]][0], grid.extents[group[-1]][1]
@@ -411,7 +413,7 @@ def _all_centred(grid: _Grid, phrases: Sequence[list[Word]], groups: Sequence[li
     return True
 
 
-def _centred(grid: _Grid, line: Line, lines: Sequence[Line]) -> list[_Cell]:
+def _centred_spanners(grid: _ColumnGrid, line: Line, lines: Sequence[Line]) -> list[_CellDraft]:
     """The spanners of a line of the header without rules: phrases set to the middle of several columns, not of one.
 
     The first lines of wrapped heads are fewer than the columns, too; but each stands over the rest of its head, all of
@@ -428,11 +430,11 @@ def _centred(grid: _Grid, line: Line, lines: Sequence[Line]) -> list[_Cell]:
     nearest = _nearest(grid, phrases, columns)
     for groups in (nearest, *_flush(grid, phrases, columns)):
         if all(groups) and _heads_repeat(grid, line, lines, groups):
-            return [_Cell(g[0], g[-1], list(p)) for p, g in zip(phrases, groups, strict=True)]
+            return [_CellDraft(g[0], g[-1], list(p)) for p, g in zip(phrases, groups, strict=True)]
     groups = [_under(grid, phrase, group) for phrase, group in zip(phrases, nearest, strict=True) if group]
     if len(groups) < len(phrases):
         return []
-    spanners = [_Cell(g[0], g[-1], list(p)) for p, g in zip(phrases, groups, strict=True) if len(g) > 1]
+    spanners = [_CellDraft(g[0], g[-1], list(p)) for p, g in zip(phrases, groups, strict=True) if len(g) > 1]
     if _heads_repeat(grid, line, lines, groups):
         return spanners
     over_one = [[0.0, 0.0, 0.0] for _ in phrases]  # to the left, in the middle, to the right
@@ -448,7 +450,7 @@ def _centred(grid: _Grid, line: Line, lines: Sequence[Line]) -> list[_Cell]:
     return [] if own < 3 * len(phrases) or own < min(over_text, over_cells) else spanners
 
 
-def _under(grid: _Grid, phrase: list[Word], group: list[int]) -> list[int]:
+def _under(grid: _ColumnGrid, phrase: list[Word], group: list[int]) -> list[int]:
     """The columns that the phrase stands over, without those at one end that belong to no phrase."""
 
     def off(columns: list[int]) -> float:
@@ -461,7 +463,7 @@ def _under(grid: _Grid, phrase: list[Word], group: list[int]) -> list[int]:
     return best if off(group) > _OFF_CENTRE and off(best) < 0.35 * off(group) else group
 
 
-def _heads_repeat(grid: _Grid, line: Line, lines: Sequence[Line], groups: Sequence[list[int]]) -> bool:
+def _heads_repeat(grid: _ColumnGrid, line: Line, lines: Sequence[Line], groups: Sequence[list[int]]) -> bool:
     """Whether the heads below are the same under each phrase, or are years under phrases that are none."""
     texts: dict[int, str] = {}
     for word in (word for other in lines if other.middle > line.middle for word in other.words):
@@ -475,7 +477,7 @@ def _heads_repeat(grid: _Grid, line: Line, lines: Sequence[Line], groups: Sequen
     )
 
 
-def _nearest(grid: _Grid, phrases: Sequence[list[Word]], columns: Sequence[int]) -> list[list[int]]:
+def _nearest(grid: _ColumnGrid, phrases: Sequence[list[Word]], columns: Sequence[int]) -> list[list[int]]:
     """The columns, each with the phrase whose middle is nearest to its own."""
     middles = [(phrase[0].box[0] + phrase[-1].box[2]) / 2 for phrase in phrases]
     groups: list[list[int]] = [[] for _ in phrases]
@@ -485,7 +487,7 @@ def _nearest(grid: _Grid, phrases: Sequence[list[Word]], columns: Sequence[int])
     return groups
 
 
-def _flush(grid: _Grid, phrases: Sequence[list[Word]], columns: Sequence[int]) -> Iterator[list[list[int]]]:
+def _flush(grid: _ColumnGrid, phrases: Sequence[list[Word]], columns: Sequence[int]) -> Iterator[list[list[int]]]:
     """The columns by phrases that are set to the left end of their columns, and by such that are set to the right."""
     for side in (0, 1):
         ends = [(phrase[0].box[0], phrase[-1].box[2])[side] for phrase in phrases]
@@ -554,7 +556,9 @@ def _is_ruled(lines: Sequence[Line], rules: Sequence[Rule], width: float) -> boo
     return len(over) + len(under) < len(wide) or bool(over and under)
 
 
-def _open_cells(grid: _Grid, cells: list[_Cell], n_rows: int, depth: int, *, ruled: bool) -> TableCandidate | None:
+def _open_cells(
+    grid: _ColumnGrid, cells: list[_CellDraft], n_rows: int, depth: int, *, ruled: bool
+) -> TableCandidate | None:
     bounds = [grid.left, *grid.edges, grid.right]
     tops = [float("inf")] * n_rows
     for cell in cells:

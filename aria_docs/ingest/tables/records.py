@@ -76,12 +76,12 @@ def _records_of(lattice: Lattice, row: int, words: Sequence[Word]) -> _Records |
         return None
     band = _Band(lines, contents, sides)
     is_head = row == 0 and len(lattice.ys) > 2
-    found = band.aligned(is_head=is_head)
-    if found is None and not is_head and (starts := band.staggered()):
+    found = band.align(is_head=is_head)
+    if found is None and not is_head and (starts := band.stagger()):
         found = (starts, [])
     if found is None:
         has_tall = any(cell[2] > 1 and cell[0] <= row < cell[0] + cell[2] for cell in lattice.cells)
-        starts = None if has_tall else band.labelled()
+        starts = None if has_tall else band.label()
         found = (starts, []) if starts else None
     if found is None:
         return None
@@ -111,7 +111,7 @@ class _Band:
                 self.parts[-1].setdefault(owner[id(word)], []).append(word)
         self.own = [[i for i, part in enumerate(self.parts) if n in part] for n in range(len(contents))]
 
-    def aligned(self, *, is_head: bool) -> tuple[list[int], list[int]] | None:
+    def align(self, *, is_head: bool) -> tuple[list[int], list[int]] | None:
         """The first line of each record, and the cells that are labels: two cells or more that stack their texts on
         the same lines, and no other lines that need a place."""
         tall = [n for n, own in enumerate(self.own) if len(own) > 1]
@@ -131,7 +131,7 @@ class _Band:
         labels = [n for n, own in enumerate(self.own) if self._is_label(n, own, starts)]
         return starts, labels
 
-    def staggered(self) -> list[int] | None:
+    def stagger(self) -> list[int] | None:
         """The first line of each record: one cell stacks values, and the others, of one line each, do not stand on the
         same of its lines. Values in brackets belong to those above them."""
         tall = [n for n, own in enumerate(self.own) if len(own) > 1]
@@ -148,7 +148,7 @@ class _Band:
             return len(own) < len(starts) and not self._is_stack(n)
         return n == 0 or own[0] not in starts
 
-    def labelled(self) -> list[int] | None:
+    def label(self) -> list[int] | None:
         """The first line of each record: a label, and a number or a fresh start beside it."""
         lines, filled = self.lines, [set(part) for part in self.parts]
         if len(lines) > 2 and all(len(part) == len(self.own) for part in self.parts) and self._had_room():

@@ -51,7 +51,7 @@ _UNRULED = 2.0  # rows without a rule between them, where there are rules betwee
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class _ColumnText:
     """What one line has in one column."""
 
     line: int
@@ -113,12 +113,12 @@ class _Costs:
 
     def __init__(self, lines: Sequence[Line], columns: Columns, height: float) -> None:
         self.n, self.height, self.extents = len(lines), height, columns.extents
-        self.columns: list[list[_Piece]] = [[] for _ in columns.extents]
+        self.columns: list[list[_ColumnText]] = [[] for _ in columns.extents]
         for i, (line, part) in enumerate(zip(lines, columns.parts, strict=True)):
             for column, words in part.items():
                 own = median(middle_of(word)[1] for word in words)
                 self.columns[column].append(
-                    _Piece(i, own if abs(own - line.middle) < height / 2 else line.middle, words)
+                    _ColumnText(i, own if abs(own - line.middle) < height / 2 else line.middle, words)
                 )
         steps = [b.middle - a.middle for own in self.columns for a, b in pairwise(own)]
         steps = [step for step in steps if step > HALF_LINE * height]
@@ -150,11 +150,11 @@ class _Costs:
         }
         return jump > _MORE_WHITE and len(tight) > 1 and 3 * len(goes_on) > 2 * len(tight)
 
-    def _begins(self, column: int, piece: _Piece) -> bool:
+    def _begins(self, column: int, piece: _ColumnText) -> bool:
         """Whether it begins like a text of its own, and not in the middle of one."""
         return self.small[column] or not piece.text[0].islower() or is_prefixed(piece.text)
 
-    def _join(self, column: int, above: _Piece, below: _Piece) -> float:
+    def _join(self, column: int, above: _ColumnText, below: _ColumnText) -> float:
         """Of two pieces in one cell."""
         step = below.middle - above.middle
         cost = 0.0

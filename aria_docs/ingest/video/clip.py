@@ -115,7 +115,7 @@ class Clip(Protocol):
         """The frame displayed at each of these ascending times; the first before the start, the last after the end."""
 
 
-def displayed_at(times_s: Sequence[float], pictures: Iterable[Picture]) -> Iterator[Picture]:
+def pictures_at(times_s: Sequence[float], pictures: Iterable[Picture]) -> Iterator[Picture]:
     """The picture displayed at each of these ascending times, out of all pictures in order.
 
     times   0.5   1.2 1.4      9.0

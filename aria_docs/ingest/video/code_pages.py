@@ -55,12 +55,12 @@ PLAUSIBLE = -3.9  # texts of three lines had -3.4 and more in their own page, th
 TWO_BYTES = "cp932 euc_jp gb18030 big5 cp949 cp874".split()
 
 
-def decoded(data: bytes) -> str:
+def decode(data: bytes) -> str:
     """The text, without zeros."""
-    return _decoded(data).replace("\0", "").replace("\ufeff", "")
+    return _decode(data).replace("\0", "").replace("\ufeff", "")
 
 
-def _decoded(data: bytes) -> str:
+def _decode(data: bytes) -> str:
     if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         return data.decode("utf-32", errors="replace")
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

@@ -130,11 +130,11 @@ def changes(shares: NDArray[np.float32], period_s: float, lengths_s: Sequence[fl
         after = far(first_no, np.arange(last_no, min(n, last_no + reach)))
         before = far(last_no, np.arange(max(0, first_no - reach), first_no + 1))
         if min(after.min(), before.min()) > 0.5 * far(first_no, last_no):  # else the old colours come back
-            found.append(_located(shares, first_no, last_no, weight_, max(2, round(0.3 / period_s))))
+            found.append(_locate(shares, first_no, last_no, weight_, max(2, round(0.3 / period_s))))
     return sorted(found, key=lambda change: change.middle)
 
 
-def _located(shares: NDArray[np.float32], first: int, last: int, weight: float, rest: int) -> Change:
+def _locate(shares: NDArray[np.float32], first: int, last: int, weight: float, rest: int) -> Change:
     """Where on the way from the first to the last histogram the others are, by their projection."""
     inside = shares[first : last + 1].reshape(last - first + 1, -1)
     way = inside[-1] - inside[0]

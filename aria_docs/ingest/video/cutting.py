@@ -41,7 +41,7 @@ _SOUND = {"c:a": "aac", "b:a": "192k"}
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ClipRange:
     """What one clip is to hold: the frames from start_s until before end_s, counted from the first displayed one."""
 
     start_s: float
@@ -51,11 +51,11 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class CutJob:
     """A video and the clips to cut from it."""
 
     path: str
-    parts: tuple[Part, ...]
+    parts: tuple[ClipRange, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Busy:
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class WrittenClip:
     """A part that is written whole; n_lost frames of it could not be decoded."""
 
     n_frames: int
@@ -74,14 +74,14 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class FailedClip:
     """A part that could not be written; the next ones may."""
 
     error: FileError
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class FrameSpan:
     """The frames of one part, found in the table of time stamps; times are the container's.
 
     first, end:  numbers of its first frame and of the first one that no longer belongs.
@@ -108,7 +108,7 @@ class Span:
 
 def spans(
     pts_s: Sequence[float], keyframes_s: Sequence[float], edges_s: Sequence[tuple[float, float]]
-) -> Iterator[Span | None]:
+) -> Iterator[FrameSpan | None]:
     """Which frames lie between each two edges; None if absent. All in ascending container time.
 
         pts_s   10.0   10.1   10.2   10.3   10.4         edges_s  (10.1, 10.25)
@@ -123,7 +123,7 @@ def spans(
             yield None
             continue
         key = bisect_right(keyframes_s, pts_s[first]) - 1
-        yield Span(
+        yield FrameSpan(
             first=first,
             end=end,
             start_s=pts_s[first],
@@ -138,16 +138,16 @@ def warm() -> None:
     """Importing this module has loaded every library it uses."""
 
 
-def cut(job: Job, _: Iterator[Any]) -> Iterator[Busy | Clip | Failed]:
-    """The worker: for each part signs of life, then `Clip` or `Failed`. Raises what `open_clip` does."""
+def cut(job: CutJob, _: Iterator[Any]) -> Iterator[Busy | WrittenClip | FailedClip]:
+    """The worker: for each part signs of life, then `WrittenClip` or `FailedClip`. Raises what `open_clip` does."""
     yield Busy(STALL_S)
-    source = _Source.read(Path(job.path))
+    source = _CutSource.read(Path(job.path))
     edges_s = [(source.first_s + part.start_s, source.first_s + part.end_s) for part in job.parts]
     for part, span in zip(job.parts, spans(source.pts_s, source.keyframes_s, edges_s), strict=True):
         try:
             yield (yield from _clip(source, span, part))
         except FileError as e:
-            yield Failed(e)
+            yield FailedClip(e)
 
 
 def chapters(path: str, _: Iterator[Any]) -> Iterator[list[tuple[float, float, str]]]:
@@ -157,11 +157,11 @@ def chapters(path: str, _: Iterator[Any]) -> Iterator[list[tuple[float, float, s
 
 def sounds(path: str, _: Iterator[Any]) -> Iterator[int]:
     """The worker that tells how many streams of sound a video has. Raises what `open_clip` does."""
-    yield len(_Source.read(Path(path)).sounds)
+    yield len(_CutSource.read(Path(path)).sounds)
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class _CutSource:
     """What must be known of a file to cut it; times are the container's.
 
     stream:   number of the stream of pictures.
@@ -182,7 +182,7 @@ class _Source:
     colours: Colours | None
 
     @classmethod
-    def read(cls, path: Path) -> _Source:
+    def read(cls, path: Path) -> _CutSource:
         """One demux pass. Raises as `open_clip`."""
         clip = open_clip(path)
         if not isinstance(clip, PyAVClip):
@@ -204,7 +204,7 @@ class _Source:
         )
 
 
-def _clip(source: _Source, span: Span | None, part: Part) -> Generator[Busy, None, Clip]:
+def _clip(source: _CutSource, span: FrameSpan | None, part: ClipRange) -> Generator[Busy, None, WrittenClip]:
     """Raises Damaged, FileError."""
     if span is None:
         raise Damaged(
@@ -221,10 +221,12 @@ def _clip(source: _Source, span: Span | None, part: Part) -> Generator[Busy, Non
     if n_frames == 0:
         Path(part.file).unlink()
         raise Damaged(f"none of the {span.n_frames} frames of {part.title} in {source.path.name} can be decoded")
-    return Clip(n_frames, max(0, span.n_frames - n_frames))
+    return WrittenClip(n_frames, max(0, span.n_frames - n_frames))
 
 
-def _encode(source: _Source, span: Span, part: Part, *, seek_s: float | None) -> Generator[Busy, None, int]:
+def _encode(
+    source: _CutSource, span: FrameSpan, part: ClipRange, *, seek_s: float | None
+) -> Generator[Busy, None, int]:
     """One run of ffmpeg. Returns how many frames the clip has. Raises FileError."""
     if seek_s is not None and seek_s <= source.pts_s[0]:
         seek_s = None
@@ -257,7 +259,7 @@ def _encode(source: _Source, span: Span, part: Part, *, seek_s: float | None) ->
     return n_frames
 
 
-def _command(source: _Source, span: Span, part: Part, *, seek_s: float | None) -> list[str]:
+def _command(source: _CutSource, span: FrameSpan, part: ClipRange, *, seek_s: float | None) -> list[str]:
     """The frames are chosen by filters, on the container's own times: a seek only makes it sooner."""
     # "file:" because a name may look like a protocol or an option; the lists are as in `decoders`.
     options: dict[str, Any] = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
@@ -315,5 +317,5 @@ def _limits(from_s: float | None, until_s: float | None) -> dict[str, str]:
     return {name: f"{at_s:.6f}" for name, at_s in (("start", from_s), ("end", until_s)) if at_s is not None}
 
 
-def _from_zero(span: Span) -> str:
+def _from_zero(span: FrameSpan) -> str:
     return f"PTS-round({span.start_s:.9f}/TB)"

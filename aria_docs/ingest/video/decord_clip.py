@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from aria_docs.errors import Damaged
-from aria_docs.ingest.video.clip import Chapter, Picture, TextTrack, displayed_at
+from aria_docs.ingest.video.clip import Chapter, Picture, TextTrack, pictures_at
 from aria_docs.media import VideoInfo
 
 if TYPE_CHECKING:
@@ -68,14 +68,14 @@ class DecordClip:
             except (decord.DECORDError, StopIteration):
                 self.note = f"stops at {time_s:.1f} s of {self.info.duration_s:.1f} s: the rest cannot be decoded"
                 return
-            yield Picture(time_s, partial(_resized, pixels), (self.info.width, self.info.height))
+            yield Picture(time_s, partial(_resize, pixels), (self.info.width, self.info.height))
 
     def pictures_at(self, times_s: Sequence[float]) -> Iterator[Picture]:
         """Everything is decoded: decord's seek is not to be trusted with broken files, and it is given no others."""
-        return displayed_at(times_s, self.pictures())
+        return pictures_at(times_s, self.pictures())
 
 
-def _resized(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+def _resize(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     if pixels.shape[:2] == (height, width):
         return pixels
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BOX))

@@ -21,7 +21,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from aria_docs.errors import Damaged, NoVideoStream, WrongKind
 from aria_docs.ingest.video import subtitle_formats, tone
-from aria_docs.ingest.video.clip import SLACK_S, Chapter, Picture, TextTrack, displayed_at
+from aria_docs.ingest.video.clip import SLACK_S, Chapter, Picture, TextTrack, pictures_at
 from aria_docs.media import VideoInfo, one_note
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TimestampTable:
     """Where the frames of a file are, as another program finds them; times are the container's.
 
     stream:       number of the stream of pictures; sounds: of the streams of sound that can be decoded.
@@ -193,16 +193,18 @@ class PyAVClip:
             self._sounds = tuple(s.index for s in container.streams.audio if s.codec_context is not None)
             self.info = self._describe(pictures, first)
             self._rough = max(self.info.width, self.info.height) >= ROUGH_FROM_PX
-            self._promised_s = _promised_s(container, pictures, self._index, contents.end_s) or self.info.duration_s
+            self._promised_s = (
+                _header_length_s(container, pictures, self._index, contents.end_s) or self.info.duration_s
+            )
             self.chapters = tuple(_chapters(container, self.info))
         self.text_tracks = tuple(_track(track, self.info.start_s) for track in contents.texts if track.lines)
         self.text_note = contents.text_note
 
     @property
-    def table(self) -> Table:
+    def table(self) -> TimestampTable:
         """What must be known to cut the file."""
         shown = self._index.pts[bisect_left(self._index.pts, self._first_pts) :]
-        return Table(
+        return TimestampTable(
             container=self._container_format,
             stream=self.stream,
             sounds=self._sounds,
@@ -275,7 +277,7 @@ class PyAVClip:
         """
         pts = self._index.pts
         if not pts or self._index.jumps:  # then a time stamp names two places
-            yield from displayed_at(times_s, self._from_start())
+            yield from pictures_at(times_s, self._from_start())
             return
         ticks = [self._first_pts + int(max(0.0, time_s + SLACK_S) / self._tick) for time_s in times_s]
         wanted = [pts[max(0, bisect_right(pts, tick) - 1)] for tick in ticks]
@@ -292,9 +294,9 @@ class PyAVClip:
                 first = next(pictures, None)
                 if first is None or first.time_s > run_s[0] + SLACK_S:  # the index of the file is wrong
                     rest_s = [max(0.0, self._seconds(target)) for target in wanted[n_done:]]
-                    yield from displayed_at(rest_s, self._from_start())
+                    yield from pictures_at(rest_s, self._from_start())
                     return
-                yield from displayed_at(run_s, chain((first,), pictures))
+                yield from pictures_at(run_s, chain((first,), pictures))
                 n_done += len(run)
 
     def _from_start(self, *, rough: bool = False) -> Iterator[Picture]:
@@ -444,7 +446,7 @@ def _packets(container: InputContainer, *streams: Any) -> Iterator[Packet[Any]]:
 
 
 @dataclass(slots=True)
-class _Pictures:
+class _PicturePackets:
     """The packets of one stream of pictures, as they come."""
 
     clock: Clock
@@ -529,7 +531,7 @@ class _Contents:
     def read(cls, container: InputContainer) -> _Contents:
         streamed = container.format.name in STREAMED
         pictures = {
-            s.index: _Pictures(Clock(tick=s.time_base or Fraction(1, av.time_base), streamed=streamed))
+            s.index: _PicturePackets(Clock(tick=s.time_base or Fraction(1, av.time_base), streamed=streamed))
             for s in _moving(container)
         }
         texts = {s.index: _Text(s) for s in container.streams.subtitles if _is_text(s)}
@@ -610,7 +612,7 @@ def _period_s(stream: VideoStream, index: Index) -> float:
     return float(1 / (stream.guessed_rate or 25))
 
 
-def _promised_s(container: InputContainer, stream: VideoStream, index: Index, last_s: float) -> float | None:
+def _header_length_s(container: InputContainer, stream: VideoStream, index: Index, last_s: float) -> float | None:
     """The length that the header gives where the file holds less of it, counted like the header's; else None.
 
     last_s: where the last packet of any stream ends: the sound may be what is longer.

@@ -121,7 +121,7 @@ def _boundaries(
         |---------------|MM|
                      |MM|---------------|MM|
     """
-    held: list[Look] = []
+    held: list[FrameView] = []
     undecided = 0
     stream = looks(frames, end_s=duration_s)
     at_end = False
@@ -150,7 +150,7 @@ def _boundaries(
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class FrameView:
     """One frame that is looked at.
 
     skipped:       those displayed between the one looked at before and this one: (second, pixels).
@@ -162,7 +162,7 @@ class Look:
     skipped: tuple[tuple[float, Pixels], ...] = ()
     after_damage: bool = False
 
-    def begins_s(self, before: Look) -> float:
+    def begins_s(self, before: FrameView) -> float:
         """Where this differs from the look before: when the first frame was displayed that is more like this."""
 
         def far(pixels: Pixels, other: Pixels) -> float:
@@ -172,13 +172,13 @@ class Look:
         return next(alike, self.time_s)
 
 
-def looks(frames: Iterable[Small], *, end_s: float) -> Iterator[Look]:
+def looks(frames: Iterable[Small], *, end_s: float) -> Iterator[FrameView]:
     """Frames at an even pace.
 
     displayed  |||||||||||    |                 |                     CLOSEST_S and FURTHEST_S apart at most,
     looked at  | | | | | |.. .|...          ....|                     a long still at its beginning and its end
     """
-    last: Look | None = None
+    last: FrameView | None = None
     skipped: list[tuple[float, Pixels]] = []
     damaged = False
     for time_s, pixels, whole in frames:
@@ -193,21 +193,21 @@ def looks(frames: Iterable[Small], *, end_s: float) -> Iterator[Look]:
                 continue
             if not damaged:
                 yield from _standing(last, time_s)
-        last = Look(time_s, pixels, tuple(skipped), damaged)
+        last = FrameView(time_s, pixels, tuple(skipped), damaged)
         skipped, damaged = [], False
         yield last
     if last is not None:
-        yield from (Look(*one) for one in skipped)
+        yield from (FrameView(*one) for one in skipped)
         yield from _standing(last, end_s)
 
 
-def _standing(last: Look, until_s: float) -> Iterator[Look]:
+def _standing(last: FrameView, until_s: float) -> Iterator[FrameView]:
     """The same picture, as long as it stands; of a long while its beginning and its end."""
     if until_s - last.time_s <= 1.5 * FURTHEST_S:
         return
     times_s = np.arange(last.time_s + FURTHEST_S, until_s - FURTHEST_S / 2, FURTHEST_S)
     for time_s in times_s[(times_s < last.time_s + HELD_S) | (times_s > until_s - HELD_S)]:
-        yield Look(float(time_s), last.pixels)
+        yield FrameView(float(time_s), last.pixels)
 
 
 class Stretch:
@@ -229,7 +229,7 @@ class Stretch:
     ) -> None:
         self.n = len(times_s)
         self.fine, self.lost = pixels, lost
-        self.frames = pixels = halved(pixels)
+        self.frames = pixels = halve(pixels)
         self.pixels = pixels = _lit(_without_bars(_two_for_three(_two_for_three(pixels, 1), 2)))
         steps = np.diff(times_s)
         self.period_s = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.04
@@ -262,23 +262,25 @@ class Stretch:
         """Whether two frames are one picture in other light: alike, and when one has got the other's light, little but
         motion is left of what they differ by."""
         inside = self._inside(i, j)
-        a, b = self._stretched(i, inside), self._stretched(j, inside)
+        a, b = self._stretch(i, inside), self._stretch(j, inside)
         planes_a, planes_b = _planes(a), _planes(b)
         alike = _likeness(planes_a[0], planes_b[0])
         if alike < RELIT:
             return False
         left = max(
-            moved(_planes(_in_light_of(a, b)), planes_b).mean() / (moved(planes_a, planes_b).mean() + 0.1),
-            moved(planes_a, _planes(_in_light_of(b, a))).mean() / (moved(planes_b, planes_a).mean() + 0.1),
+            block_motion(_planes(_in_light_of(a, b)), planes_b).mean()
+            / (block_motion(planes_a, planes_b).mean() + 0.1),
+            block_motion(planes_a, _planes(_in_light_of(b, a))).mean()
+            / (block_motion(planes_b, planes_a).mean() + 0.1),
         )
         return bool(alike - left > RELIT)
 
     def planes(self, i: int, inside: tuple[int, int, int, int] | None = None) -> Planes:
         """One frame at full size, or what is inside of it, stretched to that."""
-        return _planes(self._stretched(i, inside))
+        return _planes(self._stretch(i, inside))
 
-    def _stretched(self, i: int, inside: tuple[int, int, int, int] | None) -> NDArray[np.uint8]:
-        return _stretched(self.frames[i], inside) if inside else self.pixels[i]
+    def _stretch(self, i: int, inside: tuple[int, int, int, int] | None) -> NDArray[np.uint8]:
+        return _stretch(self.frames[i], inside) if inside else self.pixels[i]
 
     def boundaries(self, decided: range, referee: Referee | None) -> list[Boundary]:
         """In order of time. Cuts inside fades and dissolves over either of them are parts of these.
@@ -294,15 +296,15 @@ class Stretch:
         fades = self.fades()
         cuts = self.cuts(settled)
         sharp = [*fades, *(c for c in cuts if not any(f.first < c.middle <= f.last for f in fades))]
-        sharp += self.replaced(sharp)
+        sharp += self.find_replacements(sharp)
         # Colours tell a wipe; where they see a dissolve that is seen in the pictures too, these know its middle better.
-        gradual, dissolves = self.recoloured(sharp), self.dissolves(sharp, settled)
+        gradual, dissolves = self.find_recolourings(sharp), self.dissolves(sharp, settled)
         wipes = [found for found in gradual if found.kind == "wipe"]
         dissolves = [found for found in dissolves if not any(found.overlaps(wipe) for wipe in wipes)]
         others = [found for found in gradual if not any(found.overlaps(other) for other in (*dissolves, *wipes))]
         all_found = [*sharp, *wipes, *dissolves, *others]
         all_found += self.dissolves(all_found, settled, LONG_HALF_LENGTHS_S)
-        all_found += self.recoloured(all_found, LONG_LENGTHS_S)
+        all_found += self.find_recolourings(all_found, LONG_LENGTHS_S)
         return sorted(all_found, key=lambda found: found.middle)
 
     def agreed(self, referee: Referee, first: int, middle: int, last: int) -> bool:
@@ -351,10 +353,10 @@ class Stretch:
     def _is_another(self, i: int) -> bool:
         """Whether a step leads to a picture that has nothing in common with the one before, nor with those a little
         earlier, as after a flash."""
-        change = moved(self.planes(i - 1), self.planes(i))
+        change = block_motion(self.planes(i - 1), self.planes(i))
         motion = np.maximum(
-            moved(self.planes(max(0, i - 2)), self.planes(i - 1)),
-            moved(self.planes(i), self.planes(min(self.n - 1, i + 1))),
+            block_motion(self.planes(max(0, i - 2)), self.planes(i - 1)),
+            block_motion(self.planes(i), self.planes(min(self.n - 1, i + 1))),
         )
         if (change > 2 * motion + self.slack(i - 1, i)).mean() < 0.6:
             return False
@@ -402,8 +404,8 @@ class Stretch:
 
     def _is_cut(self, i: int, rival: int, settled: Settled) -> bool:
         inside = self._inside(i - 1, i)
-        change = moved(self.planes(i - 1, inside), self.planes(i, inside))
-        motion = moved(self.planes(rival - 1, inside), self.planes(rival, inside))
+        change = block_motion(self.planes(i - 1, inside), self.planes(i, inside))
+        motion = block_motion(self.planes(rival - 1, inside), self.planes(rival, inside))
         share = (change > 2 * motion + self.slack(i - 1, i)).mean()
         if share < DOUBTFUL_SHARE[0] or self.relit(i - 1, i) or self._is_barred(i - 1, i):
             return False
@@ -418,7 +420,7 @@ class Stretch:
             pairs.append((i - 1, int(later[self.distance(i - 1, later).argmin()])))
         if len(earlier):
             pairs.append((int(earlier[self.distance(earlier, i).argmin()]), i))
-        back = (moved(self.planes(a, inside), self.planes(b, inside)).mean() for a, b in pairs)
+        back = (block_motion(self.planes(a, inside), self.planes(b, inside)).mean() for a, b in pairs)
         left = min(back) / change.mean()
         return settled(
             i,
@@ -452,10 +454,10 @@ class Stretch:
             return False
         whole = np.abs(a.astype(np.int16) - b).mean()
         stays = np.abs(a[top:bottom, left:right].astype(np.int16) - b[top:bottom, left:right]).mean()
-        squeezed = np.abs(_stretched(a, inner_a).astype(np.int16) - _stretched(b, inner_b)).mean()
+        squeezed = np.abs(_stretch(a, inner_a).astype(np.int16) - _stretch(b, inner_b)).mean()
         return bool(min(stays, squeezed) < 0.3 * whole)
 
-    def recoloured(self, sharp: list[Boundary], lengths_s: Sequence[float] = LENGTHS_S) -> list[Boundary]:
+    def find_recolourings(self, sharp: list[Boundary], lengths_s: Sequence[float] = LENGTHS_S) -> list[Boundary]:
         """Gradual changes between shots of other colours, see `colours`, or of a front that passes, see `sweeps`."""
         found = []
         for change in changes(self.colours, self.period_s, lengths_s):
@@ -468,7 +470,7 @@ class Stretch:
                 change.first, change.last
             ):
                 continue
-            differs = float(moved(self.planes(change.first), self.planes(change.last)).mean())
+            differs = float(block_motion(self.planes(change.first), self.planes(change.last)).mean())
             # A car that leaves a plain road, and the light that follows, change all colours by a little.
             by_colours = change.is_likely and differs > (12 if change.is_clear else 15)
             if lengths_s is LONG_LENGTHS_S and not (by_colours and change.is_clear):
@@ -482,7 +484,7 @@ class Stretch:
             found.append(Boundary(change.first, change.middle, change.last, kind))
         return found
 
-    def replaced(self, sharp: list[Boundary]) -> list[Boundary]:
+    def find_replacements(self, sharp: list[Boundary]) -> list[Boundary]:
         """Changes of a still screen, see `slides`."""
         found = []
         near = self.count(0.2)
@@ -556,7 +558,7 @@ class Stretch:
         """Whether two frames show the same scene, in motion or in other light. Holds for 92 % of pairs 0.7 s apart in a
         shot, and for 0.1 % of pairs from two."""
         a, b = self.planes(i), self.planes(j)
-        return bool(moved(a, b).mean() < 0.18 * min(a[0].std(), b[0].std()) or _likeness(a[0], b[0]) > 0.7)
+        return bool(block_motion(a, b).mean() < 0.18 * min(a[0].std(), b[0].std()) or _likeness(a[0], b[0]) > 0.7)
 
     # ------------------------------------------------------------------------------------------------------- dissolves
 
@@ -644,11 +646,13 @@ class Stretch:
         if back < 0.5:
             return -np.inf  # what follows is what was before: light swelled, or something passed by
         a, x, b = self.planes(first), self.planes(middle), self.planes(last)
-        change = moved(a, b)
-        motion = np.maximum(moved(self.planes(max(0, first - 1)), a), moved(b, self.planes(min(self.n - 1, last + 1))))
+        change = block_motion(a, b)
+        motion = np.maximum(
+            block_motion(self.planes(max(0, first - 1)), a), block_motion(b, self.planes(min(self.n - 1, last + 1)))
+        )
         if (change > 2 * motion + self.slack(first, last)).mean() < MOST or self.relit(first, last):
             return -np.inf
-        by_motion = np.minimum(moved(a, x), moved(b, x)).mean()
+        by_motion = np.minimum(block_motion(a, x), block_motion(b, x)).mean()
         measures = {
             "mixture": np.log(_mixture_error(a, x, b) / (by_motion + 1) + 0.05),
             "error": error,
@@ -695,7 +699,7 @@ IN_BLOCK_ROW = np.kron(np.eye(3, dtype=np.float32), np.ones((1, 6), np.float32))
 IN_BLOCK_COLUMN = np.kron(np.eye(8, dtype=np.float32), np.ones((4, 1), np.float32))  # (WIDTH_PX, 8)
 
 
-def moved(a: Planes, b: Planes) -> Floats:
+def block_motion(a: Planes, b: Planes) -> Floats:
     """(3, 8): for each block of b of 6 × 4 pixels, its mean difference from the most similar place nearby in a.
 
     Block matching, full search within 3 rows and 5 columns (a tenth to a sixth of the picture).
@@ -744,7 +748,7 @@ def _without_bars(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return pixels[:, row][:, :, column]
 
 
-def halved(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def halve(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(n, height, width, 3) → half as large, each pixel the mean of four."""
     rows = pixels[:, ::2].astype(np.uint16) + pixels[:, 1::2]
     return ((rows[:, :, ::2] + rows[:, :, 1::2] + 2) >> 2).astype(np.uint8)
@@ -766,7 +770,7 @@ def _inside_bars(pixels: NDArray[np.uint8]) -> tuple[int, int, int, int]:
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
 
-def _stretched(pixels: NDArray[np.uint8], inside: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+def _stretch(pixels: NDArray[np.uint8], inside: tuple[int, int, int, int]) -> NDArray[np.uint8]:
     top, bottom, left, right = inside
     row = np.linspace(top, bottom - 1, 18).round().astype(int)
     column = np.linspace(left, right - 1, 32).round().astype(int)

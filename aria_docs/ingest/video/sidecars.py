@@ -45,11 +45,11 @@ def in_folder(folder: str) -> dict[str, str]:
     belongs `film.srt`, else `film.<language or mark>….srt`, the full text before that for the deaf, that before what a
     machine wrote or is forced, then by name; `film.part2.final.srt` does not. What an export wrote there is none."""
     try:
-        others, places = _listed(folder)
+        others, places = _list(folder)
         named = [entry for place, prefix in places for entry in _files(place, prefix)]
     except OSError:  # a folder that shows nobody what it holds, but gives out what is named
         return {}
-    exported = _exported(folder) if named else set()
+    exported = _own_exports(folder) if named else set()
     found: dict[str, tuple[tuple[int, str], str]] = {}
     for name, path in named:
         if name in exported:
@@ -63,7 +63,7 @@ def in_folder(folder: str) -> dict[str, str]:
     return {stem: path for stem, (_, path) in found.items()}
 
 
-def _listed(folder: str) -> tuple[set[str], list[tuple[str, str]]]:
+def _list(folder: str) -> tuple[set[str], list[tuple[str, str]]]:
     """The stems of what is no subtitle, and where subtitles lie, with what stands before their names: in `Subs` a file
     is named for its language where there is one video, or lies in a folder named for the video."""
     with os.scandir(folder) as entries:
@@ -121,7 +121,7 @@ def _rank(tokens: Iterable[str]) -> int:
     return next((rank for marks, rank in ranks if marks & has), 2)
 
 
-def _exported(folder: str) -> set[str]:
+def _own_exports(folder: str) -> set[str]:
     """Names of the files that `aria-docs export` wrote there: chapters are not what is said."""
     try:
         manifest = json.loads((Path(folder) / "manifest.json").read_text(encoding="utf-8"))

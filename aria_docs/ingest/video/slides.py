@@ -72,7 +72,7 @@ def replacements(frames: NDArray[np.uint8], period_s: float) -> list[Replacement
             restless = np.maximum(unrest[at - n_rest], unrest[at + length])
             settled = restless <= _most_restless(before, after, length)
             if is_replaced(before, after, settled, at_once=length == 1):
-                found.append(_located(frames, first, last, before, after, settled))
+                found.append(_locate(frames, first, last, before, after, settled))
     return sorted(found, key=lambda replacement: replacement.middle)
 
 
@@ -207,7 +207,7 @@ def _ink_of(cells: NDArray[Any]) -> float:
     return float(np.abs(cells - np.median(cells)).mean())
 
 
-def _located(
+def _locate(
     frames: NDArray[np.uint8], first: int, last: int, before: Cells, after: Cells, settled: Mask
 ) -> Replacement:
     """Which frames between two looks have the old content, and which the new."""

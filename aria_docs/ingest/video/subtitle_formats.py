@@ -17,7 +17,7 @@ from xml.etree import ElementTree as ET
 
 import pysubs2
 
-from aria_docs.ingest.video.code_pages import decoded
+from aria_docs.ingest.video.code_pages import decode
 from aria_docs.media import Cue
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def cues(data: bytes, *, fps: float) -> tuple[Cue, ...]:
     """In order of time; empty where it is no text, or a format that is none of ours. fps: for formats that count."""
     if data.startswith(b"\0\0\x01\xba"):  # .sub of a DVD: pictures of text
         return ()
-    return parse(decoded(data), fps=fps)
+    return parse(decode(data), fps=fps)
 
 
 def parse(text: str, *, fps: float = 25.0) -> tuple[Cue, ...]:
@@ -72,7 +72,7 @@ def _in_form(text: str, fps: float) -> Iterator[Cue]:
         return _json(json.loads(text))
     if LRC.search(text) and not any(TIMING.match(line) for line in text.splitlines()):
         return _lrc(text)
-    return _timed(text)
+    return _read_timed(text)
 
 
 def _lasting(found: Sequence[Cue]) -> Iterator[Cue]:
@@ -102,7 +102,7 @@ def _by_pysubs2(text: str, form: str, **options: Any) -> Iterator[Cue]:
     return (_cue(event.start / 1000, event.end / 1000, event.text) for event in file if event.type == "Dialogue")
 
 
-def _timed(text: str) -> Iterator[Cue]:
+def _read_timed(text: str) -> Iterator[Cue]:
     """A line with two times, then text up to the next.
 
     Numbers, headers, styles, notes and cue settings stand outside of that. In WebVTT an empty line ends the text; in
@@ -185,15 +185,15 @@ def _xml(root: ET.Element) -> Iterator[Cue]:
         above, below = rates.get("frameRateMultiplier", "1 1").replace(":", " ").split()
         frame_s = 1 / (float(rates.get("frameRate", 30)) * float(above) / float(below))
         tick_s = 1 / float(rates["tickRate"]) if "tickRate" in rates else frame_s
-        yield from _timed_text(root, 0.0, frame_s, tick_s)
+        yield from _read_timed_text(root, 0.0, frame_s, tick_s)
 
 
-def _timed_text(element: ET.Element, since_s: float, frame_s: float, tick_s: float) -> Iterator[Cue]:
+def _read_timed_text(element: ET.Element, since_s: float, frame_s: float, tick_s: float) -> Iterator[Cue]:
     """Times count from the beginning of what an element stands in."""
     begin_s = since_s + _time_s(element.get("begin", "0s"), frame_s, tick_s)
     if _name(element) not in ("p", "span") or (_name(element) == "p" and not _says_when(element)):
         for child in element:
-            yield from _timed_text(child, begin_s, frame_s, tick_s)
+            yield from _read_timed_text(child, begin_s, frame_s, tick_s)
         return
     if "dur" in element.attrib:
         end_s = begin_s + _time_s(element.attrib["dur"], frame_s, tick_s)

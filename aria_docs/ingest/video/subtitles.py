@@ -61,7 +61,7 @@ def _of_track(track: TextTrack, duration_s: float) -> tuple[Cue, ...]:
         for start_s, end_s, marked in track.lines
         if (text := plain(marked)) and end_s > max(start_s, 0.0) and start_s < duration_s
     )
-    return unrolled(sorted(cues, key=lambda cue: cue.start_s))
+    return unroll(sorted(cues, key=lambda cue: cue.start_s))
 
 
 def sidecar(video: Path, *, duration_s: float, fps: float) -> Words:
@@ -87,11 +87,11 @@ def sidecar(video: Path, *, duration_s: float, fps: float) -> Words:
         if not cues or cues[0].start_s >= duration_s:
             return Words(note=f"the subtitles of {name} begin after the end of the video")
         note = f"the subtitles of {name} begin at hour {late_s / _HOUR_S:.0f}, which is taken for the start"
-        return Words(unrolled(cues), note)
-    return Words(unrolled(cues))
+        return Words(unroll(cues), note)
+    return Words(unroll(cues))
 
 
-def unrolled(cues: Sequence[Cue]) -> tuple[Cue, ...]:
+def unroll(cues: Sequence[Cue]) -> tuple[Cue, ...]:
     """Captions that roll up show what was said before once more: each keeps the words that are new in it.
 
         the old wagon │ the old wagon stands │ stands in the yard    → the old wagon │ stands │ in the yard

@@ -73,10 +73,10 @@ def kernels(device: torch.device, dtype: torch.dtype, *, tower: tuple[int, int],
     half = dtype in (torch.bfloat16, torch.float16)
     contexts = name if name != "sdpa" else "torch's flash" if half else "torch's memory-efficient"
     own = f"{contexts} for contexts, two products for answers" if recorded else contexts
-    return Kernels(contexts if name != "sdpa" else _chosen_by_sdpa(device, dtype, *tower), contexts, own)
+    return Kernels(contexts if name != "sdpa" else _choice_of_sdpa(device, dtype, *tower), contexts, own)
 
 
-def _chosen_by_sdpa(device: torch.device, dtype: torch.dtype, heads: int, width: int) -> str:
+def _choice_of_sdpa(device: torch.device, dtype: torch.dtype, heads: int, width: int) -> str:
     """Asked of torch with numbers of that shape: it chooses by width, type and card."""
     one = torch.empty((1, heads, 64, width), dtype=dtype, device=device)
     asked = torch.backends.cuda.SDPAParams(one, one, one, None, 0.0, False, False)

@@ -65,7 +65,7 @@ class BatchJob:
         return self.error is not None or (self.writing is not None and self.writing.done)
 
 
-class Batch:
+class RunningBatch:
     """The questions of one model.
 
     steps:      takes a step of all answers.

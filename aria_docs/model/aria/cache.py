@@ -46,7 +46,8 @@ class Prefix:
     def __init__(self, shape: CacheShape, length: int, *, kept: Quantised | None = None) -> None:
         self.length = length
         self._layers = [
-            (_stored(shape, length, device, kept), _stored(shape, length, device, kept)) for device in shape.devices
+            (_make_storage(shape, length, device, kept), _make_storage(shape, length, device, kept))
+            for device in shape.devices
         ]
 
     def write(self, layer: int, start: int, keys: torch.Tensor, values: torch.Tensor) -> None:
@@ -146,7 +147,7 @@ class _Eighth:
         return self._kept[:, :, block].to(self._dtype) * self._scale[:, :, block].to(self._dtype)
 
 
-def _stored(shape: CacheShape, length: int, device: torch.device, kept: Quantised | None) -> _Plain | _Eighth:
+def _make_storage(shape: CacheShape, length: int, device: torch.device, kept: Quantised | None) -> _Plain | _Eighth:
     return _Plain(shape, length, device) if kept is None else _Eighth(shape, length, device, kept)
 
 

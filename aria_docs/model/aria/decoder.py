@@ -113,7 +113,7 @@ def _attention(
     groups: Sequence[tuple[slice, Prefix, int]],
 ) -> torch.Tensor:
     """[1, H, N, D] of the whole batch: each context's part for all its tokens in one go, each span's own, joined."""
-    own = _stacked(
+    own = _stack(
         queries, [(span.rows, attend(queries[:, :, span.rows], span.write(layer, keys, values))) for span in spans]
     )
     if not any(seen for _, _, seen in groups):
@@ -123,12 +123,12 @@ def _attention(
 
 def before(layer: int, queries: torch.Tensor, groups: Sequence[tuple[slice, Prefix, int]]) -> Partial:
     """What queries [1, H, N, D] see of their contexts, grouped `by_prefix`."""
-    return _stacked(
+    return _stack(
         queries, [(rows, attend(queries[:, :, rows], prefix.pieces(layer, seen))) for rows, prefix, seen in groups]
     )
 
 
-def _stacked(queries: torch.Tensor, partials: Sequence[tuple[slice, Partial | None]]) -> Partial:
+def _stack(queries: torch.Tensor, partials: Sequence[tuple[slice, Partial | None]]) -> Partial:
     """The partial answers of neighbouring rows as one; rows without any saw nothing."""
     whole = [partial or Partial.of_nothing(queries[:, :, rows]) for rows, partial in partials]
     if len(whole) == 1:

@@ -52,7 +52,7 @@ class PackedStack(nn.Module):
         super().__init__()
         self.nbytes = weights.nbytes
         # A list and no buffers: torch can neither move nor save a tensor of that layout.
-        self.packed = [private.packed(expert.t().contiguous()) for expert in weights]
+        self.packed = [private.pack(expert.t().contiguous()) for expert in weights]
 
     def multiply(self, expert: int, rows: torch.Tensor) -> torch.Tensor:
         """(n, K) by the weights of that expert: (n, N)."""
@@ -67,12 +67,12 @@ class Int8Stack(nn.Module):
 
     def __init__(self, weights: torch.Tensor) -> None:
         super().__init__()
-        values, scales = zip(*map(self._quantised, weights), strict=True)
+        values, scales = zip(*map(self._quantise, weights), strict=True)
         self.register_buffer("values", torch.stack(values))
         self.register_buffer("scales", torch.stack(scales))
 
     @staticmethod
-    def _quantised(weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _quantise(weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         columns = weights.t().float()  # one expert at a time: all of them as float32 would be 2.2 GB
         scale = (columns.abs().amax(dim=1) / 127).clamp_min(1e-12).to(weights.dtype)
         return (columns / scale.float()[:, None]).round_().clamp_(-127, 127).to(torch.int8), scale
@@ -109,12 +109,12 @@ class Int4Stack(nn.Module):
     def __init__(self, weights: torch.Tensor) -> None:
         super().__init__()
         self.group = gcd(weights.shape[1], INT4_GROUP)
-        values, scales, lowest = zip(*(self._packed(expert) for expert in weights), strict=True)
+        values, scales, lowest = zip(*(self._pack(expert) for expert in weights), strict=True)
         self.register_buffer("values", torch.stack(values))
         self.register_buffer("scales", torch.stack(scales))
         self.register_buffer("lowest", torch.stack(lowest))
 
-    def _packed(self, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _pack(self, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         numbers, scale, lowest = _in_groups(weights, self.group)
         earlier, later = numbers.chunk(2, dim=2)
         return (earlier | later << 4).flatten(1), scale, lowest
@@ -126,13 +126,13 @@ class Int4Stack(nn.Module):
 
     def multiply(self, expert: int, rows: torch.Tensor) -> torch.Tensor:
         """(n, K) by the weights of that expert: (n, N)."""
-        return functional.linear(rows, self._unpacked(expert, rows.dtype))
+        return functional.linear(rows, self._unpack(expert, rows.dtype))
 
     def multiply_each(self, experts: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """(n, K), each row by the weights of its own of experts (n): (n, N)."""
-        return (self._unpacked(experts, rows.dtype) @ rows[:, :, None])[:, :, 0]
+        return (self._unpack(experts, rows.dtype) @ rows[:, :, None])[:, :, 0]
 
-    def _unpacked(self, experts: torch.Tensor | int, dtype: torch.dtype) -> torch.Tensor:
+    def _unpack(self, experts: torch.Tensor | int, dtype: torch.dtype) -> torch.Tensor:
         """(…, N, K) of one expert or several."""
         values = self.values[experts]  # (…, N, K/2)
         pairs = values.view(*values.shape[:-1], -1, self.group // 2)
@@ -153,7 +153,7 @@ class Int4CpuStack(nn.Module):
     def __init__(self, weights: torch.Tensor) -> None:
         super().__init__()
         self.group = gcd(weights.shape[1], INT4_GROUP)
-        values, spans = zip(*(self._packed(expert) for expert in weights), strict=True)
+        values, spans = zip(*(self._pack(expert) for expert in weights), strict=True)
         self.register_buffer("values", torch.stack(values))  # (E, N, K/2) bytes
         self.register_buffer("spans", torch.stack(spans))  # (E, K/group, N, 2): scale and middle
 
@@ -163,10 +163,10 @@ class Int4CpuStack(nn.Module):
         fits = gcd(weights.shape[1], INT4_GROUP) >= 32 and weights.shape[2] % 64 == 0
         return fits and weights.device.type == "cpu" and weights.dtype == torch.bfloat16
 
-    def _packed(self, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _pack(self, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         numbers, scale, lowest = _in_groups(weights, self.group)
         middle = (lowest.float() + 8 * scale.float()).to(weights.dtype)
-        return private.packed_int4(numbers.flatten(1).int()), torch.stack([scale.t(), middle.t()], dim=2)
+        return private.pack_int4(numbers.flatten(1).int()), torch.stack([scale.t(), middle.t()], dim=2)
 
     @property
     def nbytes(self) -> int:
@@ -198,14 +198,14 @@ class PackedLinear(nn.Module):
         super().__init__()
         self.nbytes = linear.weight.nbytes
         self.bias = linear.bias
-        self.packed = private.packed(linear.weight.detach())
+        self.packed = private.pack(linear.weight.detach())
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """(…, K) to (…, N)."""
         return private.by_packed(rows, self.packed, self.bias)
 
 
-def quantised(weights: torch.Tensor, kind: Quantization) -> Int8Stack | Int4Stack | Int4CpuStack:
+def quantise_stack(weights: torch.Tensor, kind: Quantization) -> Int8Stack | Int4Stack | Int4CpuStack:
     """An expert tensor (E, K, N), on the device where it is to stay, as 8 or 4 bits."""
     if kind == "int8":
         return Int8Stack(weights)
@@ -217,7 +217,7 @@ def quantise(decoder: nn.Module, kind: Quantization) -> None:
     for module in list(decoder.modules()):
         for name in STACKS:
             if isinstance(weights := getattr(module, name, None), nn.Parameter):
-                put(module, name, quantised(weights.detach(), kind))
+                put(module, name, quantise_stack(weights.detach(), kind))
 
 
 def put(module: nn.Module, name: str, stack: Stack) -> None:

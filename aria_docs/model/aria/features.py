@@ -55,12 +55,12 @@ class Vision:
             if cached is not None:
                 found[place] = cached.to(self._device)
         missing = [place for place in range(len(shown)) if place not in found]
-        found |= dict(zip(missing, self._encoded([shown[place] for place in missing]), strict=True))
+        found |= dict(zip(missing, self._encode([shown[place] for place in missing]), strict=True))
         if self._cache:
             self._cache.write({name: found[place] for place in missing if (name := names[place])})
         return [found[place] for place in range(len(shown))]
 
-    def _encoded(self, shown: Sequence[Shown]) -> list[torch.Tensor]:
+    def _encode(self, shown: Sequence[Shown]) -> list[torch.Tensor]:
         found = [
             torch.empty((one.part.layout.tokens, self.width), dtype=self._dtype, device=self._device) for one in shown
         ]

@@ -107,7 +107,7 @@ class Writing:
             self._write([picks[stands]])
             self._write(self._forced())
             new = self.written[before:]
-            agreed = _agreed(new, guess[stands:])
+            agreed = _count_agreed(new, guess[stands:])
             stands += agreed
             self.pending = new[agreed:]
             if self.pending:
@@ -129,7 +129,7 @@ class Writing:
             self.ended = self.constraint.complete
 
 
-def _agreed(new: Sequence[int], guess: Sequence[int]) -> int:
+def _count_agreed(new: Sequence[int], guess: Sequence[int]) -> int:
     """How many tokens at the start of both are the same."""
     return next(
         (at for at, (one, other) in enumerate(zip(new, guess, strict=False)) if one != other), min(len(new), len(guess))
@@ -210,7 +210,7 @@ class Steps:
             return
         for writing in writings:
             writing.guess_on(_GUESSED)
-        for some in _packed(writings, self._chunk):
+        for some in _pack(writings, self._chunk):
             self._choose(some, self._passed(some))
 
     def _take_in_step(self, writings: Sequence[Writing]) -> None:
@@ -277,7 +277,7 @@ def _may_be_in_step(writings: Sequence[Writing], widest: int) -> bool:
     return few and all(len(writing.pending) <= _IN_TURN and writing.prefix.length for writing in writings)
 
 
-def _packed(writings: Sequence[Writing], size: int) -> Iterator[list[Writing]]:
+def _pack(writings: Sequence[Writing], size: int) -> Iterator[list[Writing]]:
     """As many together as have `size` tokens to take in, and at least one: questions may be long."""
     some: list[Writing] = []
     room = size

@@ -17,7 +17,7 @@ import torch
 
 from aria_docs.errors import ModelError
 from aria_docs.model.aria.attention import kernels
-from aria_docs.model.aria.batch import Batch, BatchJob, Readable
+from aria_docs.model.aria.batch import BatchJob, Readable, RunningBatch
 from aria_docs.model.aria.cache import Prefix, Quantised
 from aria_docs.model.aria.decoder import Decoder
 from aria_docs.model.aria.drafting import Draft
@@ -32,7 +32,7 @@ from aria_docs.model.profiles.aria import ARIA
 from aria_docs.tiling.budget import Budget
 
 if TYPE_CHECKING:
-    from aria_docs.model.aria.weights import Loaded
+    from aria_docs.model.aria.weights import LoadedAria
 
 _CPU_SLOTS = 8  # answers side by side: they wake 35 of 64 experts where one wakes 6, so weights are read for several
 _SHOWN = 16  # pages or frames whose features are made between two steps of answers
@@ -75,7 +75,7 @@ class AriaModel:
 
     def __init__(
         self,
-        loaded: Loaded,
+        loaded: LoadedAria,
         *,
         kv_cache: Quantised | None = None,
         feature_cache: FeatureCache | None = None,
@@ -115,7 +115,7 @@ class AriaModel:
         )
         if slots is None:
             slots = min(_CARD_SLOTS, self._decoder.widest) if self._cards() else _CPU_SLOTS
-        self.batch = Batch(
+        self.batch = RunningBatch(
             steps, self._reading, slots=slots, room=_room_for_keys(self._decoder), translate=_out_of_memory
         )
 

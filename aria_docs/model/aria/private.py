@@ -27,7 +27,7 @@ def multiplies_bf16() -> bool:
     return bool(_mkldnn._is_mkldnn_bf16_supported())
 
 
-def packed(weight: torch.Tensor) -> torch.Tensor:
+def pack(weight: torch.Tensor) -> torch.Tensor:
     """(N, K) row-major to oneDNN's layout; the number of rows is a hint that changes nothing on what was tried.
 
     As it was where oneDNN has no bfloat16 on this CPU (AVX2 alone): packing gains nothing there, and must not fail.
@@ -49,7 +49,7 @@ def by_int8(rows: torch.Tensor, values: torch.Tensor, scales: torch.Tensor) -> t
     return torch._weight_int8pack_mm(rows.contiguous(), values, scales)
 
 
-def packed_int4(numbers: torch.Tensor) -> torch.Tensor:
+def pack_int4(numbers: torch.Tensor) -> torch.Tensor:
     """int32 (N, K) of 0 … 15 to the bytes (N, K/2) that `by_int4` takes."""
     return cast("torch.Tensor", _aten._convert_weight_to_int4pack_for_cpu(numbers, 1))
 

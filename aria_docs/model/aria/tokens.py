@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aria_docs.errors import EngineError, ModelError
-from aria_docs.tiling.budget import IMAGE, Part, prompt
+from aria_docs.tiling.budget import IMAGE, ContextImage, prompt
 
 END = "<|im_end|>"  # ends an answer; it is no EOS of the tokenizer, and skip_special_tokens leaves it in
 
@@ -64,13 +64,13 @@ class Tokens:
             )
         return found
 
-    def prefix(self, parts: Sequence[Part]) -> list[int]:
+    def prefix(self, parts: Sequence[ContextImage]) -> list[int]:
         """What is the same for every question of a context: all up to its last image token."""
         found = self.ids(_prefix(parts))
         self._check(found, sum(part.layout.tokens for part in parts), "A label")
         return found
 
-    def question(self, parts: Sequence[Part], text: str) -> list[int]:
+    def question(self, parts: Sequence[ContextImage], text: str) -> list[int]:
         """What follows the prefix of these parts: the question, and the opening of the answer."""
         found = self.ids(prompt(parts[:1], text)[len(_prefix(parts[:1])) :])
         self._check(found, 0, "The question")
@@ -95,6 +95,6 @@ class Tokens:
             raise ModelError(f"{where} contains {IMAGE}, which stands for pictures only: leave it out.")
 
 
-def _prefix(parts: Sequence[Part]) -> str:
+def _prefix(parts: Sequence[ContextImage]) -> str:
     text = prompt(parts, "")
     return text[: text.rindex(IMAGE) + len(IMAGE)]

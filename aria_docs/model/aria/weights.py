@@ -72,7 +72,7 @@ _DTYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Loaded:
+class LoadedAria:
     """Aria, ready to be asked.
 
     network:    transformers' AriaForConditionalGeneration, in eval mode, without gradients.
@@ -119,7 +119,7 @@ def load(
     device: str | None = None,
     packed: bool | None = None,
     adapter: str | None = None,
-) -> Loaded:
+) -> LoadedAria:
     """A folder, or a hub id: from the local hub cache, else downloaded, since to name it is to ask for it.
 
     revision:  of a hub id: a commit, branch or tag; None for its main branch.
@@ -158,7 +158,7 @@ def load(
 
         network = dispatch_model(network, device_map=places)
     state = revision_of(folder) if added is None else adapted_revision(revision_of(folder), added.identity)
-    return Loaded(network.eval(), tokenizer, model, state, first, dtype, chosen, quantize, adapter)
+    return LoadedAria(network.eval(), tokenizer, model, state, first, dtype, chosen, quantize, adapter)
 
 
 def locate(model: str, *, revision: str | None = None, download: bool = True) -> Path:
@@ -493,7 +493,7 @@ def _fill(
                     value = added.added(name, value)
                 module, leaf = _owner(network, name)
                 if quantize and leaf in experts.STACKS:
-                    experts.put(module, leaf, experts.quantised(value, quantize))
+                    experts.put(module, leaf, experts.quantise_stack(value, quantize))
                 else:
                     setattr(module, leaf, nn.Parameter(value, requires_grad=False))
     for name, unread in list(network.named_parameters()):

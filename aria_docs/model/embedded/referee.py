@@ -167,7 +167,7 @@ def _network() -> Network:
     path = metadata.distribution(PACKAGE).locate_file(WEIGHTS)
     try:
         named: dict[str, Tensor] = torch.load(str(path), map_location="cpu", weights_only=True)
-        blocks = tuple(Block(*(_dilated(named, f"SDDCNN.{i}.DDCNN.{j}") for j in range(2))) for i in range(3))
+        blocks = tuple(Block(*(_dilate(named, f"SDDCNN.{i}.DDCNN.{j}") for j in range(2))) for i in range(3))
         linear = (
             Linear(named[f"{name}.weight"], named[f"{name}.bias"])
             for name in (
@@ -185,7 +185,7 @@ def _network() -> Network:
         raise EngineError(f"the referee's weights {path} cannot be read ({type(e).__name__}): {way_out}") from e
 
 
-def _dilated(named: dict[str, Tensor], layer: str) -> Dilated:
+def _dilate(named: dict[str, Tensor], layer: str) -> Dilated:
     import torch
 
     scale = named[f"{layer}.bn.weight"] / torch.sqrt(named[f"{layer}.bn.running_var"] + 1e-3)

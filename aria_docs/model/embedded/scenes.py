@@ -26,7 +26,7 @@ def scenes(video: Video, *, group: bool = False) -> tuple[Scene, ...]:
     The description is the words of the cues whose middle lies in the scene, None without any. There is no title. A
     grouped scene has the transition of its first shot and the thumbnail of its longest.
     """
-    edges = [0, *(_grouped(video) if group else range(1, len(video.shots))), len(video.shots)]
+    edges = [0, *(_group(video) if group else range(1, len(video.shots))), len(video.shots)]
     found = []
     for low, high in pairwise(edges):
         first, last = video.shots[low], video.shots[high - 1]
@@ -36,19 +36,19 @@ def scenes(video: Video, *, group: bool = False) -> tuple[Scene, ...]:
                 start_s=first.start_s,
                 end_s=last.end_s,
                 transition=first.transition,
-                description=_said(video, first.start_s, last.end_s),
+                description=_words_of(video, first.start_s, last.end_s),
                 thumbnail=video.thumbnails[longest],
             )
         )
     return tuple(found)
 
 
-def _said(video: Video, start_s: float, end_s: float) -> str | None:
+def _words_of(video: Video, start_s: float, end_s: float) -> str | None:
     said = [cue.text for cue in video.cues if start_s <= (cue.start_s + cue.end_s) / 2 < end_s]
     return " ".join(said) or None
 
 
-def _grouped(video: Video) -> list[int]:
+def _group(video: Video) -> list[int]:
     """The shots that begin a scene, but for the first: those that no link passes over, and those after a fade.
 
     Overlapping links (Hanjalic, Lagendijk, Biemond 1999, "Automated high-level movie segmentation for advanced

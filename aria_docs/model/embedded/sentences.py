@@ -167,7 +167,7 @@ def is_sentence(text: str) -> bool:
     first = text.lstrip(_OPENERS)[:1]
     begins = (first.isalpha() or first.isdecimal()) and not first.islower() and not _FOOTNOTE.match(text)
     ends = ends_sentence(text) or _has_no_stops(text)
-    if not (shortest <= len(text) <= longest and begins and ends and _balanced(text)):
+    if not (shortest <= len(text) <= longest and begins and ends and _is_balanced(text)):
         return False
     if _letter_share(text) < 0.75 or len(_CODE.findall(text)) > 2 + len(text) // 150:
         return False
@@ -313,7 +313,7 @@ def _ends_here(text: str, match: re.Match[str], words: frozenset[str]) -> bool:
     return not (token.isdigit() and _ORDINAL_OF.match(text, match.end()))
 
 
-def _balanced(text: str) -> bool:
+def _is_balanced(text: str) -> bool:
     pairs = zip("([“«（「", ")]”»）」", strict=True)
     return text.count('"') % 2 == 0 and all(text.count(opener) == text.count(closer) for opener, closer in pairs)
 

@@ -30,7 +30,7 @@ def cue_sentences(cues: Sequence[Cue]) -> list[tuple[str, float]]:
     Sound notes and the marks of a dialogue are left out, and so are words that the subtitle before ended on: captions
     that roll up say everything twice.
     """
-    spoken = list(_spoken(cues))
+    spoken = list(_read_subtitles(cues))
     punctuated = sum(ends_sentence(text) for text, _, _ in spoken) * 8 >= len(spoken)
     limit = _MAX_CHARS if punctuated else _MAX_UNPUNCTUATED_CHARS
     found: list[tuple[str, float]] = []
@@ -41,13 +41,13 @@ def cue_sentences(cues: Sequence[Cue]) -> list[tuple[str, float]]:
         without_stop = len(text) if len(split(text)) > 1 else 0 if ends_sentence(text) else without_stop + len(text)
         pause = i + 1 == len(spoken) or (spoken[i + 1][1] - end_s > _PAUSE_S and not spoken[i + 1][0][:1].islower())
         if pause or without_stop >= limit:
-            found += _timed(stretch)
+            found += _sentence_times(stretch)
             stretch, without_stop = [], 0
     # "Yes." says nothing beside sentences, and is all there is where there are none.
     return [item for item in found if len(item[0]) >= (6 if is_unspaced(item[0]) else 12)] or found
 
 
-def _spoken(cues: Sequence[Cue]) -> Iterator[tuple[str, float, float]]:
+def _read_subtitles(cues: Sequence[Cue]) -> Iterator[tuple[str, float, float]]:
     """The words of each subtitle that has some, with its times."""
     before: list[str] = []
     for cue in cues:
@@ -61,7 +61,7 @@ def _spoken(cues: Sequence[Cue]) -> Iterator[tuple[str, float, float]]:
             yield text, cue.start_s, cue.end_s
 
 
-def _timed(stretch: Sequence[tuple[str, float]]) -> Iterator[tuple[str, float]]:
+def _sentence_times(stretch: Sequence[tuple[str, float]]) -> Iterator[tuple[str, float]]:
     """The sentences of subtitles that read on, each with the start of the subtitle that its first character is in."""
     texts = [text for text, _ in stretch]
     begins = list(accumulate((len(text) + 1 for text in texts), initial=0))

@@ -40,7 +40,7 @@ _WIDE_GAP = 2.0  # heights between two words of a line: they are label and value
 
 
 @dataclass(frozen=True, slots=True)
-class Paragraph:
+class CaptionBlock:
     """Lines of one block of the text layer that follow each other closely."""
 
     box: Box
@@ -54,7 +54,7 @@ def captions(candidates: Sequence[TableCandidate], page: Page) -> list[str | Non
     found: list[str | None] = [None] * len(candidates)
     for turned in set(quarters):
         own = [n for n, other in enumerate(quarters) if other == turned]
-        frame = _Frame(page, turned, [candidate.box for candidate in candidates])
+        frame = _UprightPage(page, turned, [candidate.box for candidate in candidates])
         for n, caption in zip(own, frame.captions([candidates[n].box for n in own]), strict=True):
             found[n] = caption
     return found
@@ -72,7 +72,7 @@ def _quarters(candidate: TableCandidate) -> int:
     return max(range(4), key=lambda quarters: (votes[quarters], -quarters))
 
 
-class _Frame:
+class _UprightPage:
     """The paragraphs of a page outside its tables, turned so that some of the tables stand upright."""
 
     def __init__(self, page: Page, quarters: int, tables: Sequence[Box]) -> None:
@@ -90,10 +90,10 @@ class _Frame:
         starts = max((self._starts(levels, over=over) for over in (True, False)), key=len)  # the first of equals
         return [self._text(box, starts[n]) if n in starts else self._title(box) for n, box in enumerate(levels)]
 
-    def _starts(self, boxes: Sequence[Box], *, over: bool) -> dict[int, Paragraph]:
+    def _starts(self, boxes: Sequence[Box], *, over: bool) -> dict[int, CaptionBlock]:
         """The first paragraph of each table's caption, looked for over the tables of a page first, or under them."""
         pairs = sorted((cost, n, i) for n, box in enumerate(boxes) for i, cost in self._costs(box, over=over))
-        starts: dict[int, Paragraph] = {}
+        starts: dict[int, CaptionBlock] = {}
         taken: set[str] = set()
         for _, n, i in pairs:
             number = number_of(self.paragraphs[i].text) or ""
@@ -118,7 +118,7 @@ class _Frame:
             elif -_TOUCH_PT < below < _BELOW_PT and _is_over(paragraph.box, box):
                 yield i, max(below, 0.0) + (_ABOVE_PT if over else 0)
 
-    def _stands_left(self, caption: Paragraph, box: Box) -> bool:
+    def _stands_left(self, caption: CaptionBlock, box: Box) -> bool:
         """Whether a caption at the left margin is that of a table further right: nothing else stands under it."""
         if not names_table(caption.text) or caption.box[2] > box[0]:
             return False
@@ -128,7 +128,7 @@ class _Frame:
             for other in under
         )
 
-    def _text(self, box: Box, start: Paragraph) -> str:
+    def _text(self, box: Box, start: CaptionBlock) -> str:
         """The caption with all down to the table; a title may stand beside its number, and begin a little higher."""
         if start.box[1] > box[1]:
             return start.text[:_CAPTION_MAX_CHARS]
@@ -160,7 +160,7 @@ def _is_over(a: Box, b: Box) -> bool:
     return min(a[2], b[2]) - max(a[0], b[0]) > 0.3 * min(a[2] - a[0], b[2] - b[0])
 
 
-def _is_title(paragraph: Paragraph) -> bool:
+def _is_title(paragraph: CaptionBlock) -> bool:
     text = paragraph.text
     if len(text) > _TITLE_MAX_CHARS or text[-1] in ".:;," or not any(c.isalpha() for c in text):
         return False
@@ -169,7 +169,7 @@ def _is_title(paragraph: Paragraph) -> bool:
     return not (number_of(text) or _FIGURE.match(text) or _SOURCE.search(text))
 
 
-def is_named(box: Box, around: Sequence[Paragraph]) -> bool:
+def is_named(box: Box, around: Sequence[CaptionBlock]) -> bool:
     """Whether a paragraph right above or below begins with a word for table and a number."""
     return any(
         names_table(p.text)
@@ -179,7 +179,7 @@ def is_named(box: Box, around: Sequence[Paragraph]) -> bool:
     )
 
 
-def paragraphs(words: Sequence[Word], boxes: Mapping[int, Box] | None = None) -> Iterator[Paragraph]:
+def paragraphs(words: Sequence[Word], boxes: Mapping[int, Box] | None = None) -> Iterator[CaptionBlock]:
     """`boxes` has the place of each word, by its id, where that is not its own."""
     blocks: dict[int, list[tuple[Box, str]]] = {}
     for word in words:
@@ -204,9 +204,9 @@ def paragraphs(words: Sequence[Word], boxes: Mapping[int, Box] | None = None) ->
         yield _paragraph(part)
 
 
-def _paragraph(lines: Sequence[Sequence[tuple[Box, str]]]) -> Paragraph:
+def _paragraph(lines: Sequence[Sequence[tuple[Box, str]]]) -> CaptionBlock:
     apart = any(b[0] - a[2] > _WIDE_GAP * (a[3] - a[1]) for line in lines for (a, _), (b, _) in pairwise(line))
-    return Paragraph(_union([word for line in lines for word in line]), _join(lines), apart)
+    return CaptionBlock(_union([word for line in lines for word in line]), _join(lines), apart)
 
 
 def _join(lines: Sequence[Sequence[tuple[Box, str]]]) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from aria_docs.captions import names_table
 from aria_docs.media import Table
-from aria_docs.model.confidence import How, judged
+from aria_docs.model.confidence import How, judge
 from aria_docs.model.embedded.table_captions import TITLE_PT, captions, is_named, paragraphs
 from aria_docs.model.numbers import Sign, numbers, usual_sign
 
@@ -58,7 +58,7 @@ def tables(page: Page) -> tuple[Table, ...]:
         table = _table(candidate, caption, usual)
         if not _defines(candidate) or _is_called_table(table) or any(_goes_on(above, table) for above in found):
             how = How("lattice" if candidate.lattice else "ruled" if candidate.ruled else "open", candidate.seen)
-            found.append(judged(table, page.words, replace(how, from_ocr=page.from_ocr)))
+            found.append(judge(table, page.words, replace(how, from_ocr=page.from_ocr)))
     return tuple(found)
 
 

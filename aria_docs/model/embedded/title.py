@@ -61,7 +61,7 @@ def document_title(pages: Sequence[tuple[int, str]], *, metadata: str | None) ->
     """
     claimed = " ".join(_PROGRAM.sub("", metadata or "").split())
     believable = looks_like_title(claimed)
-    if believable and _supported(claimed, " ".join(text for _, text in pages[:3])):
+    if believable and _is_supported(claimed, " ".join(text for _, text in pages[:3])):
         return claimed
     lines = lines_of(pages[0][1]) if pages else []
     found = [head for _, head in sorted(_headings(lines), key=itemgetter(0)) if looks_like_title(head)]
@@ -92,7 +92,7 @@ def _heads_a_page(text: str) -> bool:
     return short and is_label(text, words=2) and not ends_sentence(text)
 
 
-def _supported(title: str, text: str) -> bool:
+def _is_supported(title: str, text: str) -> bool:
     """Whether two thirds of a title's words stand in the text."""
     words = set(re.findall(r"\w+", title.casefold()))
     return len(words & set(re.findall(r"\w+", text.casefold()))) * 3 >= len(words) * 2

@@ -25,7 +25,7 @@ _NAMES = (
 )
 
 
-def named(name: str) -> Profile:
+def profile_named(name: str) -> Profile:
     """The profile of that name; UsageError if there is none."""
     for profile in SERVED:
         if profile.name == name:
@@ -41,7 +41,7 @@ def choose(*names: str | None, max_model_len: int | None = None, profile: str | 
                     its own it is all that is known, so it takes the place of that.
     profile:        the name of one that is taken whatever the server says. Raises UsageError.
     """
-    chosen = named(profile) if profile else _by_names(names)
+    chosen = profile_named(profile) if profile else _by_names(names)
     if max_model_len is None:
         return chosen
     return replace(chosen, context=max_model_len if chosen is PLAIN else min(max_model_len, chosen.context))

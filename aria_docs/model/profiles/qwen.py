@@ -22,7 +22,7 @@ from aria_docs.tiling.split import Layout
 MODES = tuple(Mode(name, px, (px // 28) ** 2) for name, px in (("ultra", 2240), ("high", 1344), ("medium", 672)))
 
 
-def resized(size: Size, square_px: int, least_px: int, largest_px: int) -> Size:
+def resize(size: Size, square_px: int, least_px: int, largest_px: int) -> Size:
     """(width, height) of a picture as the model sees it: whole squares, its area within bounds, about its shape.
 
     The arithmetic is that of `smart_resize`, Python's rounding of halves included.
@@ -38,15 +38,15 @@ def resized(size: Size, square_px: int, least_px: int, largest_px: int) -> Size:
     return across, down
 
 
-def _seen(square_px: int, least_px: int, largest_px: int) -> Callable[[Layout], Size]:
-    return lambda layout: resized(layout.overview_px, square_px, least_px, largest_px)
+def _size_seen(square_px: int, least_px: int, largest_px: int) -> Callable[[Layout], Size]:
+    return lambda layout: resize(layout.overview_px, square_px, least_px, largest_px)
 
 
 def _tokens(square_px: int, seen_px: Callable[[Layout], Size]) -> Callable[[Layout], int]:
     return lambda layout: math.prod(edge // square_px for edge in seen_px(layout))
 
 
-_SEEN_28, _SEEN_32 = _seen(28, 3_136, 12_845_056), _seen(32, 65_536, 16_777_216)
+_SEEN_28, _SEEN_32 = _size_seen(28, 3_136, 12_845_056), _size_seen(32, 65_536, 16_777_216)
 
 QWEN2_VL = Profile(
     name="qwen2-vl",

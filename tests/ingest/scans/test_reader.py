@@ -15,7 +15,7 @@ from aria_docs.ingest.mupdf import pymupdf
 from aria_docs.ingest.pdf import NO_TEXT, open_document
 from aria_docs.ingest.scans import choice
 from aria_docs.ingest.scans import scan as scans
-from aria_docs.ingest.scans.picture import patches, rulings, skew_degrees, turned
+from aria_docs.ingest.scans.picture import patches, rotate, rulings, skew_degrees
 from aria_docs.ingest.scans.reader import HOW_TO_GET_IT, OcrLine, OcrName, OcrWord
 from aria_docs.ingest.scans.scan import Scan
 
@@ -58,7 +58,7 @@ def picture(*, degrees: float = 0.0, quarters: int = 0) -> np.ndarray:
         born_digital(page)
         pixmap = page.get_pixmap(dpi=150, colorspace=pymupdf.csGRAY)
         gray = np.frombuffer(pixmap.samples_mv, dtype=np.uint8).reshape(pixmap.h, pixmap.stride)[:, : pixmap.w]
-        return np.ascontiguousarray(np.rot90(turned(gray, degrees), -quarters))
+        return np.ascontiguousarray(np.rot90(rotate(gray, degrees), -quarters))
 
 
 def scanned(path: Path, gray: np.ndarray) -> Path:
@@ -361,7 +361,7 @@ def test_a_dash_that_was_not_seen_is_where_the_column_has_it(read: list[str], me
 @needs_rapidocr
 def test_a_lone_digit_in_a_row_of_text_is_looked_at_again() -> None:
     """Ink as high as a digit, level with a line of text and apart from it; nothing larger, smaller or elsewhere."""
-    from aria_docs.ingest.scans.networks import _overlooked
+    from aria_docs.ingest.scans.networks import _find_specks
 
     page = np.full((300, 600), 255, np.uint8)
 
@@ -372,7 +372,7 @@ def test_a_lone_digit_in_a_row_of_text_is_looked_at_again() -> None:
     for _, y0, x1, y1 in lines:
         drawn(30, y0 + 8, x1 - 30, y1 - 8)
         drawn(x1 - 22, y0 + 7, x1 - 14, y1 - 7)
-    assert _overlooked(page, lines) == []
+    assert _find_specks(page, lines) == []
     drawn(300, 57, 308, 73)  # a digit beside the first line
     drawn(400, 107, 408, 123)  # two beside the second,
     drawn(412, 107, 420, 123)  # that stand close together
@@ -380,13 +380,13 @@ def test_a_lone_digit_in_a_row_of_text_is_looked_at_again() -> None:
     drawn(500, 150, 508, 180)  # a bar as high as the line
     drawn(300, 220, 308, 236)  # a digit far below all lines
     drawn(240, 130, 248, 146)  # between two lines
-    found = _overlooked(page, lines)
+    found = _find_specks(page, lines)
     assert [(y0, y1) for _, y0, _, y1 in found] == [(50, 80), (100, 130)], "as high as their lines"
     (a0, _, a1, _), (b0, _, b1, _) = found
     assert a0 < 300 < 308 < a1 < b0 < 400 < 420 < b1
     for x in range(220, 300, 6):
         drawn(x, 157, x + 3, 173)
-    assert _overlooked(page, lines) == found, "strokes in a row are no digit"
+    assert _find_specks(page, lines) == found, "strokes in a row are no digit"
 
 
 def test_a_white_line_between_shades_is_a_ruling_and_the_white_between_lines_of_text_is_not() -> None:

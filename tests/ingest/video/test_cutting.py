@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from aria_docs.errors import Damaged, NoVideoStream
 from aria_docs.ingest.video import cutting
-from aria_docs.ingest.video.cutting import Busy, Clip, Failed, Job, Part, spans
+from aria_docs.ingest.video.cutting import Busy, ClipRange, CutJob, FailedClip, WrittenClip, spans
 from aria_docs.ingest.video.opening import open_clip
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
@@ -67,8 +67,8 @@ def numbers(path):
 
 
 def cut(path, folder, edges_s):
-    parts = [Part(a, b, str(folder / f"{i}.mp4"), f"Scene {i}") for i, (a, b) in enumerate(pairwise(edges_s))]
-    answers = cutting.cut(Job(str(path), tuple(parts)), iter(()))
+    parts = [ClipRange(a, b, str(folder / f"{i}.mp4"), f"Scene {i}") for i, (a, b) in enumerate(pairwise(edges_s))]
+    answers = cutting.cut(CutJob(str(path), tuple(parts)), iter(()))
     return [folder / f"{i}.mp4" for i in range(len(parts))], [a for a in answers if not isinstance(a, Busy)]
 
 
@@ -83,7 +83,7 @@ def test_every_frame_is_in_one_clip(name, tmp_path):
     expected = [[n for n, t in enumerate(times_s) if a <= t + 0.0005 < b] for a, b in pairwise([*EDGES_S, 99.0])]
     assert [numbers(file) for file in files] == expected
     assert list(chain(*expected)) == list(range(N))
-    assert answers == [Clip(len(frames), 0) for frames in expected]
+    assert answers == [WrittenClip(len(frames), 0) for frames in expected]
 
 
 def test_frames_of_a_variable_rate_keep_their_times(tmp_path):
@@ -151,14 +151,14 @@ def test_what_is_missing_of_a_damaged_file_is_counted(tmp_path):
     files, answers = cut(source, tmp_path, [0.0, 1.0, 2.0, 3.96, 4.0])
     assert 40 < len(there) < 90
     assert list(chain(*(numbers(file) for file in files if file.exists()))) == there
-    assert isinstance(answers[-1], Failed)
+    assert isinstance(answers[-1], FailedClip)
     assert "no frame of cut_off.mkv begins between 3.960 s and 4.000 s" in str(answers[-1].error)
 
 
 def test_a_scene_without_a_frame_fails_and_the_next_one_is_cut(tmp_path):
     source = encode(tmp_path / "b.mp4", *X264)
     files, answers = cut(source, tmp_path, [0.0, 1.005, 1.01, 4.0])
-    assert [type(answer) for answer in answers] == [Clip, Failed, Clip]
+    assert [type(answer) for answer in answers] == [WrittenClip, FailedClip, WrittenClip]
     assert "between 1.005 s and 1.010 s" in str(answers[1].error)
     assert numbers(files[0]) + numbers(files[2]) == list(range(N))
 
@@ -173,7 +173,7 @@ def test_a_seek_that_lands_too_late_is_made_up_for(tmp_path, monkeypatch):
 
     monkeypatch.setattr(cutting, "_command", late)
     [_, _, file], answers = cut(source, tmp_path, [0.0, 1.0, 2.5, 3.5])
-    assert answers[2] == Clip(25, 0)
+    assert answers[2] == WrittenClip(25, 0)
     assert numbers(file) == list(range(63, 88))
     assert seeks[-1] is None
     assert seeks[-2] == pytest.approx(2.4)

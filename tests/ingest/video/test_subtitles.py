@@ -38,13 +38,13 @@ def test_rolling_captions_say_everything_once() -> None:
         "00:00:04.990 --> 00:00:05.000\nat nine\n \n\n"
         "00:00:05.000 --> 00:00:07.000\nat nine\nfrom the old harbour"
     )
-    found = subtitles.unrolled(rolled)
+    found = subtitles.unroll(rolled)
     assert said(found) == [(1, 2.99, "we sail"), (3, 4.99, "at nine"), (5, 7, "from the old harbour")]
 
 
 def test_who_says_a_thing_twice_has_said_it_twice() -> None:
     cues = [Cue(i * 2.0, i * 2.0 + 2, text) for i, text in enumerate(["No.", "No.", "a", "b", "c", "d", "e", "f", "g"])]
-    assert subtitles.unrolled(cues) == tuple(cues)
+    assert subtitles.unroll(cues) == tuple(cues)
 
 
 @pytest.mark.parametrize("late_h", [1, 10])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from aria_docs.model.chat_model import Shown
-from aria_docs.tiling.budget import Part, frame_part, page_part, prompt
+from aria_docs.tiling.budget import ContextImage, frame_part, page_part, prompt
 from aria_docs.tiling.pixels import crops
 from aria_docs.tiling.resolution import MEDIUM, PATCH_PX, ULTRA_490, Mode
 
@@ -57,7 +57,7 @@ def load(folder: Path) -> Loaded:
     return Loaded(network, AutoTokenizer.from_pretrained(folder))
 
 
-def shown(part: Part, seed: int = 0) -> Shown:
+def shown(part: ContextImage, seed: int = 0) -> Shown:
     """Noise of two scales, so that neither the whole nor a patch is grey."""
     random = np.random.default_rng(seed)
     coarse = random.integers(0, 256, (7, 5, 3), np.uint8).repeat(60, axis=0).repeat(60, axis=1)

@@ -79,7 +79,7 @@ def test_a_cpu_gets_pytorchs_own() -> None:
 def test_the_kernels_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     here = attention.kernels(torch.device("cpu"), torch.bfloat16, tower=(2, 16), recorded=False)
     assert str(here) == ("attention: tower torch's flash for CPUs, prefill torch's flash for CPUs, decode two products")
-    asked = attention._chosen_by_sdpa
+    asked = attention._choice_of_sdpa
     monkeypatch.setattr(torch.backends.cuda, "can_use_flash_attention", lambda _: False)
     for efficient, name in ((True, "torch's memory-efficient"), (False, "torch's math")):
         monkeypatch.setattr(torch.backends.cuda, "can_use_efficient_attention", lambda _, can=efficient: can)

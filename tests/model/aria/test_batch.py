@@ -18,7 +18,7 @@ from aria_docs.model.seen import SeenDocument, SeenPage
 
 torch = pytest.importorskip("torch")
 from aria_docs.model.aria import batch as batches  # noqa: E402
-from aria_docs.model.aria.batch import Batch, BatchJob  # noqa: E402
+from aria_docs.model.aria.batch import BatchJob, RunningBatch  # noqa: E402
 from aria_docs.model.aria.model import AriaModel, Seen  # noqa: E402
 from tests.model.aria.conftest import Loaded, frame, page  # noqa: E402
 
@@ -165,7 +165,7 @@ class Context:
 
 def made(
     broken: set[int] = frozenset(), unreadable: set[int] = frozenset(), **options: Any
-) -> tuple[Batch, list[BatchJob]]:  # type: ignore[assignment]
+) -> tuple[RunningBatch, list[BatchJob]]:  # type: ignore[assignment]
     contexts = [Context() for _ in range(5)]
 
     def reading(context: Any, between: int | None) -> Iterator[int]:
@@ -177,7 +177,7 @@ def made(
     def translate(error: Exception) -> ModelError | None:
         return ModelError(str(error)) if isinstance(error, MemoryError) else None
 
-    batch = Batch(Steps(broken), reading, slots=3, room=None, translate=translate)  # type: ignore[arg-type]
+    batch = RunningBatch(Steps(broken), reading, slots=3, room=None, translate=translate)  # type: ignore[arg-type]
     jobs = [
         BatchJob(context, lambda _, number=number: Writing(number, 3 + number), lambda _: None)  # type: ignore[misc,arg-type]
         for number, context in enumerate(contexts)

@@ -81,7 +81,7 @@ def test_quantised_experts_stay_near(kind: Any, tolerance: float, dtype: Any, to
 
 def test_the_cpus_own_int4_kernel_has_the_same_weights_in_the_same_bytes() -> None:
     weights_of = layer(torch.bfloat16).gate_up_proj
-    assert isinstance(own := experts.quantised(weights_of, "int4"), experts.Int4CpuStack)
+    assert isinstance(own := experts.quantise_stack(weights_of, "int4"), experts.Int4CpuStack)
     plain, rows = experts.Int4Stack(weights_of), torch.eye(128).bfloat16()
     assert own.nbytes == plain.nbytes
     for expert in (0, 15):
@@ -103,7 +103,7 @@ def test_a_column_of_zeros_and_one_large_number_survive_quantising() -> None:
     stack = torch.zeros(1, 128, 4)
     stack[0, 7, 1], stack[0, 9, 1], stack[0, :, 2] = 100.0, -1.0, 3.0
     for kind, step in (("int8", 100 / 127), ("int4", 101 / 15)):
-        found = experts.quantised(stack, kind).multiply(0, rows)  # type: ignore[arg-type]
+        found = experts.quantise_stack(stack, kind).multiply(0, rows)  # type: ignore[arg-type]
         assert (found - stack[0]).abs().max() <= step / 2 + 1e-4
         assert not found[:, [0, 3]].any()
 

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 from aria_docs.errors import EngineError, ModelError  # noqa: E402
 from aria_docs.model.aria.tokens import Tokens  # noqa: E402
-from aria_docs.tiling.budget import Budget, Part, frame_part, page_part, prompt  # noqa: E402
+from aria_docs.tiling.budget import Budget, ContextImage, frame_part, page_part, prompt  # noqa: E402
 from aria_docs.tiling.resolution import HIGH, MEDIUM, ULTRA  # noqa: E402
 from tests.model.aria.conftest import Loaded  # noqa: E402
 
@@ -27,7 +27,9 @@ def tokens(loaded: Loaded) -> Tokens:
 
 
 @pytest.mark.parametrize("parts", CONTEXTS)
-def test_as_many_as_the_budget_counts_and_as_the_tokenizer_writes(tokens: Tokens, parts: Sequence[Part]) -> None:
+def test_as_many_as_the_budget_counts_and_as_the_tokenizer_writes(
+    tokens: Tokens, parts: Sequence[ContextImage]
+) -> None:
     ids = tokens.prefix(parts) + tokens.question(parts, QUESTION)
     assert len(ids) == Budget(QUESTION, answer=0, count=tokens.count).tokens(parts)
     assert ids == tokens.tokenizer(prompt(parts, QUESTION), add_special_tokens=False)["input_ids"]
@@ -48,7 +50,7 @@ def test_a_picture_in_the_words_is_refused(tokens: Tokens) -> None:
     with pytest.raises(ModelError, match=r"The question contains <\|img\|>"):
         tokens.question([part], "What is <|img|>?")
     with pytest.raises(ModelError, match=r"A label contains <\|img\|>"):
-        tokens.prefix([Part("frame", "[00:01] he said <|img|>", part.layout)])
+        tokens.prefix([ContextImage("frame", "[00:01] he said <|img|>", part.layout)])
 
 
 def test_an_id_outside_the_network_is_refused(loaded: Loaded) -> None:

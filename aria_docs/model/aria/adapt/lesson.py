@@ -49,14 +49,14 @@ def lesson(tokens: Tokens, turns: Sequence[Turn]) -> Lesson:
     for turn in turns:
         prompt += f"<|im_start|>{turn.role}\n"
         if turn.role == "user":
-            prompt += "".join(map(_written, turn.content)) + f"{END}\n"
+            prompt += "".join(map(_write, turn.content)) + f"{END}\n"
             continue
         asked, prompt = tokens.ids(prompt), ""
-        said = [*tokens.ids("".join(map(_written, turn.content))), *tokens.ids(END), *tokens.ids("\n")]
+        said = [*tokens.ids("".join(map(_write, turn.content))), *tokens.ids(END), *tokens.ids("\n")]
         ids += asked + said
         labels += [IGNORED] * len(asked) + said
     return Lesson(tuple(ids), tuple(labels))
 
 
-def _written(piece: str | Layout) -> str:
+def _write(piece: str | Layout) -> str:
     return piece if isinstance(piece, str) else f"<fim_prefix>{IMAGE * piece.tokens}<fim_suffix>"

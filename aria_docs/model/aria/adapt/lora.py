@@ -89,7 +89,7 @@ def wrap(
     return wrapped
 
 
-def trained(network: nn.Module) -> dict[str, nn.Parameter]:
+def trainable(network: nn.Module) -> dict[str, nn.Parameter]:
     """The weights that a training changes, by name."""
     return {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
 

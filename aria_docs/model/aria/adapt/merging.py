@@ -88,14 +88,14 @@ def _write_index(folder: Path, partial: Path, first: str, zeros: Mapping[str, tu
         return
     index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
     index["weight_map"] = {
-        published(weights.name_in_memory(name)): file
+        published_name(weights.name_in_memory(name)): file
         for name, file in index["weight_map"].items()
         if not name.endswith(".inv_freq")
-    } | {published(name): first for name in zeros}
+    } | {published_name(name): first for name in zeros}
     (partial / _INDEX).write_text(json.dumps(index, indent=2), encoding="utf-8")
 
 
-def published(name: str) -> str:
+def published_name(name: str) -> str:
     """A tensor's name in rhymes-ai/Aria, from its name in memory: what transformers and vLLM load."""
     if name.startswith("lm_head."):
         return f"language_model.{name}"
@@ -111,9 +111,9 @@ def _write_file(
 ) -> None:
     from safetensors.torch import save_file
 
-    adapted = {published(name): added.added(name, value) for name, value in _tensors(file, stored)}
+    adapted = {published_name(name): added.added(name, value) for name, value in _tensors(file, stored)}
     kind = next(iter(adapted.values())).dtype
-    adapted |= {published(name): torch.zeros(shape, dtype=kind) for name, shape in zeros.items()}
+    adapted |= {published_name(name): torch.zeros(shape, dtype=kind) for name, shape in zeros.items()}
     save_file({name: value.contiguous() for name, value in adapted.items()}, partial / file.name, {"format": "pt"})
 
 
@@ -157,7 +157,7 @@ def _logits(model: str, adapter: str | None) -> torch.Tensor:
 
     loaded = weights.load(model, adapter=adapter)
     network: Any = loaded.network
-    shown = _drawn()
+    shown = _draw_page()
     text = network.config.text_config
     tokens = Tokens(loaded.tokenizer, vocabulary=text.vocab_size, image=network.config.image_token_index)
     ids = torch.tensor([*tokens.prefix([shown.part]), *tokens.question([shown.part], "What is written here?")])
@@ -170,7 +170,7 @@ def _logits(model: str, adapter: str | None) -> torch.Tensor:
     return decoder.logits(hidden).cpu()
 
 
-def _drawn() -> Any:
+def _draw_page() -> Any:
     """A page of noise: no patch is like another."""
     import numpy as np
 

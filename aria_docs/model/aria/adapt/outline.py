@@ -62,7 +62,7 @@ def outline(model: str, *, settings: Settings, device: str | None = None) -> Out
     network = weights.skeleton(config, dtype=dtype)
     wanted = weights.shapes(network)
     weights.check_tensors(folder, {name: tensor.shape for name, tensor in stored.items()}, wanted)
-    modules, stacks = lora.targets(network, settings["lora_target_modules"], _frozen(settings))
+    modules, stacks = lora.targets(network, settings["lora_target_modules"], _freeze(settings))
     rank, text = settings["lora_r"], config.text_config
     trained = sum(rank * sum(wanted[f"{name}.weight"]) for name in modules)
     trained += sum(rank * wanted[name][0] * sum(wanted[name][1:]) for name in stacks)
@@ -118,7 +118,7 @@ def train(
     """Loads the weights and trains; the number of steps done. Raises EngineError where memory runs out."""
     loaded = weights.load(model, device=device, packed=False)
     network = loaded.network if settings["bf16"] else loaded.network.float()
-    frozen = _frozen(settings)
+    frozen = _freeze(settings)
     identity = fingerprint(network)
     wrapped = lora.wrap(
         network,
@@ -129,7 +129,7 @@ def train(
         dropout=settings["lora_dropout"],
         seed=settings["seed"],
     )
-    learns_to_see = any(name.startswith(_EYES) for name in lora.trained(network))
+    learns_to_see = any(name.startswith(_EYES) for name in lora.trainable(network))
     dtype = network.model.multi_modal_projector.query.dtype
     cache = None if learns_to_see else FeatureCache(cache_folder(), weights=identity, dtype=dtype)
     try:
@@ -159,7 +159,7 @@ def train(
 _EYES = ("model.vision_tower.", "model.multi_modal_projector.")
 
 
-def _frozen(settings: Settings) -> lora.Frozen:
+def _freeze(settings: Settings) -> lora.Frozen:
     return lora.Frozen(
         vision=settings["freeze_vit"],
         projector=settings["freeze_projector"],

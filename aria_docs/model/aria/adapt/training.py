@@ -127,7 +127,7 @@ def train(
     network = loaded.network
     learner: nn.Module = Learner(network, z_loss=z_loss, balance=balance)
     _make_ready(network, checkpointing=checkpointing)
-    weights = lora.trained(network)
+    weights = lora.trainable(network)
     optimizer = torch.optim.AdamW(
         weights.values(), lr=plan.rate, betas=(BETA1, beta2), eps=EPSILON, weight_decay=weight_decay
     )
