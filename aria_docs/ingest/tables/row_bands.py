@@ -123,6 +123,7 @@ class _Costs:
         steps = [b.middle - a.middle for own in self.columns for a, b in pairwise(own)]
         steps = [step for step in steps if step > HALF_LINE * height]
         self.leading = max(float(np.percentile(steps, 10)) if steps else height, 0.8 * height)
+        self.labelled = {i for i, part in enumerate(columns.parts) if 0 in part}
         self.single = [len(part) == 1 for part in columns.parts]
         self.small = [4 * sum(piece.text[0].islower() for piece in own) >= 3 * len(own) for own in self.columns]
         self.valued = [2 * sum(_is_mark(piece.text) for piece in own) > len(own) for own in self.columns]
@@ -164,8 +165,10 @@ class _Costs:
             cost += _LOOSE
         goes_on = len(above.text) > 1 and above.text.endswith(_GOES_ON)
         if _is_mark(above.text) and _is_mark(below.text) and not goes_on:
-            bracketed = below.text[0] in "([" and above.text[0] not in "([" and any(map(str.isdigit, below.text))
-            return cost + (0.3 if bracketed else _VALUES)
+            # What is in brackets under a value is of its row where rows stand apart, or where the label comes after it.
+            late = above.line not in self.labelled and any(above.line < i <= below.line for i in self.labelled)
+            bracketed = (self.apart or late) and below.text[0] in "([" and above.text[0] not in "(["
+            return cost + (0.0 if bracketed else _VALUES)
         x0, x1 = self.extents[column]
         first = below.words[0].box[2] - below.words[0].box[0] + _BLANK * self.height
         wide = above.words[-1].box[2] - above.words[0].box[0] + first > x1 - x0
@@ -222,8 +225,8 @@ class _Costs:
 
 
 def _is_mark(text: str) -> bool:
-    """A value, or what stands in its place: an X, a tick, a code with figures."""
-    return is_value(text) or len(text) == 1 or (" " not in text and any(map(str.isdigit, text)))
+    """A value, or what stands in its place: an X, a tick, a short code with figures."""
+    return is_value(text) or len(text) == 1 or (len(text) < 5 and any(map(str.isdigit, text)))
 
 
 def is_prefixed(text: str) -> bool:
