@@ -166,66 +166,30 @@ SELECT 'cue', path, NULL, start_s, text, source_id FROM video_cues;
 -- The words of a text as a search compares them: without case and accents.
 CREATE OR REPLACE MACRO words_of(text) AS regexp_extract_all(strip_accents(lower(text)), '[\p{L}\p{M}\p{N}]+');
 
--- Of the words that are searched for the n-th, or ''. (The classes of `words_of` cost more to compile than a search may take.)
-CREATE OR REPLACE MACRO aria_docs_internal.word_no(words, n) AS coalesce(
-    regexp_extract_all(strip_accents(lower(words)), '[^\s!-/:-@\[-`{-~\x{A1}\x{A7}\x{AB}\x{B6}\x{B7}\x{BB}\x{BF}\x{2000}-\x{206F}\x{3000}-\x{3002}\x{3008}-\x{3011}]+')[n], '');
-
--- What finds a word whatever its case and accents: each letter with those that DuckDB strips to it.
-CREATE OR REPLACE MACRO aria_docs_internal.any_accents(word) AS
-    '(?i)' || array_to_string(list_transform(string_split(word, ''), lambda c:
-        '[' || c || regexp_extract('
-aàáâãäåāăąǎǟǡǻȁȃȧḁạảấầẩẫậắằẳẵặ bḃḅḇ cçćĉċčḉ dďḋḍḏḑḓ eèéêëēĕėęěȅȇȩḕḗḙḛḝẹẻẽếềểễệ fḟ gĝğġģǧǵḡ hĥȟḣḥḧḩḫẖ iìíîïĩīĭįİǐȉȋḭḯỉị
-jĵǰ kķǩḱḳḵ lĺļľḷḹḻḽ mḿṁṃ nñńņňǹṅṇṉṋ oòóôõöōŏőơǒǫǭȍȏȫȭȯȱṍṏṑṓọỏốồổỗộớờởỡợ pṕṗ rŕŗřȑȓṙṛṝṟ sśŝşšșṡṣṥṧṩ tţťțṫṭṯṱẗ
-uùúûüũūŭůűųưǔǖǘǚǜȕȗṳṵṷṹṻụủứừửữự vṽṿ wŵẁẃẅẇẉẘ xẋẍ yýÿŷȳẏẙỳỵỷỹ zźżžẑẓẕ æǣǽ øǿ ſẛ ʒǯ ʹʹ αάἀἁἂἃἄἅἆἇὰάᾀᾁᾂᾃᾄᾅᾆᾇᾰᾱᾲᾳᾴᾶᾷ
-εέἐἑἒἓἔἕὲέ ηήἠἡἢἣἤἥἦἧὴήᾐᾑᾒᾓᾔᾕᾖᾗῂῃῄῆῇ ιΐίϊἰἱἲἳἴἵἶἷὶίῐῑῒΐῖῗ οόὀὁὂὃὄὅὸό ρῤῥ υΰϋύὐὑὒὓὔὕὖὗὺύῠῡῢΰῦῧ
-ωώὠὡὢὣὤὥὦὧὼώᾠᾡᾢᾣᾤᾥᾦᾧῲῳῴῶῷ ϒϓϔ аӑӓ гѓ еѐёӗ жӂӝ зӟ ийѝӣӥ кќ оӧ уўӯӱӳ чӵ ыӹ эӭ ії ѵѷ әӛ өӫ אאַאָאּ בבּבֿ גגּ דדּ ההּ ווּוֹ זזּ טטּ
-ייִיּ ךךּ ככּכֿ ללּ ממּ ננּ ססּ ףףּ פפּפֿ צצּ קקּ ררּ ששׁשׂשּׁשּׂשּ תתּ ײײַ اآأإ وؤ يئ ہۂ ےۓ ەۀ कक़ खख़ गग़ जज़ डड़ ढढ़ नऩ फफ़ यय़ रऱ ळऴ ডড় ঢঢ় যয় ਖਖ਼
-ਗਗ਼ ਜਜ਼ ਫਫ਼ ਲਲ਼ ਸਸ਼ ଡଡ଼ ଢଢ଼ ஒஔ ཀཀྵ གགྷ ཌཌྷ དདྷ བབྷ ཛཛྷ ဥဦ ᬅᬆ ᬇᬈ ᬉᬊ ᬋᬌ ᬍᬎ ᬑᬒ うゔ かが きぎ くぐ けげ こご さざ しじ すず せぜ そぞ ただ ちぢ つづ てで とど はばぱ ひびぴ
-ふぶぷ へべぺ ほぼぽ ゝゞ ウヴ カガ キギ クグ ケゲ コゴ サザ シジ スズ セゼ ソゾ タダ チヂ ツヅ テデ トド ハバパ ヒビピ フブプ ヘベペ ホボポ ワヷ ヰヸ ヱヹ ヲヺ ヽヾ 㮝㮝 䀘䀘 䀹䀹 不不 並並 串串 丹丹
-亂亂 了了 亮亮 什什 令令 侀侀 來來 例例 侮侮 便便 倫倫 僚僚 僧僧 兀兀 充充 免免 全全 兩兩 六六 冀冀 况况 冷冷 凉凉 凌凌 凜凜 凞凞 切切 列列 利利 刺刺 劉劉 力力 劣劣 勇勇 勉勉 勒勒 勞勞 勤勤 勵勵
-勺勺 北北 匿匿 卑卑 卵卵 參參 句句 吏吏 吝吝 呂呂 咽咽 啕啕 喇喇 喙喙 喝喝喝 嗀嗀 嗢嗢 嘆嘆 器器 囹囹 塀塀 塚塚塚 塞塞 墨墨 墳墳 壘壘 壟壟 奄奄 奈奈 契契 奔奔 女女 婢婢 嬨嬨 宅宅 寧寧寧 寮寮 尿尿
-屢屢 層層 履履 屮屮 崙崙 嵐嵐 嶺嶺 年年 度度 廉廉 廊廊 廒廒 廓廓 廙廙 廬廬 弄弄 彩彩 律律 復復 徭徭 念念 怒怒 怜怜 恵恵 悔悔 惘惘 惡惡 愈愈 慄慄 慎慎 慠慠 慨慨 憎憎憎 憐憐 懲懲懲 懶懶 戀戀 戮戮 戴戴
-拉拉 拏拏 拓拓 拾拾 捻捻 掠掠 揄揄 搜搜 摒摒 撚撚 擄擄 敏敏 敖敖 數數 料料 旅旅 既既 易易 晴晴晴 暈暈 暑暑 暴暴 曆曆 更更 朗朗朗 望望 李李 杖杖 杻杻 林林 柳柳 栗栗 梁梁 梅梅 梨梨 樂樂樂樂 樓樓 櫓櫓
-欄欄 歷歷 歹歹 殮殮 殺殺殺 沈沈 泌泌 泥泥 洛洛 洞洞 流流流 浪浪 海海 淋淋 淚淚 淪淪 渚渚 溜溜 溺溺 滋滋 滑滑 滛滛 漏漏 漢漢漢 漣漣 濫濫 濾濾 瀞瀞 炙炙 烈烈 烙烙 煉煉 煮煮煮 燎燎 燐燐 爐爐 爛爛 爫爫
-爵爵 牢牢 犯犯 狀狀 狼狼 猪猪猪 獵獵 率率率 玲玲 珞珞 理理 琉琉 琢琢 瑩瑩 瑱瑱 璉璉 璘璘 甆甆 画画 留留 略略 異異 痢痢 瘝瘝 瘟瘟 療療 癩癩 益益益 盛盛 盧盧 直直 省省 着着 睊睊 瞧瞧 硫硫 碌碌 碑碑
-磊磊 磌磌 磻磻 礪礪 礼礼 社社 祈祈 祉祉 祐祐 祖祖 祝祝 神神 祥祥 祿祿 禍禍 禎禎 福福 禮禮 秊秊 稜稜 穀穀 突突 窱窱 立立 笠笠 節節節 簾簾 籠籠 类类 粒粒 精精 糖糖 糧糧 紐紐 索索 累累 絛絛 綠綠 綾綾
-練練練練 縉縉 縷縷 繁繁 缾缾 署署 罹罹 羅羅 羚羚 羽羽 老老 者者者 聆聆 聯聯 聾聾 肋肋 臘臘 臨臨 臭臭 舘舘 良良 艹艹艹 若若 茶茶 荒荒 菉菉 華華 菱菱 落落 葉葉 著著 蓮蓮 蓼蓼 藍藍 藺藺 蘆蘆 蘒蘒 蘭蘭
-蘿蘿 虜虜 蝹蝹 螺螺 蠟蠟 行行 裂裂 裏裏 裡裡 裸裸 褐褐 襁襁 襤襤 覆覆 見見 視視視 說說說 調調 請請 諒諒 論論 諭諭 諸諸諸 諾諾諾 謁謁謁 謹謹謹 識識 讀讀 變變 豈豈 賂賂 賈賈 賓賓 贈贈贈 路路 車車 輦輦
-輪輪 輸輸 輻輻 轢轢 辰辰 辶辶 連連 逸逸逸 遲遲 遼遼 邏邏 郎郎 郞郞 都都 酪酪 醙醙 醴醴 里里 量量 金金 鈴鈴 鉶鉶 錄錄 鍊鍊 閭閭 阮阮 陋陋 降降 陵陵 陸陸 陼陼 隆隆 隣隣 隷隷 隸隸 離離 難難難 零零 雷雷
-露露 靈靈 靖靖靖 韛韛 響響響 頋頋 領領 頻頻頻 類類 飯飯 飼飼 館館 駱駱 驪驪 鬒鬒 魯魯 鱗鱗 鶴鶴 鷺鷺 鸞鸞 鹿鹿 麗麗 麟麟 黎黎 齃齃 龍龍 龎龎 龜龜龜龜 𑂙𑂚 𑂛𑂜 𑂥𑂫 𢡄𢡄 𢡊𢡊 𣏕𣏕 𤋮𤋮 𥉉𥉉 𥳐𥳐 𧻓𧻓
-            ', '\s' || c || '(\S*)', 1) || ']'), '\p{M}*');
-
--- Both take a word that is known when the query is planned: a pattern made anew for each text would cost more than the search.
-CREATE OR REPLACE MACRO aria_docs_internal.has_word(text, word) AS
-    word = '' OR regexp_matches(text, '(?i)' || word)
-    OR (strlen(text) <> length(text) AND regexp_matches(text, aria_docs_internal.any_accents(word)));
-CREATE OR REPLACE MACRO aria_docs_internal.weight_of(text, word) AS ln(1 + CASE
-    WHEN word = '' THEN 0
-    WHEN strlen(text) = length(text) THEN (strlen(text) - strlen(replace(lower(text), word, ''))) / strlen(word)
-    ELSE len(regexp_extract_all(text, aria_docs_internal.any_accents(word))) END);
+-- A pattern that a text with this word matches, whatever its case and accents; so may others.
+CREATE OR REPLACE MACRO aria_docs_internal.may_be(word) AS
+    '(?i)' || regexp_replace(word, '(.)', '(?:\1|[^\\x00-\\x7F])\\p{M}*', 'g');
 
 -- SELECT * FROM search('ferry revenue'): what holds all of these words, whole or as part of longer ones, whatever
--- their case and accents; the more often and the shorter the text, the higher. Every text is looked at; of more than
--- four words the first four are.
+-- their case and accents; the more often and the shorter the text, the higher. It needs no extension. Every text is
+-- looked at; folding those that cannot have the first word would cost most.
 CREATE OR REPLACE MACRO search(words) AS TABLE
+WITH asked AS (
+    SELECT list_distinct(words_of(words)) AS asked_words
+), folded AS (
+    SELECT kind, path, page, start_s, text, strip_accents(lower(text)) AS plain, asked_words
+    FROM search_texts, asked
+    WHERE regexp_matches(text, aria_docs_internal.may_be(words_of(words)[1]))
+), found AS (
+    SELECT * FROM folded
+    WHERE len(asked_words) > 0 AND list_bool_and([contains(plain, word) FOR word IN asked_words])
+)
 SELECT kind, path, page, start_s,
-       trim(regexp_replace(substr(text, greatest(1, instr(text, regexp_extract(text,
-           aria_docs_internal.any_accents(aria_docs_internal.word_no(words, 1)))) - 60), 160), '\s+', ' ', 'g')) AS snippet,
-       round(score, 3) AS score
-FROM (
-    SELECT kind, path, page, start_s, text,
-           (aria_docs_internal.weight_of(text, aria_docs_internal.word_no(words, 1))
-            + aria_docs_internal.weight_of(text, aria_docs_internal.word_no(words, 2))
-            + aria_docs_internal.weight_of(text, aria_docs_internal.word_no(words, 3))
-            + aria_docs_internal.weight_of(text, aria_docs_internal.word_no(words, 4))) / ln(20 + length(text)) AS score
-    FROM search_texts
-    WHERE aria_docs_internal.word_no(words, 1) <> ''
-      AND aria_docs_internal.has_word(text, aria_docs_internal.word_no(words, 1))
-      AND aria_docs_internal.has_word(text, aria_docs_internal.word_no(words, 2))
-      AND aria_docs_internal.has_word(text, aria_docs_internal.word_no(words, 3))
-      AND aria_docs_internal.has_word(text, aria_docs_internal.word_no(words, 4))
-    ORDER BY score DESC, path, page, start_s
-);
+       trim(regexp_replace(substr(text, greatest(1, instr(plain, asked_words[1]) - 60), 160), '\s+', ' ', 'g')) AS snippet,
+       round(list_sum(list_transform(asked_words, lambda word:
+           ln(1 + (length(plain) - length(replace(plain, word, ''))) / length(word)))) / ln(20 + length(plain)), 3) AS score
+FROM found
+ORDER BY score DESC, path, page, start_s;
 
 -- One table as rows and columns: SELECT * FROM extracted_table('0123456789abcdef'). Columns past the table's
 -- width are NULL; a table of more than 64 columns is in `cells` whole.
