@@ -26,7 +26,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from aria_docs.ingest.tables import candidates, columns, lattice, open_table
+from aria_docs.ingest.tables import candidates, columns, lattice, open_table, row_bands
 from aria_docs.media import Page, Table
 from aria_docs.model.embedded import tables
 
@@ -37,12 +37,12 @@ RULES: dict[str, Without] = {
     "slivers and spare columns": (lattice, "_without_slivers", lambda grid, words: grid),
     "ends of lines between rules": (lattice, "_inner_ends", lambda rules, edges: []),
     "open sides": (lattice, "_open_ends", lambda rules, across: []),
-    "cells parted at a short line": (lattice, "_parted", lambda grid, words: grid),
-    "title or note in the frame": (lattice, "_unframed", lambda cells, n_cols: cells),
+    "cells parted at a short line": (lattice, "_split_cells", lambda grid, words: grid),
+    "title or note in the frame": (lattice, "_drop_framed_text", lambda cells, n_cols: cells),
     "head above the first line": (candidates, "_with_head", lambda grid, box, words: grid),
     "one view of a place": (candidates, "_once", lambda found: found),
     "frame of a page": (candidates, "_is_frame", lambda grid, box: False),
-    "region parted at captions": (candidates, "_parted", lambda box, words, grids, rules: [box]),
+    "region parted at captions": (candidates, "_split_box", lambda box, words, grids, rules: [box]),
     "tables side by side": (candidates, "_sides", lambda box, words, rules: [box]),
     "lines tell columns": (candidates, "tells_columns", lambda grid, words: True),
     "blocks of numbers": (candidates, "number_blocks", lambda words: []),
@@ -52,10 +52,9 @@ RULES: dict[str, Without] = {
     "columns without a common line": (columns, "_clear_edges", lambda edges, lines, height: []),
     "title above an open table": (open_table, "_without_title", lambda lines, full, edges: lines),
     "notes under an open table": (open_table, "_without_notes", lambda lines, full, edges: lines),
-    "spanners by their place": (open_table, "_centred", lambda grid, line, lines: []),
+    "spanners by their place": (open_table, "_centred_spanners", lambda grid, line, lines: []),
     "spanners that repeat": (open_table, "_heads_repeat", lambda grid, line, lines, groups: False),
-    "rows parted by white": (open_table._ColumnGrid, "_rows_by_white", lambda grid, lines: []),
-    "names with small prefixes": (open_table, "is_prefixed", lambda text: False),
+    "names with small prefixes": (row_bands, "is_prefixed", lambda text: False),
     "rising last column": (tables, "_is_numbered", lambda candidate, filled: False),
     "contents with leaders": (tables, "_is_contents", lambda candidate, filled: False),
     "terms and definitions": (tables, "_defines", lambda candidate: False),
@@ -64,7 +63,7 @@ RULES: dict[str, Without] = {
 }
 RULES["several spanners over a rule"] = (
     open_table,
-    "_shared",
+    "_spanners_of_rule",
     lambda grid, words, cols: [open_table._CellDraft(cols[0], cols[-1], words)] if words else [],
 )
 

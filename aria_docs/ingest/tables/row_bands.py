@@ -132,6 +132,7 @@ class _Costs:
         self.share = [min(1.0, len(own) / usual) for own in self.columns]
         pairs = [(column, a, b) for column, own in enumerate(self.columns) for a, b in pairwise(own)]
         sure = [b.middle - a.middle for column, a, b in pairs if self._join(column, a, b) >= _ROOM + _CAPITAL]
+        sure = [step for step in sure if step < 2.2 * self.leading]  # of neighbours: further apart is a row between
         self.apart = (bool(sure) and float(np.percentile(sure, 10)) > 1.12 * self.leading) or self._is_apart(lines)
         self.joins = [[self._join(column, a, b) for a, b in pairwise(own)] for column, own in enumerate(self.columns)]
         self.at = [np.searchsorted([piece.line for piece in own], range(self.n + 1)).tolist() for own in self.columns]
