@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import fitting_fields as hypothesis_given
+from hypothesis import given as hypothesis_given
 from hypothesis import settings
 from hypothesis import strategies as st
 
