@@ -848,6 +848,11 @@ def _read_config(command: Any, arguments: list[str]) -> tuple[list[str], dict[st
     return left, config.defaults(file, known, left)
 
 
+class _Interrupted(KeyboardInterrupt):
+    """A signal. Where a KeyboardInterrupt itself passes an `exec`, as in many an import, CPython ends by SIGINT whatever
+    the exit status."""
+
+
 class _Interrupts:
     """What ^C and SIGTERM do: the first ends the work, and what is finished is stored; a second one is answered with
     a line; a third ends the process where it stands."""
@@ -859,7 +864,7 @@ class _Interrupts:
         self.n += 1
         if self.n == 1:
             self.status = 128 + number
-            raise KeyboardInterrupt
+            raise _Interrupted
         if self.n == 2:
             os.write(2, b"aria-docs: storing what is finished; once more ends at once\n")
         else:
