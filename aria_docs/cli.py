@@ -849,8 +849,8 @@ def _read_config(command: Any, arguments: list[str]) -> tuple[list[str], dict[st
 
 
 class _Interrupted(KeyboardInterrupt):
-    """A signal. Where a KeyboardInterrupt itself passes an `exec`, as in many an import, CPython ends by SIGINT whatever
-    the exit status."""
+    """A signal came. Where a plain KeyboardInterrupt passes an `exec`, as in many imports, CPython ends by SIGINT
+    whatever the exit status."""
 
 
 class _Interrupts:
