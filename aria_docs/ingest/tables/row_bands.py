@@ -25,7 +25,7 @@ from aria_docs.media import Word
 
 _PREFIXED = re.compile(r"[^\W\d_]-|[a-z]{1,5}-[A-Z]")
 _GOES_ON = ("-", "/", ",", "&")
-_LONGEST = 16  # lines of a row
+_LONGEST = 60  # lines of a row
 _MORE_WHITE = 1.3  # of the step from line to line: between rows that white parts
 _EVEN = 0.25  # of the text's height: cells whose places differ by less are on one height
 _BLANK = 0.2  # of the text's height
@@ -39,7 +39,7 @@ _INDENTED = -0.5  # in the first column, nothing beside it
 _UNDER = 1.5  # a text of its own with others beside it, under a label that has none: a heading above a row
 _LOOSE = 1.5  # further below than lines of one cell are
 _FAR = 4.0  # or much further
-_VALUES = 20.0  # two numbers in one cell
+_VALUES = 100.0  # two numbers in one cell: never
 _MIXED = 2.0  # a text and a number in one, in a column of numbers
 _APART = 20.0  # no cell has two lines, and yet they are on different heights
 _UNEVEN = 2.5  # cells of a row on different heights
@@ -99,7 +99,10 @@ def _part(costs: _Costs, how: int, cuts: Sequence[bool], ruled: bool) -> tuple[f
         for end in range(first + 1, min(n, first + _LONGEST) + 1):
             if end > first + 1 and cuts[end - 2]:
                 break
-            cost = best[first] + between + costs.band(first, end)[how]
+            here = costs.band(first, end)[how]
+            if here > _VALUES / 2:
+                break  # nor will more lines make it one
+            cost = best[first] + between + here
             if cost < best[end] - 1e-9:
                 best[end], begins[end] = cost, first
     ends = [n]

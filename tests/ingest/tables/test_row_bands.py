@@ -57,6 +57,14 @@ def test_values_of_one_column_are_of_several_rows(texts: tuple[str, str]) -> Non
     assert len(rows(words(HEAD, WRAPPED[1], *body, WRAPPED[3], valign=0, padding=0))) == 5
 
 
+def test_a_cell_may_have_many_lines() -> None:
+    text = ("The first line of", *(f"many that go on{'n' * (n % 3)}" for n in range(20)))
+    body: tuple[Cells, ...] = (WRAPPED[1], (("License",), ("12",), text), WRAPPED[3])
+    assert [row[0] for row in rows(words(HEAD, *body, valign=0, padding=4))] == [
+        "Article", "Cotton bale", "License", "Paper",
+    ]  # fmt: skip
+
+
 def test_small_names_below_each_other_are_rows() -> None:
     names = ("taxol", "quinine", "digoxin", "codeine")
     body = [((name,), ("Yew",), ("Cancer",) if name == "taxol" else ()) for name in names]
