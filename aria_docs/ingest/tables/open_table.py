@@ -235,14 +235,7 @@ class _ColumnGrid:
             for cell in cells:
                 parts[-1].setdefault(over.get(cell.first, cell.first), []).extend(cell.words)
             over = {column: cell.first for cell in cells for column in range(cell.first + 1, cell.last + 1)}
-        bands: list[list[Line]] = []
-        for line in lines:
-            if bands and not self.has_rule(bands[-1][-1], line):
-                bands[-1].append(line)
-            else:
-                bands.append([line])
-        ruled = len(bands) > 2 and 2 * len(bands) > 0.8 * len(lines)
-        return row_bands(lines, Columns(parts, self.extents), self.height, cuts=cuts, ruled=ruled)
+        return row_bands(lines, Columns(parts, self.extents), self.height, cuts=cuts)
 
     def grouped(self, rows: list[list[Line]]) -> list[tuple[list[Line], _Label | None]]:
         """The rows, those that a label is set to the middle of with it: it stands half way between two of them, or on

@@ -35,9 +35,7 @@ _ROOM = 1.5  # the next word would have had room on the line above
 _CAPITAL = 0.4  # the line begins like a text of its own
 _LABEL = 1.2  # and is one of the first column, not further in
 _SMALL = -1.0  # it begins with a small letter, or the line above ends in the middle of something
-_INDENTED = -0.5  # in the first column, nothing beside it
 _UNDER = 1.5  # a text of its own with others beside it, under a label that has none: a heading above a row
-_LOOSE = 1.5  # further below than lines of one cell are
 _FAR = 4.0  # or much further
 _VALUES = 100.0  # two numbers in one cell: never
 _MIXED = 2.0  # a text and a number in one, in a column of numbers
@@ -47,7 +45,6 @@ _HEADING = 1.0  # a row with a text in the first column alone
 _ASIDE = 2.0  # or in another one alone
 _UNLABELLED = 1.0  # added where the first column has a text elsewhere
 _TIGHT = 1.2  # rows no further apart than lines of one cell
-_UNRULED = 2.0  # rows without a rule between them, where there are rules between rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +68,20 @@ class Columns:
     extents: Sequence[tuple[float, float]]
 
 
-def row_bands(
-    lines: Sequence[Line], columns: Columns, height: float, *, cuts: Sequence[bool], ruled: bool
-) -> list[list[Line]]:
+def row_bands(lines: Sequence[Line], columns: Columns, height: float, *, cuts: Sequence[bool]) -> list[list[Line]]:
     """The lines by row.
 
     height:  of the text, in points.
     cuts:    for each line but the last, whether a rule parts it from the next: rows end there.
-    ruled:   whether rules are drawn between rows.
     """
     if not lines:
         return []
     costs = _Costs(lines, columns, height)
-    ends = min((_part(costs, how, cuts, ruled) for how in range(3)), key=lambda found: found[0])[1]
+    ends = min((_part(costs, how, cuts) for how in range(3)), key=lambda found: found[0])[1]
     return [list(lines[first:end]) for first, end in pairwise([0, *ends])]
 
 
-def _part(costs: _Costs, how: int, cuts: Sequence[bool], ruled: bool) -> tuple[float, list[int]]:
+def _part(costs: _Costs, how: int, cuts: Sequence[bool]) -> tuple[float, list[int]]:
     """The least cost and the ends of its rows, with cells set to the top (0), the middle (1) or the end (2)."""
     n = costs.n
     best = [0.0] + [np.inf] * n
@@ -95,7 +89,7 @@ def _part(costs: _Costs, how: int, cuts: Sequence[bool], ruled: bool) -> tuple[f
     for first in range(n):
         between = 0.0
         if first and not cuts[first - 1]:
-            between = costs.tight[first - 1] + (_UNRULED if ruled else 0.0)
+            between = costs.tight[first - 1]
         for end in range(first + 1, min(n, first + _LONGEST) + 1):
             if end > first + 1 and cuts[end - 2]:
                 break
@@ -165,8 +159,6 @@ class _Costs:
         cost = 0.0
         if step > 1.6 * max(self.height, self.leading):
             cost += _FAR
-        elif self.apart and step > 1.15 * self.leading:
-            cost += _LOOSE
         goes_on = len(above.text) > 1 and above.text.endswith(_GOES_ON)
         if _is_mark(above.text) and _is_mark(below.text) and not goes_on:
             # What is in brackets under a value is of its row where rows stand apart, or where the label comes after it.
@@ -190,7 +182,7 @@ class _Costs:
             return cost + (_LABEL + _UNDER if heads and (own or not wraps) else 0.0)
         if own:
             indent = below.words[0].box[0] - above.words[0].box[0]
-            cost += _INDENTED if self.single[below.line] and indent > 1 else _LABEL
+            cost += 0.0 if self.single[below.line] and indent > 1 else _LABEL
         return cost
 
     def _tight(self, line: int) -> float:
