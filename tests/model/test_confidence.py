@@ -43,8 +43,8 @@ def words(rows: list[list[str]] = ROWS, **sure: float) -> tuple[Word, ...]:
     )
 
 
-def of(judge: Table, row: int, col: int) -> float:
-    [cell] = [cell for cell in judge.cells if (cell.row, cell.col) == (row, col)]
+def of(table: Table, row: int, col: int) -> float:
+    [cell] = [cell for cell in table.cells if (cell.row, cell.col) == (row, col)]
     assert cell.confidence is not None
     return cell.confidence
 

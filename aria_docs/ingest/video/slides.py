@@ -142,8 +142,10 @@ def is_replaced(before: Cells, after: Cells, settled: Mask, *, at_once: bool) ->
     flat = min((~ink(before)).mean(), (~ink(after)).mean())
     if not at_once and (flat < 0.5 or (changed & _around(~settled)).sum() > TRAIL * changed.sum()):
         return False
+    plain = np.abs(after - np.median(after, axis=(0, 1))).max(-1) <= DIFFERS  # paper, or a wall
     sideways = before.swapaxes(0, 1), after.swapaxes(0, 1)
-    return not is_scrolled(before, after) and not is_scrolled(*sideways, furthest=0.3)
+    whole = bool(plain.mean() > 0.5)
+    return not is_scrolled(before, after, whole=whole) and not is_scrolled(*sideways, furthest=0.3, whole=whole)
 
 
 def ink(cells: Cells) -> Mask:
@@ -175,10 +177,13 @@ def _letters(edges: Mask) -> Mask:
     return kept
 
 
-def is_scrolled(before: Cells, after: Cells, *, furthest: float = 0.75) -> bool:
+def is_scrolled(before: Cells, after: Cells, *, furthest: float = 0.75, whole: bool = True) -> bool:
     """Whether the new content is the old one, moved up or down: then half of the difference is gone once it is moved
-    back, and half of what there is to see in either is explained by the other. Between two texts that have nothing to
-    do with each other nine tenths are left, however they are moved."""
+    back. Between two texts that have nothing to do with each other nine tenths are left, however they are moved.
+
+    whole:  half of what there is to see in either must be explained by the other, too: a full page moved out of the way
+            leaves little but paper.
+    """
     height = len(before)
     a, b = before.mean(-1), after.mean(-1)
     finer_a, finer_b = (np.stack([x[:-1], (x[:-1] + x[1:]) / 2], 1).reshape(-1, x.shape[1]) for x in (a, b))
@@ -192,7 +197,8 @@ def is_scrolled(before: Cells, after: Cells, *, furthest: float = 0.75) -> bool:
         y = finer_b[max(0, -shift) : len(finer_b) + min(0, -shift)]
         still = np.abs(finer_a - finer_b)[max(0, -shift) : len(finer_b) + min(0, -shift)].mean()
         left = np.abs(x - y).mean()
-        if shift and still > 4 and left < 0.55 * still and left < 0.6 * min(_ink_of(x), _ink_of(y)):
+        explained = left < 0.6 * min(_ink_of(x), _ink_of(y)) if whole else y.std() > 6
+        if shift and still > 4 and left < 0.55 * still and explained:
             return True
     return False
 
@@ -203,7 +209,7 @@ def is_paper(frame: NDArray[np.uint8]) -> bool:
 
 
 def _ink_of(cells: NDArray[Any]) -> float:
-    """What there is to see, in grey levels: a full page moved out of the way leaves little but paper."""
+    """What there is to see, in grey levels."""
     return float(np.abs(cells - np.median(cells)).mean())
 
 

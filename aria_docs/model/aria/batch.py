@@ -143,7 +143,7 @@ class RunningBatch:
         self._withdraw(over)
         return bool(over)
 
-    # ContextReading
+    # Reading
 
     def _begin_reading(self) -> None:
         if self._read:

@@ -286,8 +286,8 @@ def test_shots_are_given_while_frames_are_still_coming():
 
 def half_a_cut():
     """After two seconds three of the eight columns of blocks show something else."""
-    frames = scene(1, 100, pan_px=0.3)
-    frames[50:, :, :12] = scene(2, 50, pan_px=0.3)[:, :, :12]
+    frames = scene(1, 100)
+    frames[50:, :, :12] = scene(2, 50)[:, :, :12]
     return frames
 
 
