@@ -29,9 +29,8 @@ from aria_docs.storage.shapes import TableShape, shapes_of
 
 MAX_STACKS = 250  # with two views each; opening a file parses every view in it: 500 take 0.1 s, 20,000 took 1.8 s
 
-_AT_ONCE = (
-    1000  # tables in one transaction, which looks through all cells: a second or two, so that readers get in between
-)
+# Tables in one transaction, which looks through all cells: a second or two, so that readers get in between.
+_AT_ONCE = 1000
 _MAX_COLUMNS = 200  # of a wide view; its long one has all
 _OF_EACH = 8  # tables of a stack that are compared: lines come and go over the years
 _COMPARED = 200  # tables that share a key with one and are compared with it

@@ -87,7 +87,7 @@ def open_table(
     header, depth = _header(grid, lines[:n_header], [rule for rule in near if rule.at not in full])
     cells = header
     row = depth
-    for group, label in grid.grouped(grid.rows(lines[n_header:])):
+    for group, label in grid.with_labels(grid.rows(lines[n_header:])):
         for cell in grid.cells(group):
             cell.row = row
             cells.append(cell)
@@ -237,7 +237,7 @@ class _ColumnGrid:
             over = {column: cell.first for cell in cells for column in range(cell.first + 1, cell.last + 1)}
         return row_bands(lines, Columns(parts, self.extents), self.height, cuts=cuts)
 
-    def grouped(self, rows: list[list[Line]]) -> list[tuple[list[Line], _Label | None]]:
+    def with_labels(self, rows: list[list[Line]]) -> list[tuple[list[Line], _Label | None]]:
         """The rows, those that a label is set to the middle of with it: it stands half way between two of them, or on
         the middle one, and nothing else fits all labels of the table.
 
