@@ -4,14 +4,14 @@
 
 Rows are of pages, readings, tables and cells (two of each table). Says rows a second, peak memory, and how long
 `document_tables WHERE path = …` takes over the Parquet files. With --folder: its files read by a plain run, by two actors
-of a Ray cluster on this machine, and by four shards; all must give the same rows. See spool.md.
+of a Ray cluster on this machine, and by four shards; all must give the same rows, and so must the shards' spool as it
+lies. See spool.md.
 """
 
 # ruff: noqa: E501
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import shutil
 import subprocess
@@ -121,17 +121,26 @@ def measure_reading(top: Path, folder: Path) -> None:
     spool = ["--spool", str(top / "four")]
     shares = [["run", str(folder), "--shard", f"{n}/4", *spool, "--workers", "2"] for n in (1, 2, 3, 4)]
     timed("four shards, one after the other", *shares, ["load", str(top / "four"), "--db", four])
-    rows = {name: rows_of(Path(name)) for name in (one, ray, four)}
-    print("the same rows:", json.dumps({Path(name).stem: found == rows[one] for name, found in rows.items()}))
+    plain = rows_of(Store(Path(one)))
+    others = {
+        "two Ray actors": Store(Path(ray)),
+        "four shards": Store(Path(four)),
+        "their spool": lake.Lake(top / "four"),
+    }
+    for name, store in others.items():
+        found = rows_of(store)
+        n_rows = sum(map(len, found.values()))
+        print(f"{name}: {n_rows:,} rows in {len(found)} tables, others than the plain run's in", [
+            table for table in found if found[table] != plain[table]] or "none")  # fmt: skip
 
 
-def rows_of(db: Path) -> dict[str, list[dict[str, object]]]:
+def rows_of(store: Store) -> dict[str, list[dict[str, object]]]:
     columns = {
         "files": "*", "sources": "* EXCLUDE (first_seen_at)", "readings": "* EXCLUDE (run_id, seconds, read_at)",
         "pages": "*", "tables": "*", "cells": "*", "shots": "*", "scenes": "*", "summaries": "*", "cues": "*",
         "failures": "* EXCLUDE (failed_at)", "form_fields": "*", "page_lines": "*",
     }  # fmt: skip
-    return {name: Store(db).records(f"SELECT {what} FROM {name} ORDER BY ALL") for name, what in columns.items()}
+    return {name: store.records(f"SELECT {what} FROM {name} ORDER BY ALL") for name, what in columns.items()}
 
 
 def main() -> None:
@@ -142,7 +151,8 @@ def main() -> None:
     options = parser.parse_args()
     top = Path(tempfile.mkdtemp(prefix="aria-docs-spool-"))
     try:
-        measure_load(top, options.pages, options.batches)
+        if options.pages:
+            measure_load(top, options.pages, options.batches)
         if options.folder:
             measure_reading(top, options.folder)
     finally:

@@ -167,6 +167,7 @@ def _join(folder: Path, group: Sequence[Held]) -> None:
     batches = {name: at for held in group for name, at in held.manifest.batches.items()}
     first = min(batches)
     with _beside(folder, f"{first}+{len(batches)}") as beside, duckdb.connect(":memory:", config=CONFIG) as db:
+        db.execute("SET preserve_insertion_order = false")
         n_rows: dict[str, int] = {}
         for table in lake.shapes():
             holding = [held for held in group if table in held.manifest.tables]

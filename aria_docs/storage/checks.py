@@ -18,9 +18,9 @@ _AT_ONCE = 1000  # tables in one transaction, as of the stacks
 _AGAIN = 1_000  # numbers of checks made again begin here; those of the page, which stay, are fewer
 
 _NEW = f"""
-    SELECT t.table_id, r.read_at FROM shown_tables t JOIN readings r USING (reading_id)
+    SELECT t.table_id, r.read_at FROM shown_tables t JOIN readings r USING (source_id, reading_id)
     LEFT JOIN {INTERNAL}.checked_tables c ON c.table_id = t.table_id
-    WHERE c.read_at IS DISTINCT FROM r.read_at ORDER BY t.table_id
+    WHERE source_id IN (FROM due_tables) AND c.read_at IS DISTINCT FROM r.read_at ORDER BY t.table_id
 """
 _CELLS = """
     SELECT table_id, n_header_rows, row_no, col_no, text, number, col_span > 1 OR row_span > 1, is_header
@@ -58,7 +58,7 @@ def check(database: Connections) -> None:
             _check(db, new[at : at + _AT_ONCE])
     with database.writing() as db:
         for table in ("checks", f"{INTERNAL}.checked_tables"):
-            db.execute(f"DELETE FROM {table} WHERE table_id NOT IN (SELECT table_id FROM shown_tables)")
+            db.execute(f"DELETE FROM {table} WHERE table_id IN (SELECT table_id FROM corrected_tables WHERE dropped)")
 
 
 def _check(db: duckdb.DuckDBPyConnection, new: Sequence[tuple[str, Any]]) -> None:

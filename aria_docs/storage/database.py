@@ -23,6 +23,7 @@ from aria_docs.schemas.sources import SourceRow
 from aria_docs.storage import checks, corrections, custom_tables, internal, search, stacks
 from aria_docs.storage import prune as prunable
 from aria_docs.storage.columns import INTERNAL
+from aria_docs.storage.internal import WORKED_OUT
 from aria_docs.storage.corrections import Corrected
 from aria_docs.storage.keeper import Batch, FileStamp, Keeper, Known, RunEnd, Wanted, is_under
 from aria_docs.storage.query import Format, Frames, QueryResult, Questions
@@ -75,7 +76,7 @@ class Store(Questions):
         if end.interrupted:
             return
         with self.reading(patience_s=float("inf")) as db:
-            is_due = bool(db.execute("SELECT 1 FROM due WHERE what = 'stacks' LIMIT 1").fetchall())
+            is_due = bool(db.execute("SELECT 1 FROM due_tables LIMIT 1").fetchall())
         if is_due:
             self.check()
             self.stack()
@@ -86,10 +87,10 @@ class Store(Questions):
         checks.check(self)
 
     def stack(self) -> None:
-        """Brings the stacks up to date."""
+        """Brings the stacks up to date; the tables have been checked before."""
         stacks.stack(self)
         with self.writing() as db:
-            db.execute("DELETE FROM due WHERE what = 'stacks'")
+            db.execute("DELETE FROM due_tables")
 
     def correct(self, given: Sequence[GivenCorrection]) -> Corrected:
         """Stores what people know better, and shows it. Raises UsageError, StoreError."""
@@ -216,11 +217,17 @@ class Store(Questions):
             insert(db, [row for rows in cues.values() for row in rows])
             insert(db, tables)
             if tables:
-                db.execute("INSERT INTO due SELECT 'stacks' WHERE 'stacks' NOT IN (SELECT what FROM due)")
+                due = list({row.source_id for row in tables})
+                db.execute("INSERT INTO due_tables SELECT unnest(?::VARCHAR[])", [due])
             if batch.continues:
                 links = "(SELECT unnest(?::VARCHAR[]) AS first, unnest(?::VARCHAR[]) AS before)"
                 query = f"UPDATE tables SET continues = l.before FROM {links} AS l WHERE table_id = l.first"
                 db.execute(query, [list(batch.continues), list(batch.continues.values())])
+                of_these = "table_id IN (SELECT unnest(?::VARCHAR[]))"
+                db.execute(
+                    f"INSERT INTO due_tables SELECT DISTINCT source_id FROM tables WHERE {of_these}",
+                    [list(batch.continues)],
+                )
             insert(db, [row for part in batch.finished for row in part.cells])
             checks.keep(db, batch.finished)
             insert(db, [row for part in batch.finished for row in part.scenes])
@@ -403,8 +410,10 @@ def _delete_readings(db: duckdb.DuckDBPyConnection, replaced: Sequence[ReadingRo
     of_these = "source_id IN (SELECT unnest($sources::VARCHAR[])) AND reading_id IN (SELECT unnest($ids::VARCHAR[]))"
     given = {"sources": sources, "ids": ids}
     tables = [table_id for (table_id,) in db.execute(f"SELECT table_id FROM tables WHERE {of_these}", given).fetchall()]
-    for table in ("cells", "checks", f"{INTERNAL}.checked_tables") if tables else ():
-        db.execute(f"DELETE FROM {table} WHERE table_id IN (SELECT unnest(?::VARCHAR[]))", [tables])
+    if tables:
+        for table in ("cells", *WORKED_OUT):
+            db.execute(f"DELETE FROM {table} WHERE table_id IN (SELECT unnest(?::VARCHAR[]))", [tables])
+        db.execute("INSERT INTO due_tables SELECT unnest(?::VARCHAR[])", [sources])
     for table in ("tables", "scenes", "summaries", "grounds", "readings", *custom_tables.custom_tables(db).values()):
         db.execute(f"DELETE FROM {table} WHERE {of_these}", given)
     db.execute("DELETE FROM sidecars WHERE reading_id IN (SELECT unnest(?::VARCHAR[]))", [ids])

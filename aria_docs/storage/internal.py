@@ -13,8 +13,11 @@ from aria_docs.storage.rows import identifier, quote
 
 _OURS = (
     "migrations", "stacked_tables", "ranked_texts", "ranked_terms", "custom_schemas", "loaded_spool_files", "sidecars",
-    "newest", "due", "laid_views",
+    "newest", "laid_views",
 )  # fmt: skip
+
+# What is worked out from a table, and goes with it: its checks, and what it means.
+WORKED_OUT = ("checks", "checked_tables", "table_columns", "table_lines", "table_keys", "table_meanings")
 
 
 def move_ours(db: duckdb.DuckDBPyConnection) -> None:

@@ -320,6 +320,7 @@ class Lake(Store):
                     )
             if not self._of_a_run:
                 _lay_newest(db)
+                db.execute("INSERT INTO due_tables SELECT DISTINCT source_id FROM tables")
                 prepare_schemas(db)
                 custom_tables.insert_spooled(db)
         except duckdb.Error as error:

@@ -121,6 +121,7 @@ def _merge(store: Store, chunk: Sequence[Held], there: set[str]) -> tuple[list[s
     """One transaction. Returns the names of the batches and how many parts were in them."""
     held = {name for one in chunk for name in one.manifest.batches}
     with store.writing() as db:
+        db.execute("SET preserve_insertion_order = false")  # rows have no order, and more than one core can write
         lake.lay(db, chunk, without=frozenset(held & there))
         lake.prepare_schemas(db)
         db.execute(script("merge.sql"))

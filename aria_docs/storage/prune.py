@@ -14,6 +14,7 @@ import duckdb
 
 from aria_docs.storage.connection import Connections
 from aria_docs.storage.custom_tables import custom_tables
+from aria_docs.storage.internal import WORKED_OUT
 
 _GONE = """
     CREATE OR REPLACE TEMP TABLE gone_sources AS
@@ -29,9 +30,9 @@ _GONE = """
     SELECT reading_id FROM readings SEMI JOIN gone_sources USING (source_id) UNION SELECT reading_id FROM superseded;
 
     CREATE OR REPLACE TEMP TABLE gone_tables AS
-    SELECT table_id FROM tables SEMI JOIN gone_readings USING (reading_id);
+    SELECT table_id, source_id FROM tables SEMI JOIN gone_readings USING (reading_id);
 """
-_OF_TABLES = ("cells", "checks")
+_OF_TABLES = ("cells", *WORKED_OUT)
 _OF_READINGS = ("tables", "scenes", "summaries", "grounds", "sidecars", "readings")
 _OF_SOURCES = ("pages", "page_lines", "form_fields", "shots", "cues", "newest", "sources")
 _GONE_FAILURES = """
@@ -49,7 +50,7 @@ _RECIPES = """
     SELECT recipe, any_value(engine), any_value(model), string_agg(DISTINCT task, ', ' ORDER BY task), count(*)
     FROM superseded GROUP BY recipe ORDER BY recipe
 """
-_UNSAID = ("page_lines", "newest", "sidecars")  # ours alone, or another half of what is named
+_UNSAID = ("page_lines", "newest", "sidecars", *WORKED_OUT[1:])  # ours alone, or another half of what is named
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def prune(database: Connections) -> Prunable:
         # A page that was read again may be what a page of an older recipe goes on from.
         db.execute("UPDATE tables SET continues = NULL WHERE continues IN (SELECT table_id FROM gone_tables)")
         if found:
-            db.execute("INSERT INTO due SELECT 'stacks' WHERE 'stacks' NOT IN (SELECT what FROM due)")
+            db.execute("INSERT INTO due_tables SELECT DISTINCT source_id FROM gone_tables")
     return found
 
 

@@ -36,24 +36,24 @@ _OF_EACH = 8  # tables of a stack that are compared: lines come and go over the 
 _COMPARED = 200  # tables that share a key with one and are compared with it
 
 _NEW = f"""
-    SELECT t.table_id, r.read_at, t.continues FROM shown_tables t JOIN readings r USING (reading_id)
+    SELECT t.table_id, r.read_at, t.continues FROM shown_tables t JOIN readings r USING (source_id, reading_id)
     LEFT JOIN {INTERNAL}.table_meanings m ON m.table_id = t.table_id
-    WHERE m.table_id IS NULL OR m.read_at IS DISTINCT FROM r.read_at OR m.continues IS DISTINCT FROM t.continues
+    WHERE source_id IN (FROM due_tables) AND (m.table_id IS NULL OR m.read_at IS DISTINCT FROM r.read_at
+                                              OR m.continues IS DISTINCT FROM t.continues)
     ORDER BY t.table_id
 """
-_GONE = f"SELECT table_id FROM {INTERNAL}.table_meanings WHERE table_id NOT IN (SELECT table_id FROM shown_tables)"
 
 
 def stack(database: Connections) -> None:
     """Works out what new tables mean, and lays the views of the stacks that changed."""
     with database.reading(patience_s=float("inf")) as db:
         new = db.execute(_NEW).fetchall()
-        gone = [table_id for (table_id,) in db.execute(_GONE).fetchall()]
+        dropped = db.execute("SELECT table_id FROM corrected_tables WHERE dropped").fetchall()
     for at in range(0, len(new), _AT_ONCE):
         with database.writing() as db:
             _work_out(db, new[at : at + _AT_ONCE])
     with database.writing() as db:
-        _forget(db, gone)
+        _forget(db, [table_id for (table_id,) in dropped])
         _lay_stacks(db)
 
 
@@ -196,10 +196,11 @@ class _Merged:
 def _sample_members(db: duckdb.DuckDBPyConnection, keys: Sequence[int]) -> Iterator[tuple[int, _Member]]:
     """Some tables of each stack that have one of these keys."""
     query = f"""
-        SELECT key, stack, unnest(list(struct_pack(labels, distinct_labels, periods, lines, caption_words)
-                                       ORDER BY table_id)[1:{_OF_EACH}])
-        FROM {INTERNAL}.table_keys k JOIN {INTERNAL}.table_meanings USING (table_id)
-        WHERE key IN (SELECT unnest(?::UBIGINT[])) GROUP BY key, stack ORDER BY key, stack
+        SELECT key, stack, struct_pack(labels, distinct_labels, periods, lines, caption_words)
+        FROM (SELECT key, unnest(min(table_id, {_OF_EACH})) AS table_id
+              FROM {INTERNAL}.table_keys JOIN {INTERNAL}.table_meanings USING (table_id)
+              WHERE key IN (SELECT unnest(?::UBIGINT[])) GROUP BY key, stack)
+        JOIN {INTERNAL}.table_meanings USING (table_id) ORDER BY key, stack, table_id
     """
     for key, stack, facts in db.execute(query, [list(keys)]).fetchall():
         like = Likeness(

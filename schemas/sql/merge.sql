@@ -21,7 +21,14 @@ SELECT o.reading_id FROM stored o JOIN spool_readings n USING (reading_id)
 WHERE n.read_at < o.read_at OR (n.read_at = o.read_at AND n.run_id < o.run_id);
 CREATE OR REPLACE TEMP TABLE replaced AS
 SELECT reading_id FROM stored SEMI JOIN spool_readings USING (reading_id) ANTI JOIN kept_readings USING (reading_id);
-DELETE FROM cells WHERE table_id IN (SELECT table_id FROM tables SEMI JOIN replaced USING (reading_id));
+CREATE OR REPLACE TEMP TABLE replaced_tables AS SELECT table_id FROM tables SEMI JOIN replaced USING (reading_id);
+DELETE FROM cells WHERE table_id IN (FROM replaced_tables);
+DELETE FROM checks WHERE table_id IN (FROM replaced_tables);
+DELETE FROM aria_docs_internal.checked_tables WHERE table_id IN (FROM replaced_tables);
+DELETE FROM aria_docs_internal.table_columns WHERE table_id IN (FROM replaced_tables);
+DELETE FROM aria_docs_internal.table_lines WHERE table_id IN (FROM replaced_tables);
+DELETE FROM aria_docs_internal.table_keys WHERE table_id IN (FROM replaced_tables);
+DELETE FROM aria_docs_internal.table_meanings WHERE table_id IN (FROM replaced_tables);
 DELETE FROM tables WHERE reading_id IN (FROM replaced);
 DELETE FROM scenes WHERE reading_id IN (FROM replaced);
 DELETE FROM grounds WHERE reading_id IN (FROM replaced);
@@ -141,6 +148,6 @@ INSERT INTO failures BY NAME SELECT * EXCLUDE (comes, rule, written_at) FROM all
     ANTI JOIN undone u ON u.path = f.path AND u.task = f.task AND u.part = f.part AND u.recipe = f.recipe AND u.comes
     WHERE f.comes;
 
-INSERT INTO aria_docs_internal.due
-    SELECT 'stacks' WHERE (EXISTS (FROM raw_tables) OR EXISTS (FROM raw_files))
-    AND 'stacks' NOT IN (SELECT what FROM aria_docs_internal.due);
+INSERT INTO aria_docs_internal.due_tables
+SELECT source_id FROM raw_readings WHERE task = 'tables' UNION SELECT source_id FROM raw_files WHERE source_id IS NOT NULL
+UNION SELECT source_id FROM tables WHERE table_id IN (SELECT table_id FROM raw_links);

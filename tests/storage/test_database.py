@@ -1,12 +1,10 @@
 """The database: what is written is there, once; who waits gets in; who reads cannot do more than read."""
 
-import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -225,26 +223,25 @@ def test_a_database_of_the_future_and_one_that_is_none(tmp_path: Path, store: St
         Store(tmp_path / "no" / "folder.duckdb").prepare(patience_s=1)
 
 
-def _hold(path: str, seconds: float, held: object) -> None:
-    with duckdb.connect(path, read_only=True):
-        held.set()  # type: ignore[attr-defined]
-        time.sleep(seconds)
+_HOLD = """
+import sys, time, duckdb
+with duckdb.connect(sys.argv[1], read_only=True):
+    print("held", flush=True)
+    time.sleep(4)
+"""
 
 
 def test_a_busy_file_is_waited_for(store: Store) -> None:
-    context = multiprocessing.get_context("spawn")
-    held = context.Event()
-    reader = context.Process(target=_hold, args=(str(store.path), 4.0, held))
-    reader.start()
-    held.wait()
-    with pytest.raises(StoreBusy, match=f"PID {reader.pid}"):
-        store.prepare(patience_s=0.2)
-    said: list[str] = []
-    Store(store.path, on_wait=said.append).write(Batch(files=[file("/in/a.pdf")]))
+    command = [sys.executable, "-c", _HOLD, str(store.path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout and reader.stdout.readline() == "held\n"
+        with pytest.raises(StoreBusy, match=f"PID {reader.pid}"):
+            store.prepare(patience_s=0.2)
+        said: list[str] = []
+        Store(store.path, on_wait=said.append).write(Batch(files=[file("/in/a.pdf")]))
     assert one(store, "SELECT path FROM files") == "/in/a.pdf"
     [sentence] = said
     assert "waiting for" in sentence
-    reader.join()
 
 
 def test_threads_share_a_store(store: Store) -> None:

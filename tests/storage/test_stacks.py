@@ -11,6 +11,7 @@ from aria_docs.schemas.sources import FileRow, SourceRow
 from aria_docs.schemas.tables import CellRow, TableRow, table_id
 from aria_docs.storage import stacks
 from aria_docs.storage.database import Batch, Store
+from aria_docs.storage.internal import WORKED_OUT
 from aria_docs.storage.keeper import RunEnd
 
 NOW = datetime(2026, 11, 22, 9, 30)
@@ -156,6 +157,26 @@ def test_a_run_that_read_no_table_lays_nothing(store: Store, monkeypatch: pytest
     write(store, table("a", 1, INCOME))
     monkeypatch.setattr(store, "stack", lambda: pytest.fail("laid again"))
     write(store, run="second")
+
+
+def test_nothing_stays_of_a_table_that_a_page_no_longer_has(store: Store) -> None:
+    write(store, table("a", 1, INCOME), table("b", 1, INCOME), table("b", 2, INCOME))
+    assert store.ask("SELECT n_files FROM stacks").rows == [(2,)]
+    for page in (1, 2):
+        before = table("b", page, INCOME)
+        assert before.reading
+        write(store, Finished(reading=before.reading), run=f"without {page}")
+    assert store.ask("SELECT view_name FROM duckdb_views() WHERE starts_with(view_name, 'stacked_')").rows == []
+    left = id_of(table("a", 1, INCOME))
+    for name in WORKED_OUT:
+        assert {row["table_id"] for row in store.records(f"SELECT table_id FROM {name}")} <= {left}, name
+
+
+def test_what_a_killed_run_left_undone_is_done_by_the_next_one_that_ends(store: Store) -> None:
+    parts = [table(name, 1, INCOME) for name in ("a", "b")]
+    store.write(Batch(files=[file("/in/a.pdf", "a")], sources=[source("a")], finished=parts[:1]))
+    write(store, parts[1])
+    assert store.ask("SELECT n_files FROM stacks").rows == [(2,)]
 
 
 @pytest.mark.parametrize(
