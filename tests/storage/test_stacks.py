@@ -200,7 +200,7 @@ def test_what_a_search_passes_over_has_no_accent_that_duckdb_strips(store: Store
     passed_over = store.records(
         "SELECT f, x FROM (SELECT chr(c) AS x, strip_accents(lower(chr(c))) AS f "
         "FROM (SELECT unnest(range(1, 131072))::INTEGER AS c) WHERE c NOT BETWEEN 55296 AND 57343) "
-        "WHERE length(f) = 1 AND regexp_matches(f, '[\\p{L}\\p{N}]') "
+        "WHERE f <> x AND length(f) = 1 AND regexp_matches(f, '[\\p{L}\\p{N}]') "
         "AND NOT regexp_matches(x, aria_docs_internal.may_be(f))"
     )
     assert not passed_over
