@@ -42,7 +42,7 @@ def survey(
     with Sandbox() as sandbox:
         for file in findings.files:
             try:
-                measured = _measure(file, sandbox)
+                measured = measure(file, sandbox)
                 found = _forecast(file, measured, mode, frames)
                 yield replace(found, work=_work(measured, look)) if look else found
             except NoVideoStream as error:
@@ -92,7 +92,8 @@ def _work(measured: VideoInfo | list[tuple[float, float]], look: Look) -> Worklo
     return workload.of_document(measured, look)
 
 
-def _measure(file: FoundFile, sandbox: Sandbox) -> VideoInfo | list[tuple[float, float]]:
+def measure(file: FoundFile, sandbox: Sandbox) -> VideoInfo | list[tuple[float, float]]:
+    """What a film is, or the sizes in points of a document's pages. Raises AriaDocsError."""
     child = sandbox.start("aria_docs.reading.read:measure", (file.path, file.kind))
     try:
         if not child.connection.poll(LIMIT_S):

@@ -26,18 +26,23 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from aria_docs.errors import AriaDocsError, Crashed, EngineError
 from aria_docs.ingest.folder import FoundFile
+from aria_docs.media import VideoInfo
 from aria_docs.reading.messages import Begun
-from aria_docs.run.leases import MOST_LOSSES, Leases, WorkUnit
+from aria_docs.run.leases import MOST_LOSSES, Lease, Leases, WorkUnit
 from aria_docs.run.outcome import Failure, Outcome, Progress, as_text, failure_of, failure_row
 from aria_docs.run.pending import Pending
-from aria_docs.run.recipes import Options
+from aria_docs.run.recipes import Options, PageRange
 from aria_docs.run.run import Run
 from aria_docs.storage.database import Store
 from aria_docs.storage.keeper import Batch
 from aria_docs.storage.load import load
 from aria_docs.storage.spool import Spool
+from aria_docs.survey import measure
 
 Event = tuple[str, tuple[Any, ...], dict[str, Any]]
+
+LONG_BYTES = 4 << 20
+"""A PDF of so many bytes has its pages counted, to be shared out where they are many."""
 
 _TELL_S = 1.0  # how often an actor tells how far it is
 _STOP_S = 30.0  # how long actors may take to store what is finished when the run is interrupted
@@ -94,10 +99,12 @@ class ReaderActor:
         """Where the actor is, once it is there."""
         return f"process {os.getpid()} of {socket.gethostname()}"
 
-    def read(self, files: Sequence[FoundFile], again: bool) -> Iterator[list[Event] | Outcome]:
-        """Reads these files; yields what there is to tell, at least every few seconds, and at the end how it went.
+    def read(self, files: Sequence[FoundFile], again: bool, pages: PageRange | None) -> Iterator[list[Event] | Outcome]:
+        """Reads these files, or these pages of one; yields what there is to tell, at least every few seconds.
 
-        again:  a worker that vanished may have left some of it in the spool.
+        What comes last is how it went.
+
+        again:  another worker may have left some of it in the spool.
         """
         if again:
             assert isinstance(self._run.store, Spool)
@@ -106,7 +113,7 @@ class ReaderActor:
 
         def work() -> None:
             try:
-                ended.append(self._run.read(files))
+                ended.append(self._run.read(files, pages=pages, afresh=again))
             except AriaDocsError as error:
                 ended.append(error)
 
@@ -133,11 +140,12 @@ class ReaderActor:
 
 @dataclass(slots=True)
 class _Worker:
-    """An actor, and what is awaited of it: that it is there, or the next thing it tells."""
+    """An actor, what is awaited of it (that it is there, or the next thing it tells), and what it reads."""
 
     actor: Any
     awaited: Any
     is_ready: bool = False
+    lease: Lease | None = None
 
 
 def read_on_ray(
@@ -212,7 +220,8 @@ class _Driver:
 
     def __init__(self, run: Run, files: Sequence[FoundFile], spool: str) -> None:
         self._run, self._n = run, min(run.options.workers, max(1, len(files)))
-        self._leases = Leases(files, n_workers=self._n)
+        self._long: dict[str, int] = {}  # path → pages, of documents that are shared out and not begun
+        self._leases = Leases(files, n_workers=self._n, count_pages=self._count_pages)
         self._workers: dict[str, _Worker] = {}
         self._n_started = self._n_stillborn = 0
         gpus = 1 if run.options.engine == "aria" else 0
@@ -220,6 +229,19 @@ class _Driver:
         kind = reader.options(num_cpus=1, num_gpus=gpus, max_concurrency=2, max_restarts=0)
         options = ray.put(replace(run.options, workers=1))
         self._new: Any = lambda: kind.remote(spool, options, f"actor of {run.outcome.run_id}")
+
+    def _count_pages(self, file: FoundFile) -> int:
+        """0 where it is none that may be long, or cannot be told: who reads it will say why."""
+        options = self._run.options
+        is_large = file.kind == "pdf" and file.size_bytes >= LONG_BYTES
+        if self._n == 1 or not is_large or not options.per_page or options.pages:
+            return 0
+        try:
+            sizes = measure(file, self._run.sandbox())
+        except AriaDocsError:
+            return 0
+        self._long[file.path] = n_pages = 0 if isinstance(sizes, VideoInfo) else len(sizes)
+        return n_pages
 
     def work(self) -> None:
         """Until nothing is left to read; after a ^C until what is finished is stored."""
@@ -241,7 +263,11 @@ class _Driver:
             self._workers[f"{self._n_started}"] = _Worker(actor, actor.ready.remote())
         for name, worker in self._workers.items():
             if worker.is_ready and worker.awaited is None and (lease := self._leases.next(name)):
-                worker.awaited = worker.actor.read.remote(lease.files, lease.again)
+                worker.lease = lease
+                worker.awaited = worker.actor.read.remote(lease.files, lease.again, lease.pages)
+                if lease.pages and (n_pages := self._long.pop(path := lease.files[0].path, 0)):
+                    n_parts = n_pages + len(self._run.options.per_document)
+                    self._run.progress.begin_file(path, n_parts, pages=n_pages)
         self._hear()
         for name in self._leases.overdue():
             self._lose(name)
@@ -278,11 +304,17 @@ class _Driver:
             self._lose(name)
             return
         self._leases.heard(name)
+        lease = worker.lease
+        assert lease, "it was handed what it tells of"
         if isinstance(told, Outcome):
+            if lease.pages:  # the file is counted with its rest, and so is what failed in it
+                told = replace(told, n_files=0, n_read=0, n_failed=0, n_skipped=0, n_partial=0, failures=[])
             self._run.outcome.add(told)
             return
+        unsaid = {"begin_file", "end_file"} if lease.pages else {"begin_file"} if lease.is_rest else set()
         for method, arguments, named in told:
-            getattr(self._run.progress, method)(*arguments, **named)
+            if method not in unsaid:
+                getattr(self._run.progress, method)(*arguments, **named)
 
     def _lose(self, name: str) -> None:
         """The actor has vanished, or nothing was heard of it: what it had goes to others."""

@@ -7,6 +7,7 @@ import secrets
 import threading
 import time
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -18,7 +19,7 @@ from aria_docs.model.chat_model import ChatModel
 from aria_docs.run.model_queue import ModelQueue
 from aria_docs.run.outcome import Outcome, Progress, as_text, failure_of, failure_row, now
 from aria_docs.run.pending import WALK, Pending
-from aria_docs.run.recipes import Options
+from aria_docs.run.recipes import Options, PageRange
 from aria_docs.run.scheduler import Scheduler
 from aria_docs.schemas.readings import RunRow
 from aria_docs.storage.keeper import Batch, Keeper, RunEnd, is_under
@@ -115,18 +116,32 @@ class Run:
             if not any(is_under(path, folder) for folder in unlisted) and self.options.shard.has_path(path)
         ]
 
-    def read(self, files: Iterable[FoundFile], *, workers: int | None = None) -> Outcome:
+    def read(
+        self,
+        files: Iterable[FoundFile],
+        *,
+        workers: int | None = None,
+        pages: PageRange | None = None,
+        afresh: bool = False,
+    ) -> Outcome:
         """Reads what is pending of these files and stores it. What a ^C or `stop` finds finished is stored too.
 
         workers:  instead of the run's own number, where several threads share these.
+        pages:    of the one file, and nothing that is asked of the whole of it.
+        afresh:   another run may have stored some of it since this one asked.
 
         Returns how it went with these files; it is for the caller to add it to the run's `outcome`.
         """
+        options, pending = self.options, self.pending
+        if pages:
+            options = replace(options, tasks=options.per_page, pages=(pages,))
+        if pages or afresh:
+            pending = Pending(options, self.store, stopping=self.stopping.is_set)
         scheduler = Scheduler(
             files,
             run_id=self.outcome.run_id,
-            options=self.options,
-            pending=self.pending,
+            options=options,
+            pending=pending,
             keeper=self.store,
             sandbox=self.sandbox,
             model_queue=self.model_queue(),

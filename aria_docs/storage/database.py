@@ -23,8 +23,8 @@ from aria_docs.schemas.sources import SourceRow
 from aria_docs.storage import checks, corrections, custom_tables, internal, search, stacks
 from aria_docs.storage import prune as prunable
 from aria_docs.storage.columns import INTERNAL
-from aria_docs.storage.internal import WORKED_OUT
 from aria_docs.storage.corrections import Corrected
+from aria_docs.storage.internal import WORKED_OUT
 from aria_docs.storage.keeper import Batch, FileStamp, Keeper, Known, RunEnd, Wanted, is_under
 from aria_docs.storage.query import Format, Frames, QueryResult, Questions
 from aria_docs.storage.rows import delete, insert, records, upsert

@@ -9,9 +9,11 @@ import pytest
 
 pytest.importorskip("ray", reason="pip install 'aria-docs[ray]'")
 
+import pymupdf
 import ray
 
 from aria_docs.flows import ray_run
+from aria_docs.run import leases
 from aria_docs.run.outcome import Outcome
 from aria_docs.run.recipes import Options
 from aria_docs.storage.database import Store
@@ -63,6 +65,42 @@ def test_two_actors_make_what_one_process_makes(folder: Path, tmp_path: Path) ->
     assert Lake(tmp_path / "spool").ask(query).rows == one.ask(query).rows
     again = on_ray(folder, tmp_path / "spool", store.path)
     assert (again.n_read, again.n_failed, again.n_skipped) == (0, 1, N_FILES + 1)
+    assert dump(store) == dump(one)
+
+
+def make_register(path: Path, n_pages: int) -> None:
+    """A table that goes on over all pages, from the head of each to its foot."""
+    with pymupdf.open() as document:
+        for number in range(n_pages):
+            page = document.new_page(width=360, height=240)
+            for row in range(11):
+                page.draw_line((30, 20 + 20 * row), (330, 20 + 20 * row))
+            for column in range(4):
+                page.draw_line((30 + 100 * column, 20), (30 + 100 * column, 220))
+            for row in range(10):
+                line = number * 10 + row
+                texts = (f"Ship {line}", f"{line}.5", f"{line * line}") if line else ("Name", "Length", "Crew")
+                for column, text in enumerate(texts):
+                    page.insert_text((36 + 100 * column, 34 + 20 * row), text, fontsize=10)
+        document.save(path)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_long_document_is_shared_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_run, "LONG_BYTES", 1)
+    monkeypatch.setattr(leases, "STRETCH_PAGES", 4)
+    folder, one, store = tmp_path / "in", Store(tmp_path / "one.duckdb"), Store(tmp_path / "r.duckdb")
+    folder.mkdir()
+    make_register(folder / "long.pdf", 18)
+    (folder / "copy.pdf").write_bytes((folder / "long.pdf").read_bytes())
+    make_pdf(folder / "short.pdf", 3, tables=(2, 3))
+    read(one, folder, tasks=("tables", "summary"))
+    told = Told()
+    options = Options(tasks=("tables", "summary"), workers=2)
+    outcome = ray_run.read_on_ray([folder], tmp_path / "spool", options, command="test", progress=told, db=store.path)
+    assert (outcome.n_read, outcome.n_failed, outcome.n_skipped, outcome.n_pages) == (3, 0, 0, 18 + 3)
+    assert store.records("SELECT count(DISTINCT run_id) AS n FROM readings WHERE part LIKE 'page:%'") == [{"n": 2}]
+    assert one.records("SELECT count(*) AS n FROM tables WHERE continues IS NOT NULL") == [{"n": 17}]
     assert dump(store) == dump(one)
 
 

@@ -51,6 +51,24 @@ def test_what_a_lost_worker_had_goes_to_another_and_is_given_up_at_last() -> Non
     assert leases.is_over
 
 
+def test_stretches_are_read_before_the_rest_also_where_one_is_given_up() -> None:
+    leases = Leases([found("/a", 9), found("/b", 1)], n_workers=2, count_pages=lambda file: 950 * (file.path == "/a"))
+    left = {lease.pages for name in map(str, range(7)) if (lease := leases.next(name)) and lease.pages}
+    lost = leases.next("lost")
+    assert lost and lost.pages and not lost.is_rest
+    for name in map(str, range(7)):
+        leases.done(name)
+    for n in range(MOST_LOSSES):
+        assert leases.lost("lost") == []
+        again = leases.next("lost")
+        assert again and again.is_rest == (n == MOST_LOSSES - 1) and again.again
+    pages = [page for pages in (*left, lost.pages) for page in range(pages.first, (pages.last or 0) + 1)]
+    assert len(pages) == len(set(pages)) == 950 - 7 and min(set(range(1, 951)).difference(pages)) >= 2
+    leases.done("lost")
+    last = leases.next("last")
+    assert last and [file.path for file in last.files] == ["/b"]
+
+
 def test_whoever_vanishes_every_file_is_read() -> None:
     rng = random.Random(0)
     files = [found(f"/{number}", rng.randint(1, 9) << 20) for number in range(200)]
