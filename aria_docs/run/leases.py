@@ -22,8 +22,9 @@ from aria_docs.run.recipes import PageRange
 TERM_S = 120.0
 """A worker that was not heard of for so long has vanished. One that is there says so every few seconds."""
 
-MOST_LOSSES = 3
-"""A unit whose workers vanished this often is given up: it may be what ends them."""
+MOST_LOSSES = 8
+"""A unit whose workers vanished this often is given up: it may be what ends them. That is rare, since files are read in
+children with limits: most workers vanish with their machine."""
 
 STRETCH_PAGES = 100
 """A document of twice as many pages is shared out, in stretches of at least so many."""
