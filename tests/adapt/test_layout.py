@@ -77,6 +77,10 @@ def test_keys_of_its_own_are_kept_and_change_nothing(folder: Path) -> None:
         (asked(IMAGE, images=["/etc/hostname"]), "leaves the folder"),
         (asked(IMAGE, images=["dog.png"]), "there is no file dog.png"),
         (asked(IMAGE, images="cat.png"), "no list of paths"),
+        (asked(IMAGE, images=["x" * 300]), "cannot be a file"),
+        ('{"messages": [], "images": [], "images": []}', "'images' stands twice"),
+        ("[" * 100_000, "no JSON"),
+        (asked({"type": "text", "text": "\ud800"}), "half of a surrogate pair"),
         (asked({"type": "video"}, video="film.mp4"), "num_frames"),
         (asked({"type": "video"}, video={"path": "film.mp4", "num_frames": "8"}), "no number of frames"),
         (asked({"type": "video"}), "1 places for a video, and it names 0"),
@@ -93,8 +97,10 @@ def test_a_line_is_refused_by_its_number(folder: Path, line: Any, reason: str) -
 
 def test_a_link_that_leads_outside_leaves_the_folder(folder: Path) -> None:
     (folder / "link.png").symlink_to(folder.parent / "secret.png")
-    _, [refused] = read(folder, asked(IMAGE, images=["link.png"]))
-    assert "leaves the folder" in refused
+    (folder / "circle.png").symlink_to("circle.png")
+    _, refused = read(folder, asked(IMAGE, images=["link.png"]), asked(IMAGE, images=["circle.png"]))
+    assert "leaves the folder" in refused[0]
+    assert "circle.png" in refused[1]
 
 
 def test_a_folder_without_lines(tmp_path: Path) -> None:
