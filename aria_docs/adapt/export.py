@@ -26,6 +26,7 @@ from PIL import Image
 
 from aria_docs import prompts, whole_folder
 from aria_docs.adapt import answers
+from aria_docs.adapt.layout import MARKERS
 from aria_docs.errors import AriaDocsError, TimedOut, Unreachable, UsageError
 from aria_docs.ingest.sandbox import Sandbox
 from aria_docs.model.context_windows import plainly
@@ -140,11 +141,10 @@ def export(
 def _test_sources(sources: Iterable[str]) -> set[str]:
     """The documents of the test split: by their contents' hash, so that one stays where it is when others come.
 
-    At least one where there are two.
+    At least one where there are two, and never all.
     """
-    ranked = sorted(sources, key=_place)
-    chosen = {source for source in ranked if _place(source) < TEST_SHARE}
-    return chosen if chosen or len(ranked) < 2 else {ranked[0]}
+    *ranked, _ = sorted(sources, key=_place)
+    return {source for source in ranked if _place(source) < TEST_SHARE} or set(ranked[:1])
 
 
 def _place(source_id: str) -> float:
@@ -379,6 +379,8 @@ def _draw(
 def _line(example: Example, box: Sandbox, folder: Path) -> Row:
     if not Path(example.path).is_file():
         raise Unreachable(f"{example.path} is gone: put it back, and export again")
+    if found := next((marker for marker in MARKERS if marker in example.answer), None):
+        raise UsageError(f"its answer holds {found}, a marker of the model's own")
     shown = _show(example, box)
     content: list[Row] = []
     text, images, sizes = "", [], []
