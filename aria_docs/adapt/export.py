@@ -26,7 +26,6 @@ from PIL import Image
 
 from aria_docs import prompts, whole_folder
 from aria_docs.adapt import answers
-from aria_docs.adapt.layout import MARKERS
 from aria_docs.errors import AriaDocsError, TimedOut, Unreachable, UsageError
 from aria_docs.ingest.sandbox import Sandbox
 from aria_docs.model.context_windows import plainly
@@ -35,7 +34,7 @@ from aria_docs.model.engine import ModelId
 from aria_docs.model.profiles.aria import ARIA
 from aria_docs.model.seen import SeenDocument, SeenPage, SeenVideo
 from aria_docs.reading.messages import Job, Look, ReadPages, ShowPages
-from aria_docs.tiling.budget import ANSWER_TOKENS, WINDOW
+from aria_docs.tiling.budget import ANSWER_TOKENS, MARKERS, WINDOW
 from aria_docs.tiling.pixels import Crop
 
 if TYPE_CHECKING:

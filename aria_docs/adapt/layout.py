@@ -22,13 +22,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aria_docs.errors import UsageError
+from aria_docs.tiling.budget import MARKERS
 
 Split = Literal["train", "test"]
 
 ROLES = ("user", "assistant")
 FRAMES = 8  # of a video whose line does not say how many, or says 0 or fewer
-# A text that holds one of these would move where a message or a picture begins.
-MARKERS = ("<|img|>", "<|im_start|>", "<|im_end|>", "<fim_prefix>", "<fim_suffix>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +179,7 @@ def _item(raw: Any) -> Item:
         raise _NoExample("a content of type text has no text")
     if any("\ud800" <= char <= "\udfff" for char in text):
         raise _NoExample("a text holds half of a surrogate pair, which is no character")
-    if found := next((marker for marker in MARKERS if marker in text), None):
+    if found := next((marker for marker in MARKERS if marker in text), None):  # it would move where a picture begins
         raise _NoExample(f"a text holds {found}, which is a marker of the model's own: leave it out")
     return Item("text", text)
 

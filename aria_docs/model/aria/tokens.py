@@ -14,9 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aria_docs.errors import EngineError, ModelError
-from aria_docs.tiling.budget import IMAGE, ContextImage, prompt
-
-END = "<|im_end|>"  # ends an answer; it is no EOS of the tokenizer, and skip_special_tokens leaves it in
+from aria_docs.tiling.budget import END, IMAGE, ContextImage, prompt
 
 _IMAGES = re.compile(f"((?:{re.escape(IMAGE)})+)")
 
@@ -24,7 +22,7 @@ _IMAGES = re.compile(f"((?:{re.escape(IMAGE)})+)")
 class Tokens:
     """Aria's tokenizer, for a network with `vocabulary` embeddings and the image token `image`.
 
-    end:        the id that ends an answer.
+    end:        the id that ends an answer; it is no EOS of the tokenizer, and skip_special_tokens leaves it in.
     forbidden:  ids that are never part of an answer: all special ones but the end.
 
     Raises EngineError where the image token or the end of an answer is not what the network was trained with.
