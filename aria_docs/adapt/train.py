@@ -188,7 +188,8 @@ def _recipe(settings: Settings, lines: Sequence[DataLine], base: str) -> str:
     kept = {key: value for key, value in asdict(settings).items() if key != "dataset_mixer"}
     digest.update(json.dumps(kept, sort_keys=True).encode())
     for line in lines:
-        digest.update(json.dumps([asdict(message) for message in line.messages], sort_keys=True).encode())
+        said = [asdict(message) for message in line.messages], line.about.get("shown")
+        digest.update(json.dumps(said, sort_keys=True).encode())
         for path in line.media:
             digest.update(f"{path.name} {path.stat().st_size} {line.video.frames if line.video else 0};".encode())
     return digest.hexdigest()[:16]

@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from aria_docs.adapt import layout, showing
 from aria_docs.adapt.layout import Item, VideoFile
@@ -108,6 +110,17 @@ def test_a_folder_without_lines(tmp_path: Path) -> None:
         layout.read(tmp_path)
     (tmp_path / "train.jsonl").write_text("")
     assert layout.read(tmp_path, "test") == ([], [])
+
+
+def test_a_picture_is_upright_and_on_white_as_a_run_shows_it(tmp_path: Path) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6  # lies on its side
+    Image.new("RGB", (40, 20), "red").save(tmp_path / "side.jpg", exif=turned)
+    Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    Image.fromarray(np.full((4, 4), 32_768, np.uint16)).save(tmp_path / "deep.png")
+    assert showing._open_picture(tmp_path / "side.jpg").shape == (40, 20, 3)
+    assert showing._open_picture(tmp_path / "clear.png").min() == 255
+    assert 120 < showing._open_picture(tmp_path / "deep.png").mean() < 135
 
 
 @pytest.mark.parametrize("size", [[1], "ab", ["x", "y"], 5])
