@@ -45,11 +45,16 @@ class Tokens:
         special = set(tokenizer.all_special_ids) | {
             number for number, token in tokenizer.added_tokens_decoder.items() if token.special
         }
+        self._never = special | {number for number in known.values() if number >= vocabulary}
         self.forbidden = sorted(number for number in special - {self.end} if number < vocabulary)
 
     def count(self, text: str) -> int:
         """How many tokens a text has, special ones recognised, none added."""
         return sum(len(run) for run in self._runs(text))
+
+    def likely(self, quoted: str) -> list[int]:
+        """The tokens of a text that an answer may quote: without those that no answer can have."""
+        return [number for run in self._runs(quoted) for number in run if number not in self._never]
 
     def ids(self, text: str) -> list[int]:
         """The tokens of a text; ModelError where one of them is outside the network's embedding."""
