@@ -36,7 +36,7 @@ import kinds
 N = 64
 CONFIG = {
     "learning_rate": 2e-3, "num_train_epochs": 8, "per_device_train_batch_size": 8, "gradient_accumulation_steps": 1,
-    "lora_r": 16, "bf16": False,
+    "lora_r": 16, "bf16": False, "gradient_checkpointing": False,
 }  # fmt: skip
 HEADS = "Start Until Part Lot Hall Gauge Track Door Stage Berth".split()
 Rows = list[list[str]]
