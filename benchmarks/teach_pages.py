@@ -2,12 +2,16 @@
 
 A page is a PDF content stream over a template with fonts, drawn by MuPDF at the pixels of the product's medium mode,
 490×336 for a page of about 3:2. Made in 1 to 2 ms; the same chance makes the same page.
+
+    python benchmarks/teach_pages.py FOLDER 500      so many of them as PDFs with a text layer, of a chance of their own
 """
 
 from __future__ import annotations
 
 import json
 import random
+import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,15 +91,28 @@ class Maker:
 
     def page(self, chance: random.Random) -> Page:
         """One page; tables that do not fit theirs are thrown away."""
+        size, glyphs, answer = self._written(chance)
+        return Page(self._drawn(size), glyphs, answer)
+
+    def save(self, file: Path, chance: random.Random) -> None:
+        """The same page as a PDF."""
+        size, _, _ = self._written(chance)
+        with pymupdf.open() as document:
+            document.insert_pdf(self._document, from_page=size, to_page=size)
+            document[0].clean_contents()  # which drops the fonts it has no letter of
+            document.save(file, garbage=4, deflate=True)
+
+    def _written(self, chance: random.Random) -> tuple[int, NDArray[np.int16], str]:
+        """Which page of the template it stands on now, its glyphs and the answer."""
         while True:
             size = chance.randrange(len(SIZES))
             if table := self._table(SIZES[size], chance):
                 stream, glyphs, answer = table
-                return Page(self._drawn(size, stream), glyphs, answer)
+                self._document.update_stream(self._streams[size], stream.encode("latin-1"), compress=0)
+                return size, glyphs, answer
 
-    def _drawn(self, size: int, stream: str) -> NDArray[np.uint8]:
+    def _drawn(self, size: int) -> NDArray[np.uint8]:
         """Its pixels, as the product renders them; gray is enough, since all is gray."""
-        self._document.update_stream(self._streams[size], stream.encode("latin-1"), compress=0)
         page = self._document.load_page(size)
         matrix = pymupdf.Matrix(WIDTH / page.rect.width, HEIGHT / page.rect.height)
         pixmap = page.get_pixmap(matrix=matrix, colorspace=pymupdf.csGRAY, alpha=False)
@@ -215,3 +232,14 @@ def _rules(
     if cue in ("line", "both"):
         out.append(f"{1.6 if kind in ('grid', 'rows') else 0.8} w " + across[1])
     return "\n".join(out)
+
+
+if __name__ == "__main__":
+    home = Path(sys.argv[1])
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as template:
+        for missing in make_template(Path(template), Path("/usr/share/fonts")):
+            print(f"drawn without {missing}")
+        maker, chance = Maker(Path(template)), random.Random("pages of their own")
+        for number in range(int(sys.argv[2])):
+            maker.save(home / f"page{number:04d}.pdf", chance)

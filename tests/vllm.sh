@@ -55,7 +55,7 @@ serve() {  # FOLDER DTYPE, until it answers at $url
         "$venv/bin/vllm" serve "$1" --dtype "$2" --host 127.0.0.1 --port "$port" --max-model-len 8192 --enforce-eager \
         --limit-mm-per-prompt '{"image":16}' --structured-outputs-config '{"backend": "guidance", "disable_any_whitespace": true}' > "$folder/log" 2>&1 &
     server=$!
-    for _ in $(seq 150); do
+    for _ in $(seq 450); do  # a quarter of an hour: on two busy cores it took five minutes
         if curl --silent --fail "$url/models" > /dev/null; then return; fi
         if ! kill -0 "$server" 2> /dev/null; then break; fi
         sleep 2

@@ -69,13 +69,18 @@ def read(file: Path | None) -> tuple[Settings, tuple[str, ...]]:
     import yaml
 
     try:
-        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = file.read_text(encoding="utf-8-sig")
+        raw, tree = yaml.safe_load(text), yaml.compose(text, yaml.SafeLoader)
+    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
         raise UsageError(f"--config {file} cannot be read as YAML: {' '.join(str(error).split())}") from error
     if raw is None:
         return Settings(), ()
     if not isinstance(raw, dict):
         raise UsageError(f"--config {file} holds no keys: write one a line, as in learning_rate: 5e-5")
+    for mapping in (tree, *(value for _, value in tree.value if isinstance(value, yaml.MappingNode))):
+        keys = [key.value for key, _ in mapping.value]
+        if twice := [key for key in keys if keys.count(key) > 1]:
+            raise UsageError(f"--config {file} has {twice[0]} twice: keep one of them")
     if raw.get("use_peft") is False:
         raise UsageError(
             f"--config {file} asks for full tuning (use_peft: false), and only LoRA is trained here: drop it"
@@ -131,7 +136,7 @@ def _one_of(*choices: Any) -> Callable[[Path, Any], Any]:
 
 
 def _layers(_file: Path, value: Any) -> tuple[int, ...]:
-    if not isinstance(value, list) or not all(isinstance(layer, int) and layer >= 0 for layer in value):
+    if not isinstance(value, list) or not all(type(layer) is int and layer >= 0 for layer in value):
         raise ValueError("is no list of layers' numbers, as in [0, 1, 2]")
     return tuple(value)
 

@@ -34,7 +34,7 @@ from aria_docs.model.engine import ModelId
 from aria_docs.model.profiles.aria import ARIA
 from aria_docs.model.seen import SeenDocument, SeenPage, SeenVideo
 from aria_docs.reading.messages import Job, Look, ReadPages, ShowPages
-from aria_docs.tiling.budget import ANSWER_TOKENS, WINDOW
+from aria_docs.tiling.budget import ANSWER_TOKENS, MARKERS, WINDOW
 from aria_docs.tiling.pixels import Crop
 
 if TYPE_CHECKING:
@@ -140,11 +140,10 @@ def export(
 def _test_sources(sources: Iterable[str]) -> set[str]:
     """The documents of the test split: by their contents' hash, so that one stays where it is when others come.
 
-    At least one where there are two.
+    At least one where there are two, and never all.
     """
-    ranked = sorted(sources, key=_place)
-    chosen = {source for source in ranked if _place(source) < TEST_SHARE}
-    return chosen if chosen or len(ranked) < 2 else {ranked[0]}
+    *ranked, _ = sorted(sources, key=_place)
+    return {source for source in ranked if _place(source) < TEST_SHARE} or set(ranked[:1])
 
 
 def _place(source_id: str) -> float:
@@ -379,6 +378,8 @@ def _draw(
 def _line(example: Example, box: Sandbox, folder: Path) -> Row:
     if not Path(example.path).is_file():
         raise Unreachable(f"{example.path} is gone: put it back, and export again")
+    if found := next((marker for marker in MARKERS if marker in example.answer), None):
+        raise UsageError(f"its answer holds {found}, a marker of the model's own")
     shown = _show(example, box)
     content: list[Row] = []
     text, images, sizes = "", [], []

@@ -22,13 +22,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aria_docs.errors import UsageError
+from aria_docs.tiling.budget import MARKERS
 
 Split = Literal["train", "test"]
 
 ROLES = ("user", "assistant")
 FRAMES = 8  # of a video whose line does not say how many, or says 0 or fewer
-# A text that holds one of these would move where a message or a picture begins.
-MARKERS = ("<|img|>", "<|im_start|>", "<|im_end|>", "<fim_prefix>", "<fim_suffix>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +122,8 @@ class _NoExample(ValueError):
 
 def _line(folder: Path, file: Path, number: int, text: str) -> DataLine:
     try:
-        raw = json.loads(text)
-    except ValueError as error:
+        raw = json.loads(text, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
         raise _NoExample(f"it is no JSON ({error})") from error
     if not isinstance(raw, dict):
         raise _NoExample("it is no JSON object")
@@ -141,6 +140,13 @@ def _line(folder: Path, file: Path, number: int, text: str) -> DataLine:
         )
     about = {key: value for key, value in raw.items() if key not in ("messages", "images", "video")}
     return DataLine(file, number, messages, images, video, about)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(f"the key {Counter(key for key, _ in pairs).most_common(1)[0][0]!r} stands twice in an object")
+    return found
 
 
 def _messages(raw: Any) -> Iterator[Message]:
@@ -171,7 +177,9 @@ def _item(raw: Any) -> Item:
     text = raw.get("text")
     if not isinstance(text, str):
         raise _NoExample("a content of type text has no text")
-    if found := next((marker for marker in MARKERS if marker in text), None):
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise _NoExample("a text holds half of a surrogate pair, which is no character")
+    if found := next((marker for marker in MARKERS if marker in text), None):  # it would move where a picture begins
         raise _NoExample(f"a text holds {found}, which is a marker of the model's own: leave it out")
     return Item("text", text)
 
@@ -198,9 +206,14 @@ def _video(folder: Path, raw: Any) -> VideoFile | None:
 def _inside(folder: Path, raw: Any) -> Path:
     if not isinstance(raw, str) or not raw or "\0" in raw:
         raise _NoExample(f"{raw!r} is no path")
-    path = (folder / raw).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise _NoExample(f"{raw} leaves the folder")
-    if not path.is_file():
-        raise _NoExample(f"there is no file {raw}")
+    try:
+        path = (folder / raw).resolve()
+        if not path.is_relative_to(folder.resolve()):
+            raise _NoExample(f"{raw} leaves the folder")
+        if not path.is_file():
+            raise _NoExample(f"there is no file {raw}")
+    except OSError as error:
+        raise _NoExample(f"{raw[:80]} cannot be a file ({error.strerror})") from error
+    except RuntimeError as error:  # before Python 3.13
+        raise _NoExample(f"{raw[:80]} is a link in a circle") from error
     return path

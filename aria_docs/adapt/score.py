@@ -17,15 +17,17 @@ from pydantic import ValidationError
 
 from aria_docs import prompts
 from aria_docs.adapt import layout
+from aria_docs.adapt.config import Settings
 from aria_docs.adapt.layout import DataLine, Refusal
 from aria_docs.adapt.showing import Viewer, lay_out, relabel
-from aria_docs.adapt.train import refuse
+from aria_docs.adapt.train import RECORD, refuse
 from aria_docs.errors import AriaDocsError, EngineError, UsageError
 from aria_docs.media import Page, Shot, Table, Video, VideoInfo
 from aria_docs.model.cell_grid import grid
 from aria_docs.model.chat import ChatEngine
 from aria_docs.model.seen import SeenPage, SeenVideo
 from aria_docs.schemas.answers import ScenesAnswer, TablesAnswer
+from aria_docs.tiling.resolution import Mode
 
 if TYPE_CHECKING:
     from aria_docs.model.chat_model import Shown
@@ -114,7 +116,8 @@ def score(
     refuse([Refusal(line.file, line.number, fault) for line, fault in faults if fault], "scored")
     if not own:
         raise UsageError(f"{folder} has no test.jsonl with tables or scenes to score")
-    with Viewer() as viewer:
+    mode = trained_mode(Path(adapter)) if adapter else None
+    with Viewer(mode) as viewer:
         sides = []
         for place in (None, adapter) if adapter else (None,):
             say(f"asking {model}" + (f" with {place}" if place else ""))
@@ -127,6 +130,17 @@ def score(
             worse.append(Worse(line.number, _source(line), *counts))
     summed = None if after is None else _sum_tallies(after, asked)
     return Score(_sum_tallies(before, asked), summed, tuple(worse), len(lines) - len(own))
+
+
+def trained_mode(adapter: Path) -> Mode | None:
+    """How a training showed every picture; None as each line says, or where the adapter is not of `adapt train`."""
+    if not (record := adapter / RECORD).is_file():
+        return None
+    try:
+        settings = json.loads(record.read_text(encoding="utf-8"))["settings"]
+        return Settings(max_image_size=settings["max_image_size"], split_image=settings["split_image"]).mode
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{record} cannot be read ({error!r}): train the adapter again") from error
 
 
 def _side(

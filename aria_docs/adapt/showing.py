@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from aria_docs.adapt.layout import DataLine
 from aria_docs.errors import AriaDocsError, Damaged, TimedOut
 from aria_docs.ingest import sandbox
+from aria_docs.ingest.images import ERRORS, upright
 from aria_docs.ingest.sandbox import Child, Sandbox
 from aria_docs.ingest.video import sampling
 from aria_docs.ingest.video import watch as videos
@@ -115,9 +116,8 @@ def _pictures(request: ExampleRequest) -> Pictures:
 def _open_picture(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
     try:
         with Image.open(path) as image:
-            image.load()
-            return np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+            return np.asarray(upright(image).convert("RGB"))
+    except ERRORS as error:
         raise Damaged(f"{path.name} is no picture that can be read ({error})") from error
 
 

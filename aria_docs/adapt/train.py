@@ -153,7 +153,7 @@ def gather(folder: Path, settings: Settings) -> tuple[list[DataLine], list[Refus
     for place, share in folders.items():
         found, bad = layout.read(place)
         refused += bad
-        lines += found[: int(share * len(found))] if share <= 1 else found * int(share)
+        lines += found * int(share) + found[: int(share % 1 * len(found))]
     return lines, refused
 
 
@@ -176,7 +176,8 @@ def _lesson(line: DataLine, viewer: Viewer, network: Any, limit: int) -> Lesson 
 def refuse(refused: Sequence[Refusal], verb: str) -> None:
     """UsageError that names the lines, where there are some."""
     if refused:
-        named = "; ".join(map(str, refused[:_NAMED]))
+        ordered = sorted(refused, key=lambda one: (str(one.file), one.number))
+        named = "; ".join(map(str, ordered[:_NAMED]))
         more = f"; and {len(refused) - _NAMED:,} more" if len(refused) > _NAMED else ""
         lines = "1 line" if len(refused) == 1 else f"{len(refused):,} lines"
         raise UsageError(f"nothing was {verb}, because {lines} cannot be used: {named}{more}")
@@ -187,7 +188,8 @@ def _recipe(settings: Settings, lines: Sequence[DataLine], base: str) -> str:
     kept = {key: value for key, value in asdict(settings).items() if key != "dataset_mixer"}
     digest.update(json.dumps(kept, sort_keys=True).encode())
     for line in lines:
-        digest.update(json.dumps([asdict(message) for message in line.messages], sort_keys=True).encode())
+        said = [asdict(message) for message in line.messages], line.about.get("shown")
+        digest.update(json.dumps(said, sort_keys=True).encode())
         for path in line.media:
             digest.update(f"{path.name} {path.stat().st_size} {line.video.frames if line.video else 0};".encode())
     return digest.hexdigest()[:16]

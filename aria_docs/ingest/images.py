@@ -33,7 +33,7 @@ _PLAUSIBLE_DPI = (50.0, 1_200.0)
 _SCREENS = (72.0, 96.0)  # what programs write who know nothing of the size
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")
 # What Pillow raises for bytes that it cannot decode.
-_ERRORS = (OSError, SyntaxError, ValueError, IndexError, OverflowError, Image.DecompressionBombError)
+ERRORS = (OSError, SyntaxError, ValueError, IndexError, OverflowError, Image.DecompressionBombError)
 
 
 def open_image(path: Path, *, ocr: OcrName | None = None, apart: Apart | None = None) -> ImageDocument:
@@ -47,7 +47,7 @@ def open_image(path: Path, *, ocr: OcrName | None = None, apart: Apart | None = 
         raise WrongKind(f"{path} is no image that can be read: save it as PNG, JPEG, TIFF, WebP or BMP") from e
     except FileNotFoundError as e:
         raise Unreachable(f"{path} cannot be opened: {e.strerror}") from e
-    except _ERRORS as e:
+    except ERRORS as e:
         raise Damaged(f"{path} begins like an image, but cannot be decoded ({e}): fetch or save it again") from e
     return ImageDocument(path, image, ocr=ocr, apart=apart)
 
@@ -93,9 +93,9 @@ class ImageDocument(OpenPdf):
         if self._frame is None or self._frame[0] != number:
             with self._decoding(number):
                 self._handle.seek(number - 1)
-                image = ImageOps.exif_transpose(self._handle)
+                image = upright(self._handle)
                 dpi = _dpi(self._handle.info.get("dpi"), max(image.size))
-                pixels = np.asarray(_on_white(image))
+                pixels = np.asarray(image)
             size_pt = image.width * 72 / dpi, image.height * 72 / dpi
             self._frame = number, pixels, size_pt
         return self._frame[1], self._frame[2]
@@ -106,7 +106,7 @@ class ImageDocument(OpenPdf):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # large images; the child's memory is limited
                 yield
-        except _ERRORS as e:
+        except ERRORS as e:
             raise Damaged(f"{self.path}: page {number} cannot be decoded ({e}): fetch or save it again") from e
 
 
@@ -117,8 +117,9 @@ def _dpi(said: Any, long_edge_px: int) -> float:
     return max(_SCREEN_DPI, long_edge_px * 72 / _LONGEST_PT)
 
 
-def _on_white(image: Any) -> Any:
-    """In RGB or gray, without transparency; 16 bits become 8."""
+def upright(image: Any) -> Any:
+    """Turned as its EXIF says, in RGB or gray on white; 16 bits become 8. Raises ERRORS where it cannot be decoded."""
+    image = ImageOps.exif_transpose(image)
     if image.mode in ("I;16", "I;16B", "I", "F"):
         values = np.asarray(image, dtype=np.float64)
         top = 65_535.0 if values.max(initial=0) > 255 else 255.0

@@ -38,9 +38,9 @@ WINDOW = 65_536  # positions the model was trained for
 MAX_FRAMES = 256  # of one video, in training and here
 ANSWER_TOKENS = 4_096  # what the official examples let an answer grow to
 
-IMAGE = "<|img|>"  # stands once for every token of every crop
-_START, _END, _PREFIX, _SUFFIX = "<|im_start|>", "<|im_end|>", "<fim_prefix>", "<fim_suffix>"
-_SPECIAL = re.compile("|".join(map(re.escape, (_START, _END, _PREFIX, _SUFFIX, IMAGE))))
+MARKERS = "<|img|>", "<|im_start|>", "<|im_end|>", "<fim_prefix>", "<fim_suffix>"  # what a prompt is made of
+IMAGE, _START, END, _PREFIX, _SUFFIX = MARKERS  # IMAGE stands once for every token of every crop
+_SPECIAL = re.compile("|".join(map(re.escape, MARKERS)))
 
 
 def upper_bound(text: str) -> int:
@@ -231,4 +231,4 @@ def _following(part: ContextImage) -> str:
 
 
 def _closing(question: str) -> str:
-    return f"{_SUFFIX}\n{question}{_END}\n{_START}assistant\n"
+    return f"{_SUFFIX}\n{question}{END}\n{_START}assistant\n"

@@ -17,7 +17,7 @@ import pymupdf
 
 from aria_docs import prompts
 from aria_docs.tiling.budget import page_part
-from aria_docs.tiling.resolution import MEDIUM, Mode
+from aria_docs.tiling.resolution import MEDIUM
 
 Rows = list[list[str]]
 SIZE = (300.0, 200.0)
@@ -61,7 +61,7 @@ def pages(folder: Path, n: int, seed: int, *, size_pt: float = 12.5) -> dict[str
     return truth
 
 
-def lines(folder: Path, sources: Path, truth: dict[str, Rows], *, mode: Mode = MEDIUM, split: str = "train") -> Path:
+def lines(folder: Path, sources: Path, truth: dict[str, Rows], *, header_rows: int = 1) -> Path:
     """The same pages as a folder in the layout, by this file's own hand: nothing of the export is used."""
     from PIL import Image
 
@@ -77,17 +77,17 @@ def lines(folder: Path, sources: Path, truth: dict[str, Rows], *, mode: Mode = M
                 max(w[2] for w in words),
                 max(w[3] for w in words),
             ]
-            layout = page_part(1, page.rect.width, page.rect.height, mode).layout
-            across, down = layout.render_px
-            matrix = pymupdf.Matrix(across / page.rect.width, down / page.rect.height)
+            size = page.rect.width, page.rect.height
+            across, down = page_part(1, *size, MEDIUM).layout.render_px
+            matrix = pymupdf.Matrix(across / size[0], down / size[1])
             pixmap = page.get_pixmap(matrix=matrix, alpha=False)
             picture = Image.frombytes("RGB", (pixmap.width, pixmap.height), pixmap.samples).crop((0, 0, across, down))
-        image = f"images/{split}-{Path(name).stem}.png"
+        image = f"images/{Path(name).stem}.png"
         picture.save(folder / image)
-        edges = [round(1000 * edge / full) for edge, full in zip(box, SIZE * 2, strict=True)]
-        answer = {"tables": [{"caption": None, "box": edges, "header_rows": 1, "rows": table, "spans": []}]}
+        edges = [round(1000 * edge / full) for edge, full in zip(box, size * 2, strict=True)]
+        answer = {"tables": [{"caption": None, "box": edges, "header_rows": header_rows, "rows": table, "spans": []}]}
         found.append(line(image, json.dumps(answer, separators=(",", ":"))))
-    write(folder / f"{split}.jsonl", found)
+    write(folder / "train.jsonl", found)
     return folder
 
 

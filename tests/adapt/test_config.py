@@ -92,6 +92,9 @@ def test_how_pictures_are_shown(tmp_path: Path, keys: str, mode: str) -> None:
         ("dataset_mixer: [a]", "no mapping"),
         ("use_peft: false", "full tuning"),
         ("- a", "holds no keys"),
+        ("lora_r: 4\nseed: 1\nlora_r: 8", "lora_r twice"),
+        ("dataset_mixer: {a: 1, b: 1, a: 2}", "a twice"),
+        ("freeze_llm_layers: [true]", "no list of layers"),
         ("a: [", "cannot be read as YAML"),
     ],
 )

@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from aria_docs.adapt import layout, showing
 from aria_docs.adapt.layout import Item, VideoFile
@@ -77,6 +79,10 @@ def test_keys_of_its_own_are_kept_and_change_nothing(folder: Path) -> None:
         (asked(IMAGE, images=["/etc/hostname"]), "leaves the folder"),
         (asked(IMAGE, images=["dog.png"]), "there is no file dog.png"),
         (asked(IMAGE, images="cat.png"), "no list of paths"),
+        (asked(IMAGE, images=["x" * 300]), "cannot be a file"),
+        ('{"messages": [], "images": [], "images": []}', "'images' stands twice"),
+        ("[" * 100_000, "no JSON"),
+        (asked({"type": "text", "text": "\ud800"}), "half of a surrogate pair"),
         (asked({"type": "video"}, video="film.mp4"), "num_frames"),
         (asked({"type": "video"}, video={"path": "film.mp4", "num_frames": "8"}), "no number of frames"),
         (asked({"type": "video"}), "1 places for a video, and it names 0"),
@@ -93,8 +99,10 @@ def test_a_line_is_refused_by_its_number(folder: Path, line: Any, reason: str) -
 
 def test_a_link_that_leads_outside_leaves_the_folder(folder: Path) -> None:
     (folder / "link.png").symlink_to(folder.parent / "secret.png")
-    _, [refused] = read(folder, asked(IMAGE, images=["link.png"]))
-    assert "leaves the folder" in refused
+    (folder / "circle.png").symlink_to("circle.png")
+    _, refused = read(folder, asked(IMAGE, images=["link.png"]), asked(IMAGE, images=["circle.png"]))
+    assert "leaves the folder" in refused[0]
+    assert "circle.png" in refused[1]
 
 
 def test_a_folder_without_lines(tmp_path: Path) -> None:
@@ -102,6 +110,17 @@ def test_a_folder_without_lines(tmp_path: Path) -> None:
         layout.read(tmp_path)
     (tmp_path / "train.jsonl").write_text("")
     assert layout.read(tmp_path, "test") == ([], [])
+
+
+def test_a_picture_is_upright_and_on_white_as_a_run_shows_it(tmp_path: Path) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6  # lies on its side
+    Image.new("RGB", (40, 20), "red").save(tmp_path / "side.jpg", exif=turned)
+    Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    Image.fromarray(np.full((4, 4), 32_768, np.uint16)).save(tmp_path / "deep.png")
+    assert showing._open_picture(tmp_path / "side.jpg").shape == (40, 20, 3)
+    assert showing._open_picture(tmp_path / "clear.png").min() == 255
+    assert 120 < showing._open_picture(tmp_path / "deep.png").mean() < 135
 
 
 @pytest.mark.parametrize("size", [[1], "ab", ["x", "y"], 5])

@@ -14,6 +14,7 @@ from aria_docs import prompts
 from aria_docs.adapt import score
 from aria_docs.errors import UsageError
 from aria_docs.media import Table, TableCell
+from aria_docs.tiling.resolution import MEDIUM
 
 ROWS = [["Item", "Price"], ["Tea", "2.50"]]
 
@@ -117,6 +118,18 @@ def test_a_line_that_cannot_be_scored_is_named(folder: Path, change: dict[str, A
     write(folder / "test.jsonl", [line("page.png", answer(ROWS)), one])
     with pytest.raises(UsageError, match=f"1 line cannot be used: test.jsonl line 2: .*{reason}"):
         score.score(folder, model="m", adapter=None, say=lambda _: None)
+
+
+def test_pictures_are_shown_as_the_training_showed_them(tmp_path: Path) -> None:
+    """A `max_image_size` of the training counts for all lines, whatever they say."""
+    assert score.trained_mode(tmp_path) is None
+    for size, mode in ((490, MEDIUM), (None, None)):
+        record = {"settings": {"max_image_size": size, "split_image": None}}
+        (tmp_path / "training.json").write_text(json.dumps(record))
+        assert score.trained_mode(tmp_path) == mode
+    (tmp_path / "training.json").write_text("{}")
+    with pytest.raises(UsageError, match="train the adapter again"):
+        score.trained_mode(tmp_path)
 
 
 def test_a_folder_without_a_test_split_is_refused(tmp_path: Path) -> None:

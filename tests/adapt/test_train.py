@@ -242,12 +242,18 @@ def test_rhymes_folders_of_images_and_video_train_as_they_are(command: Any, vide
     assert (tmp_path / "adapter" / "adapter_model.safetensors").is_file()
 
 
+@pytest.mark.parametrize("wrong", [{"lora_target_modules": ("q_proj", "q_poj")}, {"freeze_llm_layers": (0, 99)}])
+def test_a_name_that_would_train_or_freeze_nothing_is_refused(checkpoint: Path, wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=r"q_poj|99"):
+        outline.outline(str(checkpoint), settings=asdict(replace(SMALL, **wrong)))
+
+
 def test_folders_are_mixed_by_their_shares(data: Path) -> None:
     def mixed(share: float) -> int:
         lines, _ = train.gather(data, replace(SMALL, dataset_mixer=((data, share),)))
         return len(lines)
 
-    assert [mixed(share) for share in (0.5, 1, 3)] == [2, 5, 15]
+    assert [mixed(share) for share in (0.5, 1, 1.5, 3)] == [2, 5, 7, 15]
 
 
 def test_a_plan_takes_every_line_once_an_epoch() -> None:

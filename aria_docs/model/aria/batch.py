@@ -220,7 +220,8 @@ class RunningBatch:
             if writings:
                 self._steps.take(writings)
         except (ModelError, RuntimeError, MemoryError) as error:
-            self._fail(jobs[-1:], error)  # the last that joined: the others had room before it came
+            own = [job for job in jobs if job.writing and job.writing.is_broken]
+            self._fail(own or jobs[-1:], error)  # else the last that joined: the others had room before it came
         for job in jobs:
             if job.writing and (new := len(job.writing.written) - job.n_told):
                 job.n_told += new

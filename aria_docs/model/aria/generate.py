@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 
@@ -49,6 +50,7 @@ class Writing:
     guess:          tokens of the draft behind them, which the model checks in the same pass.
     written:        the answer's ids, without its end.
     ended:          whether it came to its end.
+    has_numbers:    False where the network answered it with none.
     n_passes:       how many passes of the decoder it took so far.
     first_s, last_s:  time.perf_counter() at its first and last token.
     """
@@ -67,7 +69,7 @@ class Writing:
         self.prefix, self.constraint, self._max, self._draft = prefix, constraint, max_tokens, draft
         self.tail = Tail(decoder.shape, len(ids) + max_tokens)
         self.pending, self.guess, self.written = list(ids), list[int](), list[int]()
-        self.ended, self.n_passes = False, 0
+        self.ended, self.has_numbers, self.n_passes = False, True, 0
         self._write(self._forced())
         self.first_s = self.last_s = time.perf_counter() if self.done else 0.0
 
@@ -75,6 +77,11 @@ class Writing:
     def done(self) -> bool:
         """Ended, or cut off."""
         return self.ended or len(self.written) >= self._max
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether an error of a step is its own, and no other answer's."""
+        return not self.has_numbers or (self.constraint is not None and self.constraint.is_broken)
 
     @property
     def drafts(self) -> bool:
@@ -262,7 +269,10 @@ class Steps:
         # On a GPU the pass is still under way while the CPU works out what may come next.
         allowed = self._grammars.allowed([(writing.constraint, writing.guess) for writing in writings]) & ~self._never
         best = logits.masked_fill(~allowed.to(logits.device), -torch.inf).max(dim=-1)
-        if best.values.isnan().any():
+        if any(broken := best.values.isnan().tolist()):
+            rows = iter(broken)
+            for writing in writings:
+                writing.has_numbers = not any(list(islice(rows, len(writing.guess) + 1)))
             raise ModelError("The network answers with no numbers (NaN): its weights are broken, download them again.")
         likeliest = best.indices.tolist()
         for writing in writings:

@@ -82,6 +82,11 @@ class Constraint:
         """Nothing can follow."""
         return bool(self._matcher.is_stopped())
 
+    @property
+    def is_broken(self) -> bool:
+        """Nothing can be asked of it any more: what it raised is its own answer's."""
+        return bool(self._matcher.is_error())
+
     def fill(self, bits: NDArray[np.int32], row: int, guess: Sequence[int] = ()) -> None:
         """The tokens that may come next, as bits of that row, and behind each of the guess, of the rows after it."""
         fill_next_token_bitmask(self._matcher, bits, row)
@@ -114,6 +119,6 @@ class Constraint:
         self._check()
 
     def _check(self) -> None:
-        if self._matcher.is_error():
+        if self.is_broken:
             why = _one_line(self._matcher.get_error())
             raise ModelError(f"The answer cannot be held to its schema any longer ({why}): take a simpler one.")

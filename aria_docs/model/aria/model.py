@@ -197,7 +197,7 @@ class AriaModel:
         ids = self._tokens.question(seen.parts, question.text)
         limit = self._limit(seen, ids, question)
         constraint = self._grammars.constraint(question.schema)
-        draft = Draft(self._tokens.ids(question.quoted)) if self._drafts and question.quoted else None
+        draft = Draft(self._tokens.likely(question.quoted)) if self._drafts and question.quoted else None
 
         def start(prefix: Prefix) -> Writing:
             return Writing(self._decoder, prefix, ids, constraint, limit, draft=draft)

@@ -14,9 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aria_docs.errors import EngineError, ModelError
-from aria_docs.tiling.budget import IMAGE, ContextImage, prompt
-
-END = "<|im_end|>"  # ends an answer; it is no EOS of the tokenizer, and skip_special_tokens leaves it in
+from aria_docs.tiling.budget import END, IMAGE, ContextImage, prompt
 
 _IMAGES = re.compile(f"((?:{re.escape(IMAGE)})+)")
 
@@ -24,7 +22,7 @@ _IMAGES = re.compile(f"((?:{re.escape(IMAGE)})+)")
 class Tokens:
     """Aria's tokenizer, for a network with `vocabulary` embeddings and the image token `image`.
 
-    end:        the id that ends an answer.
+    end:        the id that ends an answer; it is no EOS of the tokenizer, and skip_special_tokens leaves it in.
     forbidden:  ids that are never part of an answer: all special ones but the end.
 
     Raises EngineError where the image token or the end of an answer is not what the network was trained with.
@@ -47,11 +45,16 @@ class Tokens:
         special = set(tokenizer.all_special_ids) | {
             number for number, token in tokenizer.added_tokens_decoder.items() if token.special
         }
+        self._never = special | {number for number in known.values() if number >= vocabulary}
         self.forbidden = sorted(number for number in special - {self.end} if number < vocabulary)
 
     def count(self, text: str) -> int:
         """How many tokens a text has, special ones recognised, none added."""
         return sum(len(run) for run in self._runs(text))
+
+    def likely(self, quoted: str) -> list[int]:
+        """The tokens of a text that an answer may quote: without those that no answer can have."""
+        return [number for run in self._runs(quoted) for number in run if number not in self._never]
 
     def ids(self, text: str) -> list[int]:
         """The tokens of a text; ModelError where one of them is outside the network's embedding."""

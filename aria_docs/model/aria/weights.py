@@ -35,8 +35,10 @@ import torch
 from torch import nn
 
 from aria_docs.errors import EngineError, UsageError
+from aria_docs.forecast import GIB
 from aria_docs.model.aria import adapter as adapters
 from aria_docs.model.aria import attention, experts, private
+from aria_docs.tiling.budget import IMAGE, MARKERS
 from aria_docs.tiling.resolution import HIGH, MEDIUM, PATCH_PX
 
 if TYPE_CHECKING:
@@ -45,12 +47,9 @@ if TYPE_CHECKING:
     from aria_docs.model.aria.adapter import Adapter
     from aria_docs.model.aria.experts import Quantization
 
-GIB = 2**30
 # Of a card or a machine, beside the weights: forecast.WORK_BYTES without the cache, which depends on what is read.
 ROOM_BYTES = 3 * GIB
 
-# What a prompt is made of: <|img|> is the config's image token; the others are the chat template's and the image's.
-FED = ("<|img|>", "<|im_start|>", "<|im_end|>", "<fim_prefix>", "<fim_suffix>")
 # What no prompt contains, and some revisions of the tokenizer number from 100,352 on, behind the embedding's last row.
 NEVER_FED = frozenset({"<pad>", "<s>", "</s>", "<unk>"})
 
@@ -330,11 +329,11 @@ def read_tokenizer(folder: Path, config: Any) -> Any:
     rows, image = config.text_config.vocab_size, config.image_token_id
     again = "download the tokenizer of rhymes-ai/Aria beside it"
     ids = tokenizer.get_vocab()
-    for token in FED:
+    for token in MARKERS:
         if tokenizer.encode(token, add_special_tokens=False) != [ids.get(token)]:
             raise EngineError(f"the tokenizer in {folder} has no token {token}: {again}")
-    if ids["<|img|>"] != image:
-        raise EngineError(f"<|img|> is token {ids['<|img|>']} in {folder}, and its config.json says {image}: {again}")
+    if ids[IMAGE] != image:
+        raise EngineError(f"{IMAGE} is token {ids[IMAGE]} in {folder}, and its config.json says {image}: {again}")
     for token, number in ids.items():
         if number >= rows and token not in NEVER_FED:
             raise EngineError(f"token {token} is {number} in {folder}, and the embedding ends at {rows - 1}: {again}")

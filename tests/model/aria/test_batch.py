@@ -151,8 +151,8 @@ class Steps:
 
 
 class Writing:
-    def __init__(self, number: int, length: int) -> None:
-        self.number, self.length, self.written = number, length, list[int]()
+    def __init__(self, number: int, length: int, *, is_broken: bool = False) -> None:
+        self.number, self.length, self.written, self.is_broken = number, length, list[int](), is_broken
 
     @property
     def done(self) -> bool:
@@ -164,7 +164,7 @@ class Context:
 
 
 def made(
-    broken: set[int] = frozenset(), unreadable: set[int] = frozenset(), **options: Any
+    broken: set[int] = frozenset(), unreadable: set[int] = frozenset(), own: int | None = None
 ) -> tuple[RunningBatch, list[BatchJob]]:  # type: ignore[assignment]
     contexts = [Context() for _ in range(5)]
 
@@ -179,18 +179,23 @@ def made(
 
     batch = RunningBatch(Steps(broken), reading, slots=3, room=None, translate=translate)  # type: ignore[arg-type]
     jobs = [
-        BatchJob(context, lambda _, number=number: Writing(number, 3 + number), lambda _: None)  # type: ignore[misc,arg-type]
+        BatchJob(context, lambda _, number=number: Writing(number, 3 + number, is_broken=number == own), lambda _: None)  # type: ignore[misc,arg-type]
         for number, context in enumerate(contexts)
     ]
     return batch, jobs
 
 
-@pytest.mark.parametrize("failing", [{"broken": {3}}, {"unreadable": {3}}])
-def test_a_question_that_fails_costs_itself_alone(failing: dict[str, set[int]]) -> None:
+@pytest.mark.parametrize(
+    ("failing", "number"),
+    [({"broken": {3}}, 3), ({"unreadable": {3}}, 3), ({"broken": {0}, "own": 0}, 0)],
+    ids=["the last that joined", "a context", "one's own grammar, though others joined later"],
+)
+def test_a_question_that_fails_costs_itself_alone(failing: dict[str, Any], number: int) -> None:
     batch, jobs = made(**failing)
     batch.serve(jobs)
-    assert [number for number, job in enumerate(jobs) if job.error] == [3]
-    assert [len(job.writing.written) for job in jobs if job.writing and not job.error] == [3, 4, 5, 7]
+    assert [at for at, job in enumerate(jobs) if job.error] == [number]
+    wanted = [length for at, length in enumerate([3, 4, 5, 6, 7]) if at != number]
+    assert [len(job.writing.written) for job in jobs if job.writing and not job.error] == wanted
     assert batch.is_idle
 
 

@@ -13,7 +13,7 @@ from aria_docs.errors import ModelError  # noqa: E402
 from aria_docs.model.aria.cache import CacheShape, Prefix, Quantised, Tail, TokenSpan  # noqa: E402
 from aria_docs.model.aria.decoder import Decoder  # noqa: E402
 from aria_docs.model.aria.features import Vision  # noqa: E402
-from aria_docs.model.aria.generate import ContextReading, Writing, chunks, prefill  # noqa: E402
+from aria_docs.model.aria.generate import ContextReading, Steps, Writing, chunks, prefill  # noqa: E402
 from aria_docs.model.aria.grammar import Grammars  # noqa: E402
 from aria_docs.model.aria.tokens import Tokens  # noqa: E402
 from aria_docs.model.chat_model import Shown  # noqa: E402
@@ -197,6 +197,19 @@ def test_broken_weights_end_an_answer(checkpoint: Path) -> None:
     (prefix,) = ours.read([page(1)])
     with pytest.raises(ModelError, match="NaN"):
         ours.answers([([page(1)], prefix, "é")])
+
+
+def test_no_numbers_are_the_fault_of_the_answer_that_has_them(loaded: Loaded) -> None:
+    """Else a page that breaks the network would cost another one, the last that joined its batch."""
+    ours = Ours(loaded)
+    prefix = Prefix(ours.decoder.shape, 3)
+    steps = Steps(ours.decoder, ours.grammars, end=ours.tokens.end, forbidden=[])
+    one, other = (Writing(ours.decoder, prefix, [5, 6], None, 9) for _ in range(2))
+    logits = torch.zeros(2, ours.decoder.vocabulary)
+    logits[0] = torch.nan
+    with pytest.raises(ModelError, match="NaN"):
+        steps._choose([one, other], logits)
+    assert (one.is_broken, other.is_broken) == (True, False)
 
 
 def test_an_answer_stops_at_its_end_and_at_its_limit() -> None:

@@ -57,6 +57,9 @@ def test_an_id_outside_the_network_is_refused(loaded: Loaded) -> None:
     small = Tokens(loaded.tokenizer, vocabulary=300, image=9)
     with pytest.raises(ModelError, match="outside the 300 tokens"):
         small.ids("<unused_450>")
+    # A page may say so, and what an answer is guessed from must not cost it the answer.
+    assert 0 < max(small.likely("<unused_450>")) < 300
+    assert small.likely("x<pad>y") == [*small.ids("x"), *small.ids("y")]
 
 
 def test_a_tokenizer_of_another_model_is_refused(loaded: Loaded) -> None:

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from aria_docs.model.aria.tokens import END, Tokens
-from aria_docs.tiling.budget import IMAGE
+from aria_docs.model.aria.tokens import Tokens
+from aria_docs.tiling.budget import END, IMAGE
 from aria_docs.tiling.split import Layout
 
 IGNORED = -100  # torch's own default of a label that counts for nothing

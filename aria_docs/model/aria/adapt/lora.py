@@ -43,19 +43,28 @@ class Frozen:
         return self.decoder or (layer is not None and int(layer[1]) in self.layers)
 
 
-def targets(network: nn.Module, named: Sequence[str], frozen: Frozen) -> tuple[list[str], list[str]]:
-    """(linear modules, stacks of experts) whose names hold one of the given substrings. UsageError where none does."""
-    modules, stacks = [], []
+def targets(network: Any, named: Sequence[str], frozen: Frozen) -> tuple[list[str], list[str]]:
+    """(linear modules, stacks of experts) whose names hold one of the given substrings.
+
+    UsageError where none does, where one of them stands in no name at all, or a frozen layer is none of the network's.
+    """
+    modules, stacks, known = [], [], set[str]()
     for name, module in network.named_modules():
-        if name and frozen.holds(name):
-            continue
         # The projector's attention is torch's own: its out_proj's weight is read without calling the module.
-        if isinstance(module, nn.Linear) and ".multihead_attn." not in name and any(part in name for part in named):
-            modules.append(name)
+        if isinstance(module, nn.Linear) and ".multihead_attn." not in name:
+            found = {part for part in named if part in name}
+            modules += [name] * bool(found and not frozen.holds(name))
+            known |= found
         if name.endswith(".mlp.experts"):
             for leaf, published in _PUBLISHED.items():
-                if any(part in f"{name}.{published}" or part == f"experts.{leaf}" for part in named):
-                    stacks.append(f"{name}.{leaf}")
+                found = {part for part in named if part in f"{name}.{published}" or part == f"experts.{leaf}"}
+                stacks += [f"{name}.{leaf}"] * bool(found and not frozen.holds(name))
+                known |= found
+    if unknown := [part for part in named if part not in known]:
+        raise UsageError(f"lora_target_modules {unknown[0]}: no weight that can be adapted has such a name")
+    n_layers = len(network.model.language_model.layers)
+    if frozen.layers and max(frozen.layers) >= n_layers:
+        raise UsageError(f"freeze_llm_layers {max(frozen.layers)}: the model has layers 0 to {n_layers - 1}")
     if not modules and not stacks:
         raise UsageError(f"lora_target_modules {', '.join(named)}: no weight that is not frozen has such a name")
     return modules, stacks
