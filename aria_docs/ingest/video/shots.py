@@ -31,7 +31,7 @@ from aria_docs.ingest.video.colours import (
     histograms,
     outstanding_steps,
 )
-from aria_docs.ingest.video.slides import is_paper, is_scrolled, replacements
+from aria_docs.ingest.video.slides import is_paper, is_scrolled, largest, replacements
 from aria_docs.ingest.video.sweeps import is_panned, is_swept
 from aria_docs.media import Shot, Transition
 
@@ -230,11 +230,10 @@ class Stretch:
         self.n = len(times_s)
         self.fine, self.lost = pixels, lost
         self.frames = pixels = halve(pixels)
-        self.pixels = pixels = _lit(_without_bars(_two_for_three(_two_for_three(pixels, 1), 2)))
+        self.pixels = pixels = _lit(_without_bars(_two_for_three(pixels)))
         steps = np.diff(times_s)
         self.period_s = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.04
-        rows = pixels[:, ::2].astype(np.uint16) + pixels[:, 1::2]
-        points = _opponent((rows[:, :, ::2] + rows[:, :, 1::2]).astype(np.float32) * np.float32(0.25))
+        points = _opponent(_sums_of_four(pixels).astype(np.float32) * np.float32(0.25))
         self.contrast = np.sqrt(points.var((1, 2)).sum(1))
         points[..., 0] -= 128  # small numbers make small rounding errors in the differences of large products
         self.vectors = points.reshape(self.n, -1)
@@ -729,17 +728,30 @@ def _shifts(planes: Planes, rows: int, columns: int) -> Floats:
     return sliding_window_view(padded, (HEIGHT_PX, WIDTH_PX), (1, 2)).reshape(3, -1, HEIGHT_PX, WIDTH_PX)
 
 
-def _two_for_three(pixels: NDArray[np.uint8], axis: int) -> NDArray[np.uint8]:
-    """Area averages: (a, b, c) → ((2 a + b) / 3, (b + 2 c) / 3) along the axis."""
-    a, b, c = (pixels[(slice(None),) * axis + (slice(start, None, 3),)].astype(np.uint16) for start in range(3))
-    pairs = np.stack(((2 * a + b + 1) // 3, (b + 2 * c + 1) // 3), axis + 1).astype(np.uint8)
-    return pairs.reshape(*pixels.shape[:axis], -1, *pixels.shape[axis + 1 :])
+def _two_for_three(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(n, height, width, 3) → two thirds as large; area averages: (a, b, c) → ((2 a + b) / 3, (b + 2 c) / 3)."""
+    n, height, width, _ = pixels.shape
+    rows = np.empty((n, height // 3 * 2, width * 3), np.uint8)
+    in_rows = pixels.reshape(n, height, -1)
+    _average_thirds((in_rows[:, start::3] for start in range(3)), (rows[:, ::2], rows[:, 1::2]))
+    small = np.empty((n, height // 3 * 2, width // 3 * 6), np.uint8)
+    for channel in range(3):  # numpy is slow along an axis of three
+        thirds = (rows[..., channel + start :: 9] for start in (0, 3, 6))
+        _average_thirds(thirds, (small[..., channel::6], small[..., channel + 3 :: 6]))
+    return small.reshape(n, height // 3 * 2, -1, 3)
+
+
+def _average_thirds(thirds: Iterable[NDArray[np.uint8]], halves: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> None:
+    """Writes the averages of each first and second third, and of each second and last."""
+    a, b, c = (third.astype(np.uint16) for third in thirds)
+    b += 1
+    halves[0][:], halves[1][:] = (2 * a + b) // 3, (b + 2 * c) // 3
 
 
 def _without_bars(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(n, HEIGHT_PX, WIDTH_PX, 3) with the picture stretched over the black bars of a letterbox, which would make any
     two frames alike. A bar is dark in nearly all frames; at least half of each side is picture."""
-    bright = np.quantile(pixels.max(-1), 0.98, axis=0) > 24
+    bright = (largest(pixels) > 24).mean(0) > 0.02
     rows, columns = np.flatnonzero(bright.any(1)), np.flatnonzero(bright.any(0))
     if len(rows) < HEIGHT_PX // 2 or len(columns) < WIDTH_PX // 4 or (bright.any(1).all() and bright.any(0).all()):
         return pixels
@@ -750,8 +762,17 @@ def _without_bars(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def halve(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(n, height, width, 3) → half as large, each pixel the mean of four."""
-    rows = pixels[:, ::2].astype(np.uint16) + pixels[:, 1::2]
-    return ((rows[:, :, ::2] + rows[:, :, 1::2] + 2) >> 2).astype(np.uint8)
+    return ((_sums_of_four(pixels) + 2) >> 2).astype(np.uint8)
+
+
+def _sums_of_four(pixels: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """(n, height, width, 3) → (n, height / 2, width / 2, 3)."""
+    n, height, width, _ = pixels.shape
+    rows = np.add(pixels[:, ::2], pixels[:, 1::2], dtype=np.uint16).reshape(n, height // 2, -1)
+    sums = np.empty((n, height // 2, width // 2 * 3), np.uint16)
+    for channel in range(3):  # numpy is slow along an axis of three
+        np.add(rows[..., channel::6], rows[..., channel + 3 :: 6], out=sums[..., channel::3])
+    return sums.reshape(n, height // 2, -1, 3)
 
 
 def _lit(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

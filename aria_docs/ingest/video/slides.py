@@ -83,17 +83,17 @@ def _unrest(seen: NDArray[np.uint8], n_rest: int) -> NDArray[np.uint8]:
     for later in range(1, n_rest + 1):
         np.minimum(low, seen[later : later + n], out=low)
         np.maximum(high, seen[later : later + n], out=high)
-    return _largest(high - low)
+    return largest(high - low)
 
 
-def _largest(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def largest(pixels: NDArray[Any]) -> NDArray[Any]:
     """(…, 3) → (…): of the three channels; numpy's own way along so short an axis takes four times as long."""
     return np.maximum(np.maximum(pixels[..., 0], pixels[..., 1]), pixels[..., 2])
 
 
 def _most_restless(before: NDArray[Any], after: NDArray[Any], length: int) -> NDArray[Any]:
     """How restless a cell may be that rests: what drifts by so much in half a second drifts further in a longer one."""
-    differs = np.abs(after.astype(np.int16) - before).max(-1)
+    differs = largest(np.abs(after.astype(np.int16) - before))
     return np.where(differs > DIFFERS, np.minimum(STILL, differs / (DRIFT * (1 + length * GRID_S / REST_S))), STILL)
 
 
@@ -109,7 +109,7 @@ def _candidates(
     changed = np.zeros(len(at))
     for i, look in enumerate(at):
         before, after = seen[look], seen[look + length]
-        differs = _largest(np.maximum(before, after) - np.minimum(before, after))
+        differs = largest(np.maximum(before, after) - np.minimum(before, after))
         if (differs > DIFFERS).mean() < 0.01:
             continue
         restless = np.maximum(unrest[look - n_rest], unrest[look + length])
@@ -190,15 +190,17 @@ def is_scrolled(before: Cells, after: Cells, *, furthest: float = 0.75, whole: b
     columns = np.abs(finer_a - finer_b).max(0) > DIFFERS  # bars at the sides stay where they are
     if not columns.any():
         return False
-    finer_a, finer_b = finer_a[:, columns], finer_b[:, columns]
+    a, b = finer_a[:, columns], finer_b[:, columns]
+    apart = np.abs(a - b).mean(1)
     reach = int(2 * height * furthest)
     for shift in range(-reach, reach + 1):
-        x = finer_a[max(0, shift) : len(finer_a) + min(0, shift)]
-        y = finer_b[max(0, -shift) : len(finer_b) + min(0, -shift)]
-        still = np.abs(finer_a - finer_b)[max(0, -shift) : len(finer_b) + min(0, -shift)].mean()
+        of_a, of_b = (slice(max(0, way), len(a) + min(0, way)) for way in (shift, -shift))
+        still = apart[of_b].mean()
+        if not shift or still <= 4:
+            continue
+        x, y = a[of_a], b[of_b]
         left = np.abs(x - y).mean()
-        explained = left < 0.6 * min(_ink_of(x), _ink_of(y)) if whole else y.std() > 6
-        if shift and still > 4 and left < 0.55 * still and explained:
+        if left < 0.55 * still and (left < 0.6 * min(_ink_of(x), _ink_of(y)) if whole else y.std() > 6):
             return True
     return False
 
