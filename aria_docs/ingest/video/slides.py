@@ -88,7 +88,8 @@ def _unrest(seen: NDArray[np.uint8], n_rest: int) -> NDArray[np.uint8]:
 
 def largest(pixels: NDArray[Any]) -> NDArray[Any]:
     """(…, 3) → (…): of the three channels; numpy's own way along so short an axis takes four times as long."""
-    return np.maximum(np.maximum(pixels[..., 0], pixels[..., 1]), pixels[..., 2])
+    of_each: NDArray[Any] = np.maximum(np.maximum(pixels[..., 0], pixels[..., 1]), pixels[..., 2])
+    return of_each
 
 
 def _most_restless(before: NDArray[Any], after: NDArray[Any], length: int) -> NDArray[Any]:
