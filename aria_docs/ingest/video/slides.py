@@ -138,7 +138,9 @@ def is_replaced(before: Cells, after: Cells, settled: Mask, *, at_once: bool) ->
     # A board that is wiped has lost all, however little that was; and so has a slide of few words, but for its frame.
     few = min((changed & kind).sum() / max(40, kind.sum()) for kind in (_letters(old), _letters(new)))
     is_other = gone >= 0.9 or (few >= 0.3 and spread >= 0.06) or (few >= 0.2 and spread >= 0.25)
-    if not (is_other or (spread >= 0.2 and gone >= 0.12) or (come >= 0.75 and spread >= 0.35)):
+    if not (is_other or (spread >= 0.2 and gone >= 0.3) or (come >= 0.75 and spread >= 0.35)):
+        return False
+    if _is_local(changed, old):
         return False
     flat = min((~ink(before)).mean(), (~ink(after)).mean())
     if not at_once and (flat < 0.5 or (changed & _around(~settled)).sum() > TRAIL * changed.sum()):
@@ -147,6 +149,18 @@ def is_replaced(before: Cells, after: Cells, settled: Mask, *, at_once: bool) ->
     sideways = before.swapaxes(0, 1), after.swapaxes(0, 1)
     whole = bool(plain.mean() > 0.5)
     return not is_scrolled(before, after, whole=whole) and not is_scrolled(*sideways, furthest=0.3, whole=whole)
+
+
+def _is_local(changed: Mask, old: Mask) -> bool:
+    """Whether a caption, a menu or a small window is laid on the picture or taken from it: the change lies within a
+    third of it, and most of what there is to see is elsewhere and stays. Of 287 made changes of slides none does so,
+    or leaves more than .54 around it; 25 captions, menus and windows left .66 and more."""
+    box = []
+    for axis in (1, 0):
+        up_to = changed.sum(axis).cumsum() / max(1, changed.sum())
+        box.append(slice(int(np.searchsorted(up_to, 0.03)), int(np.searchsorted(up_to, 0.97)) + 1))
+    inside = old[box[0], box[1]]
+    return bool(inside.size < 0.3 * old.size and inside.sum() < 0.4 * old.sum())
 
 
 def ink(cells: Cells) -> Mask:
