@@ -31,7 +31,7 @@ from aria_docs.ingest.video.colours import (
     histograms,
     outstanding_steps,
 )
-from aria_docs.ingest.video.slides import is_paper, is_scrolled, replacements
+from aria_docs.ingest.video.slides import is_paper, is_scrolled, largest, replacements
 from aria_docs.ingest.video.sweeps import is_panned, is_swept
 from aria_docs.media import Shot, Transition
 
@@ -67,6 +67,11 @@ LONG_HALF_LENGTHS_S = (1.6, 2.1)  # looked for where nothing else is
 # either side of a boundary all but one had less than 0.46, of 86 from a change of light 70 had more than this.
 RELIT = 0.58
 MOST = 0.375  # share of the picture's blocks that is "most of the picture": a caption or a passer-by changes less
+
+# Two pictures as alike as this are of one shot, however many blocks differ: of 424 cuts between shots the most had .81.
+# Slides that differ by less are found by `slides`.
+UNCUT = 0.9
+INSERTED_S = 0.13  # a shot between two views of the picture before it; a flash or a lost picture is shorter
 
 MIXED = 0.3  # what a dissolve leaves unexplained; a wipe leaves .41 where nothing moves
 
@@ -230,11 +235,10 @@ class Stretch:
         self.n = len(times_s)
         self.fine, self.lost = pixels, lost
         self.frames = pixels = halve(pixels)
-        self.pixels = pixels = _lit(_without_bars(_two_for_three(_two_for_three(pixels, 1), 2)))
+        self.pixels = pixels = _lit(_without_bars(_two_for_three(pixels)))
         steps = np.diff(times_s)
         self.period_s = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.04
-        rows = pixels[:, ::2].astype(np.uint16) + pixels[:, 1::2]
-        points = _opponent((rows[:, :, ::2] + rows[:, :, 1::2]).astype(np.float32) * np.float32(0.25))
+        points = _opponent(_sums_of_four(pixels).astype(np.float32) * np.float32(0.25))
         self.contrast = np.sqrt(points.var((1, 2)).sum(1))
         points[..., 0] -= 128  # small numbers make small rounding errors in the differences of large products
         self.vectors = points.reshape(self.n, -1)
@@ -285,17 +289,19 @@ class Stretch:
     def boundaries(self, decided: range, referee: Referee | None) -> list[Boundary]:
         """In order of time. Cuts inside fades and dissolves over either of them are parts of these.
 
-        The referee is asked about middles among the `decided` only: the others are those of another stretch.
+        The referee is asked about middles among the `decided` only: the others are those of another stretch; and not
+        about screens, which it was not made for: of 31 windows of 30 made slide films none gained anything.
         """
 
         def settled(first: int, middle: int, last: int, *, found: bool, doubtful: bool) -> bool:
-            if not doubtful or referee is None or middle not in decided:
+            if not doubtful or referee is None or middle not in decided or is_paper(self.fine[middle]):
                 return found
             return self.agreed(referee, first, middle, last)
 
         fades = self.fades()
         cuts = self.cuts(settled)
-        sharp = [*fades, *(c for c in cuts if not any(f.first < c.middle <= f.last for f in fades))]
+        near = self.count(0.08)
+        sharp = [*fades, *(c for c in cuts if not any(f.first < c.middle <= f.last + near for f in fades))]
         sharp += self.find_replacements(sharp)
         # Colours tell a wipe; where they see a dissolve that is seen in the pictures too, these know its middle better.
         gradual, dissolves = self.find_recolourings(sharp), self.dissolves(sharp, settled)
@@ -396,11 +402,16 @@ class Stretch:
         """Whether a step leads to what is neither the same scene nor seen a moment earlier, nor soon left again."""
         if i in self.lost or self._is_barred(i - 1, i) or self._same(i - 1, i) or self.relit(i - 1, i):
             return False
+        views = self._views_around(i)
+        back = min((self.distance(*view) for view in views), default=np.inf)
+        return bool(back > 0.5 * self.distance(i - 1, i)) or any(self._is_inserted(i, a, b) for a, b in views)
+
+    def _views_around(self, i: int) -> list[tuple[int, int]]:
+        """The frame before a step with the most similar one soon after it, and one from before with that after it."""
         reach = self.count(0.4)
         earlier, later = np.arange(max(0, i - 1 - reach), i - 1), np.arange(i + 1, min(self.n, i + 1 + reach))
-        back = [self.distance(earlier, i).min()] if len(earlier) else []
-        back += [self.distance(i - 1, later).min()] if len(later) else []
-        return bool(min(back, default=np.inf) > 0.5 * self.distance(i - 1, i))
+        after = [(i - 1, int(later[self.distance(i - 1, later).argmin()]))] if len(later) else []
+        return after + ([(int(earlier[self.distance(earlier, i).argmin()]), i)] if len(earlier) else [])
 
     def _is_cut(self, i: int, rival: int, settled: Settled) -> bool:
         inside = self._inside(i - 1, i)
@@ -409,19 +420,16 @@ class Stretch:
         share = (change > 2 * motion + self.slack(i - 1, i)).mean()
         if share < DOUBTFUL_SHARE[0] or self.relit(i - 1, i) or self._is_barred(i - 1, i):
             return False
+        if _likeness(self.planes(i - 1)[0], self.planes(i)[0]) > UNCUT:
+            return False  # a thin frame, a grid: in many blocks, but little of each
         if i in self.lost and (share < 0.6 or self._same(i - 1, i)):
             return False  # there was time for what moves to have moved on
         # A flash, a dropped frame, something right before the lens: the old picture is back, or the new one was there.
-        reach = self.count(0.4)
-        later = np.arange(i + 1, min(self.n, i + 1 + reach))
-        earlier = np.arange(max(0, i - 1 - reach), i - 1)
-        pairs = []
-        if len(later):
-            pairs.append((i - 1, int(later[self.distance(i - 1, later).argmin()])))
-        if len(earlier):
-            pairs.append((int(earlier[self.distance(earlier, i).argmin()]), i))
-        back = (block_motion(self.planes(a, inside), self.planes(b, inside)).mean() for a, b in pairs)
+        views = self._views_around(i)
+        back = (block_motion(self.planes(a, inside), self.planes(b, inside)).mean() for a, b in views)
         left = min(back) / change.mean()
+        if share >= MOST and left < DOUBTFUL_LEFT[1] and any(self._is_inserted(i, a, b) for a, b in views):
+            return True
         return settled(
             i,
             i,
@@ -429,6 +437,21 @@ class Stretch:
             found=share >= MOST and left >= 0.5,
             doubtful=left >= DOUBTFUL_LEFT[0] and (share < DOUBTFUL_SHARE[1] or left < DOUBTFUL_LEFT[1]),
         )
+
+    def _is_inserted(self, i: int, a: int, b: int) -> bool:
+        """Whether what stands on one side of the step to i, between two views a and b of one picture, is a shot: it
+        comes and goes at once, and rests meanwhile; and is no flash, of which there is less to see."""
+        begin, end = a + 1, b
+        far = self.distance(a, np.arange(begin, end))
+        alike = begin + np.flatnonzero(far < 0.5 * far.max())
+        if len(alike):
+            begin, end = (begin, int(alike[0])) if begin == i else (int(alike[-1]) + 1, end)
+        if end - begin < 3 or (end - begin) * self.period_s < INSERTED_S:
+            return False
+        step = self.distance(np.arange(begin, end + 1), np.arange(begin - 1, end))
+        rests = step[1:-1].max() < 0.2 * min(step[0], step[-1])
+        is_picture = self.contrast[begin:end].min() > 0.3 * self.contrast[[begin - 1, end]].max()
+        return bool(rests and is_picture and _likeness(self.planes(begin - 1)[0], self.planes(begin)[0]) < RELIT)
 
     def _inside(self, i: int, j: int) -> tuple[int, int, int, int] | None:
         """What two frames show between bars that both have, see `_inside_bars`; None where that is most of them.
@@ -729,17 +752,30 @@ def _shifts(planes: Planes, rows: int, columns: int) -> Floats:
     return sliding_window_view(padded, (HEIGHT_PX, WIDTH_PX), (1, 2)).reshape(3, -1, HEIGHT_PX, WIDTH_PX)
 
 
-def _two_for_three(pixels: NDArray[np.uint8], axis: int) -> NDArray[np.uint8]:
-    """Area averages: (a, b, c) → ((2 a + b) / 3, (b + 2 c) / 3) along the axis."""
-    a, b, c = (pixels[(slice(None),) * axis + (slice(start, None, 3),)].astype(np.uint16) for start in range(3))
-    pairs = np.stack(((2 * a + b + 1) // 3, (b + 2 * c + 1) // 3), axis + 1).astype(np.uint8)
-    return pairs.reshape(*pixels.shape[:axis], -1, *pixels.shape[axis + 1 :])
+def _two_for_three(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(n, height, width, 3) → two thirds as large; area averages: (a, b, c) → ((2 a + b) / 3, (b + 2 c) / 3)."""
+    n, height, width, _ = pixels.shape
+    rows = np.empty((n, height // 3 * 2, width * 3), np.uint8)
+    in_rows = pixels.reshape(n, height, -1)
+    _average_thirds((in_rows[:, start::3] for start in range(3)), (rows[:, ::2], rows[:, 1::2]))
+    small = np.empty((n, height // 3 * 2, width // 3 * 6), np.uint8)
+    for channel in range(3):  # numpy is slow along an axis of three
+        thirds = (rows[..., channel + start :: 9] for start in (0, 3, 6))
+        _average_thirds(thirds, (small[..., channel::6], small[..., channel + 3 :: 6]))
+    return small.reshape(n, height // 3 * 2, -1, 3)
+
+
+def _average_thirds(thirds: Iterable[NDArray[np.uint8]], halves: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> None:
+    """Writes the averages of each first and second third, and of each second and last."""
+    a, b, c = (third.astype(np.uint16) for third in thirds)
+    b += 1
+    halves[0][:], halves[1][:] = (2 * a + b) // 3, (b + 2 * c) // 3
 
 
 def _without_bars(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(n, HEIGHT_PX, WIDTH_PX, 3) with the picture stretched over the black bars of a letterbox, which would make any
     two frames alike. A bar is dark in nearly all frames; at least half of each side is picture."""
-    bright = np.quantile(pixels.max(-1), 0.98, axis=0) > 24
+    bright = (largest(pixels) > 24).mean(0) > 0.02
     rows, columns = np.flatnonzero(bright.any(1)), np.flatnonzero(bright.any(0))
     if len(rows) < HEIGHT_PX // 2 or len(columns) < WIDTH_PX // 4 or (bright.any(1).all() and bright.any(0).all()):
         return pixels
@@ -750,8 +786,17 @@ def _without_bars(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def halve(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(n, height, width, 3) → half as large, each pixel the mean of four."""
-    rows = pixels[:, ::2].astype(np.uint16) + pixels[:, 1::2]
-    return ((rows[:, :, ::2] + rows[:, :, 1::2] + 2) >> 2).astype(np.uint8)
+    return ((_sums_of_four(pixels) + 2) >> 2).astype(np.uint8)
+
+
+def _sums_of_four(pixels: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """(n, height, width, 3) → (n, height / 2, width / 2, 3)."""
+    n, height, width, _ = pixels.shape
+    rows = np.add(pixels[:, ::2], pixels[:, 1::2], dtype=np.uint16).reshape(n, height // 2, -1)
+    sums = np.empty((n, height // 2, width // 2 * 3), np.uint16)
+    for channel in range(3):  # numpy is slow along an axis of three
+        np.add(rows[..., channel::6], rows[..., channel + 3 :: 6], out=sums[..., channel::3])
+    return sums.reshape(n, height // 2, -1, 3)
 
 
 def _lit(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

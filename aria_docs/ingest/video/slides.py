@@ -83,17 +83,18 @@ def _unrest(seen: NDArray[np.uint8], n_rest: int) -> NDArray[np.uint8]:
     for later in range(1, n_rest + 1):
         np.minimum(low, seen[later : later + n], out=low)
         np.maximum(high, seen[later : later + n], out=high)
-    return _largest(high - low)
+    return largest(high - low)
 
 
-def _largest(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def largest(pixels: NDArray[Any]) -> NDArray[Any]:
     """(…, 3) → (…): of the three channels; numpy's own way along so short an axis takes four times as long."""
-    return np.maximum(np.maximum(pixels[..., 0], pixels[..., 1]), pixels[..., 2])
+    of_each: NDArray[Any] = np.maximum(np.maximum(pixels[..., 0], pixels[..., 1]), pixels[..., 2])
+    return of_each
 
 
 def _most_restless(before: NDArray[Any], after: NDArray[Any], length: int) -> NDArray[Any]:
     """How restless a cell may be that rests: what drifts by so much in half a second drifts further in a longer one."""
-    differs = np.abs(after.astype(np.int16) - before).max(-1)
+    differs = largest(np.abs(after.astype(np.int16) - before))
     return np.where(differs > DIFFERS, np.minimum(STILL, differs / (DRIFT * (1 + length * GRID_S / REST_S))), STILL)
 
 
@@ -109,7 +110,7 @@ def _candidates(
     changed = np.zeros(len(at))
     for i, look in enumerate(at):
         before, after = seen[look], seen[look + length]
-        differs = _largest(np.maximum(before, after) - np.minimum(before, after))
+        differs = largest(np.maximum(before, after) - np.minimum(before, after))
         if (differs > DIFFERS).mean() < 0.01:
             continue
         restless = np.maximum(unrest[look - n_rest], unrest[look + length])
@@ -137,7 +138,9 @@ def is_replaced(before: Cells, after: Cells, settled: Mask, *, at_once: bool) ->
     # A board that is wiped has lost all, however little that was; and so has a slide of few words, but for its frame.
     few = min((changed & kind).sum() / max(40, kind.sum()) for kind in (_letters(old), _letters(new)))
     is_other = gone >= 0.9 or (few >= 0.3 and spread >= 0.06) or (few >= 0.2 and spread >= 0.25)
-    if not (is_other or (spread >= 0.2 and gone >= 0.12) or (come >= 0.75 and spread >= 0.35)):
+    if not (is_other or (spread >= 0.2 and gone >= 0.3) or (come >= 0.75 and spread >= 0.35)):
+        return False
+    if _is_local(changed, old):
         return False
     flat = min((~ink(before)).mean(), (~ink(after)).mean())
     if not at_once and (flat < 0.5 or (changed & _around(~settled)).sum() > TRAIL * changed.sum()):
@@ -146,6 +149,18 @@ def is_replaced(before: Cells, after: Cells, settled: Mask, *, at_once: bool) ->
     sideways = before.swapaxes(0, 1), after.swapaxes(0, 1)
     whole = bool(plain.mean() > 0.5)
     return not is_scrolled(before, after, whole=whole) and not is_scrolled(*sideways, furthest=0.3, whole=whole)
+
+
+def _is_local(changed: Mask, old: Mask) -> bool:
+    """Whether a caption, a menu or a small window is laid on the picture or taken from it: the change lies within a
+    third of it, and what there is to see is elsewhere and stays. Of 287 made changes of slides none left more than .54
+    around it, of 25 captions, menus and windows all .66 and more, and .59 where a film went on behind a filled box."""
+    box = []
+    for axis in (1, 0):
+        up_to = changed.sum(axis).cumsum() / max(1, changed.sum())
+        box.append(slice(int(np.searchsorted(up_to, 0.03)), int(np.searchsorted(up_to, 0.97)) + 1))
+    inside, is_filled = old[box[0], box[1]], changed[box[0], box[1]].mean() > 0.6
+    return bool(inside.size < 0.3 * old.size and inside.sum() < (0.5 if is_filled else 0.4) * old.sum())
 
 
 def ink(cells: Cells) -> Mask:
@@ -190,15 +205,17 @@ def is_scrolled(before: Cells, after: Cells, *, furthest: float = 0.75, whole: b
     columns = np.abs(finer_a - finer_b).max(0) > DIFFERS  # bars at the sides stay where they are
     if not columns.any():
         return False
-    finer_a, finer_b = finer_a[:, columns], finer_b[:, columns]
+    a, b = finer_a[:, columns], finer_b[:, columns]
+    apart = np.abs(a - b).mean(1)
     reach = int(2 * height * furthest)
     for shift in range(-reach, reach + 1):
-        x = finer_a[max(0, shift) : len(finer_a) + min(0, shift)]
-        y = finer_b[max(0, -shift) : len(finer_b) + min(0, -shift)]
-        still = np.abs(finer_a - finer_b)[max(0, -shift) : len(finer_b) + min(0, -shift)].mean()
+        of_a, of_b = (slice(max(0, way), len(a) + min(0, way)) for way in (shift, -shift))
+        still = apart[of_b].mean()
+        if not shift or still <= 4:
+            continue
+        x, y = a[of_a], b[of_b]
         left = np.abs(x - y).mean()
-        explained = left < 0.6 * min(_ink_of(x), _ink_of(y)) if whole else y.std() > 6
-        if shift and still > 4 and left < 0.55 * still and explained:
+        if left < 0.55 * still and (left < 0.6 * min(_ink_of(x), _ink_of(y)) if whole else y.std() > 6):
             return True
     return False
 

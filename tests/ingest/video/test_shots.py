@@ -44,7 +44,8 @@ def enlarged(frames):
 def shots(frames, *, times_s=None, noise=1.0, referee=None):
     frames = frames + np.random.default_rng(0).normal(0, noise, frames.shape)
     times_s = np.arange(len(frames)) / FPS if times_s is None else times_s
-    pixels = enlarged(np.clip(frames, 0, 255).astype(np.uint8))
+    pixels = enlarged(np.clip(frames, 1, 255).astype(np.uint8))
+    pixels[:, ::2, ::2] -= 1  # a camera's picture is nowhere plain
     return list(
         detect(
             zip(times_s.tolist(), pixels, [True] * len(pixels), strict=True),
@@ -106,6 +107,11 @@ def a_wrong_picture_between_two_shots():
     return np.concatenate([scene(1, 50), scene(3, 3), scene(2, 50)]), [("cut", 2.12, 2.12)]
 
 
+def a_short_shot_between_two_views_of_another():
+    a, b = scene(1, 106, pan_px=0.2), scene(2, 6)
+    return np.concatenate([a[:50], b, a[56:]]), [("cut", 2.0, 2.0), ("cut", 2.24, 2.24)]
+
+
 def a_picture_of_almost_nothing():
     fog = 120 + (scene(3, 30) - 128) * 0.12
     return np.concatenate([scene(1, 50), fog, scene(2, 50)]), [("cut", 2.0, 2.0), ("cut", 3.2, 3.2)]
@@ -145,6 +151,7 @@ def black_for_long_is_a_shot():
         dissolve_in_a_letterbox,
         fade_in_a_letterbox,
         a_wrong_picture_between_two_shots,
+        a_short_shot_between_two_views_of_another,
         a_picture_of_almost_nothing,
         fade(0),
         fade(255),
@@ -217,6 +224,12 @@ def caption():
     return frames
 
 
+def a_grid_is_drawn():
+    frames = scene(1, 100)
+    frames[50:, 2::5] += 18 * np.sign(128 - frames[50:, 2::5])
+    return frames
+
+
 @pytest.mark.parametrize(
     "frames",
     [
@@ -227,7 +240,7 @@ def caption():
         pytest.param(lambda: np.zeros((100, HEIGHT_PX, WIDTH_PX, 3)), id="black"),
         pytest.param(lambda: np.random.default_rng(3).uniform(0, 255, (100, 18, 32, 3)), id="snow"),
         *(flash, dropped_picture, swell_of_light, slow_swell_of_light, light_goes_on, light_comes_up),
-        *(dip_to_black, something_passes_by, caption),
+        *(dip_to_black, something_passes_by, caption, a_grid_is_drawn),
     ],
 )
 def test_what_only_looks_like_a_boundary_is_none(frames):
@@ -406,6 +419,14 @@ def test_typing_builds_and_scrolling_replace_nothing():
     paper = np.concatenate([page(seed)[5:] for seed in range(4)])
     scrolled = [(paper[y : y + 54], 30 if y % 10 == 0 else 1) for y in range(0, 100, 2)]
     assert screen(*scrolled) == []
+
+
+def test_a_lower_third_over_a_still_picture_replaces_nothing():
+    photo = np.random.default_rng(5).integers(60, 200, (27, 48, 3)).repeat(2, 0).repeat(2, 1).astype(np.uint8)
+    covered = photo.copy()
+    covered[40:50] = 235
+    covered[43:46, 4:30] = np.random.default_rng(6).integers(20, 235, (3, 26, 1))
+    assert screen((photo, 60), (covered, 60), (photo, 60)) == []
 
 
 def test_a_full_slide_gives_way_to_a_sparse_one():
