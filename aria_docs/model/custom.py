@@ -25,6 +25,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from aria_docs import prompts
 from aria_docs.errors import UsageError
+from aria_docs.model import snapping
 from aria_docs.model.custom_fields import Fields, read_model, walk
 from aria_docs.model.recovery import whole_part
 from aria_docs.model.seen import Record
@@ -289,8 +290,7 @@ def _seconds(segment: dict[str, Any], name: str) -> float:
         clock: str = TypeAdapter(Clock).validate_python(segment.get(name))
     except ValidationError as error:
         raise ValueError(f"{name} is {segment.get(name)!r} and not minutes and seconds as 3:07") from error
-    minutes, _, seconds = clock.partition(":")
-    return 60.0 * int(minutes) + int(seconds)
+    return snapping.seconds(clock)
 
 
 def _is_empty(answer: Any) -> bool:

@@ -224,6 +224,7 @@ class Options:
             own[custom.name] |= pages if self.per == "document" else {}
         shown: dict[str, object] = {}
         if self.engine != "embedded":
+            own["scenes"] |= {"labels": prompts.FRAMES}
             shown = {"profile": self.profile, "context": self.context, "resolution": self.resolution}
             shown |= {"frames": self.frames, "sampling": self.sampling}
             shown |= {"quantize": self.quantize, "kv_cache": self.kv_cache}
