@@ -96,6 +96,13 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
+class Reached:
+    """How much of a film is read, in its own seconds."""
+
+    film_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class ShowPages:
     """A request to show these pages as a whole, with their texts, as far as known, and a note on missing pages."""
 
@@ -105,7 +112,7 @@ class ShowPages:
 
 
 Seen = SeenPage | SeenDocument | SeenVideo
-Answer = Begun | DocumentInfo | VideoInfo | Finished | Seen
+Answer = Begun | Reached | DocumentInfo | VideoInfo | Finished | Seen
 
 
 def document_limit_s(timeout_s: float, n_pages: int) -> float:

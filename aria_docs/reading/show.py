@@ -25,6 +25,7 @@ from aria_docs.model.encoding import encode
 from aria_docs.model.profiles.aria import ARIA
 from aria_docs.model.profiles.choice import profile_named
 from aria_docs.model.seen import SeenDocument, SeenPage, SeenVideo
+from aria_docs.reading.hearing import Hearing
 from aria_docs.reading.messages import (
     Answer,
     Begun,
@@ -35,7 +36,6 @@ from aria_docs.reading.messages import (
     document_limit_s,
     video_limit_s,
 )
-from aria_docs.reading.read import transcribe
 from aria_docs.reading.rows import page_parts, without
 from aria_docs.tiling.budget import Budget, ContextImage, frame_label, frame_part, page_part
 from aria_docs.tiling.pixels import crops
@@ -55,6 +55,7 @@ MAX_WINDOWS = 8
 """A video is shown in as many windows as it has begun hours, so that 256 frames are never further apart than 14 s; past
 8 windows (1 GB of pixels) they lie further apart."""
 
+SEEING = 0.5  # of what a film takes: a guess, the model takes the rest
 SETTLE_S = 0.4  # before and after a dissolve, fade or wipe as it was found
 SAME_LEVELS = 8.0  # of 255, in the mean of a square: compression makes 1 to 3, a letter that is typed 30
 
@@ -163,13 +164,15 @@ def show_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
         return
     yield Begun(tasks[0], "video", "shots" if "scenes" in tasks else "frames")
     sandbox.allow_cpu(video_limit_s(job.timeout_s, info.duration_s))
+    said = subtitles.words(clip)
+    hearing = Hearing(job, info, needed=not said.cues, share=SEEING)
     if "scenes" in tasks or look.sampling == "shots":
-        video = videos.watch(clip, referee=referee.transitions if referee.version() else None)
+        judge = referee.transitions if referee.version() else None
+        video = videos.watch(clip, referee=judge, said=said, on_time=hearing.follow)
     else:  # then nobody asks where it is cut
         whole = Shot(0.0, info.duration_s, "start", 0.0, 0.0)
-        said = subtitles.words(clip)
-        video = Video(info, (whole,), (None,), said.cues, words_note=said.note)
-    video = replace(video, cues=video.cues or transcribe(job, info))
+        video = Video(info, (whole,), (None,), words_note=said.note)
+    video = replace(video, cues=said.cues or hearing.finish())
     yield Begun(tasks[0], "video", "frames")
     mode = profile.mode(look.resolution) if look.resolution else profile.modes[-1]
     budget = profile.budget(look.question, answer=look.answer)

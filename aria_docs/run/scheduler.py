@@ -339,6 +339,9 @@ class Scheduler:
                 self._lose(session, error or Crashed("the parser ended without an answer: --retry-failed tries again"))
             case Begun():
                 session.take_up(message)
+            case messages.Reached(film_s):
+                self._progress.reach(session.source.files[0].path, film_s)
+                return
             case Finished():
                 self._keep(session, message)
             case DocumentInfo() | VideoInfo():

@@ -1,5 +1,7 @@
 """The stories told in this process: words that were heard join scenes and summaries, scanned pages are read apart."""
 
+from types import SimpleNamespace
+
 import ffmpeg
 import imageio_ffmpeg
 import pymupdf
@@ -31,7 +33,10 @@ def told(monkeypatch):
 
     def whisper(folder):
         assert str(folder) == "models/tiny"
-        return lambda sound: listened.append(len(sound)) or [(0.2, 1.5, SAID)]
+        return SimpleNamespace(
+            find_language=lambda sound: "en",
+            transcribe=lambda sound, language: listened.append(len(sound)) or [(0.2, 1.5, SAID)],
+        )
 
     monkeypatch.setattr(speech, "whisper", whisper)
     monkeypatch.setattr(sandbox, "allow_cpu", lambda seconds: None)
