@@ -27,6 +27,7 @@ from aria_docs import prompts
 from aria_docs.errors import UsageError
 from aria_docs.model import snapping
 from aria_docs.model.custom_fields import Fields, read_model, walk
+from aria_docs.model.engine import HEARING
 from aria_docs.model.recovery import whole_part
 from aria_docs.model.seen import Record
 from aria_docs.schemas.answers import Clock
@@ -35,7 +36,7 @@ from aria_docs.schemas.records import RecordRow, SchemaRow
 Per = Literal["page", "document"]
 Kind = Literal["page", "document", "video"]
 
-TASK_NAMES = frozenset({"tables", "scenes", "summary"})
+TASK_NAMES = frozenset({"tables", "scenes", "summary", HEARING})
 OUR_COLUMNS = ("reading_id", "source_id", "page", "start_s", "end_s")
 MAX_SEGMENTS = 256  # as many as frames are shown
 _MAX_NAME = 40

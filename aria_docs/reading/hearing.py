@@ -14,6 +14,7 @@ from aria_docs.ingest import sandbox
 from aria_docs.ingest.video import speech
 from aria_docs.media import Cue, VideoInfo
 from aria_docs.reading.messages import Job, Reached
+from aria_docs.reading.rows import heard_part, stretches
 
 REPORT_S = 1.0  # on the clock, from one report to the next
 
@@ -27,7 +28,10 @@ class Hearing:
 
     def __init__(self, job: Job, info: VideoInfo, *, needed: bool, share: float = 1.0) -> None:
         self._duration_s, self._share = info.duration_s, share
-        self._seen_s, self._heard_s, self._reported_at = 0.0, 0.0, time.monotonic()
+        self._seen_s, self._heard_s = 0.0, 0.0
+        self._began = self._reported = self._noted = time.monotonic()
+        self._first_s: float | None = None  # where the first sentence ended: what came before it, the model was loaded
+        self._listened = 0.0  # seconds on the clock since then, in listening alone
         self._cues: list[Cue] = []
         self._left = self._listen(job, info) if needed and job.speech else None
 
@@ -47,20 +51,43 @@ class Hearing:
 
     def _listen(self, job: Job, info: VideoInfo) -> Iterator[speech.Stretch]:
         assert job.speech
-        yield from speech.hear(Path(job.path), info, speech.whisper(Path(job.speech)), on_time=self._note)
+        listener, heard = speech.whisper(Path(job.speech)), stretches(job.heard)
+        began = time.perf_counter()
+        found = speech.hear(Path(job.path), info, listener, heard=heard, on_time=self._note)
+        for number, stretch in enumerate(found):
+            if stretch not in heard:
+                sandbox.report(heard_part(job, number, stretch, time.perf_counter() - began))
+            yield stretch
+            began = time.perf_counter()
 
     def _go_on(self, stretches: Iterator[speech.Stretch]) -> None:
+        self._noted = time.monotonic()
         if stretch := next(stretches, None):
             self._cues += stretch.cues
         else:
             self._left, self._heard_s = None, self._duration_s
 
     def _note(self, heard_s: float) -> None:
-        self._heard_s = heard_s
+        now = time.monotonic()
+        if self._first_s is None:
+            self._first_s = heard_s
+        else:
+            self._listened += now - self._noted
+        self._heard_s, self._noted = heard_s, now
         self._report()
 
     def _report(self) -> None:
-        if time.monotonic() - self._reported_at >= REPORT_S:
-            self._reported_at = time.monotonic()
-            both_s = min(self._seen_s, self._heard_s) if self._left else self._seen_s
-            sandbox.report(Reached(self._share * both_s))
+        now = time.monotonic()
+        if now - self._reported >= REPORT_S:
+            self._reported = now
+            sandbox.report(Reached(self._share * self._duration_s * self._done(now - self._began)))
+
+    def _done(self, spent: float) -> float:
+        """The share of the work that is done, by how fast both were so far; 0 before the first sentence."""
+        left = (spent - self._listened) * (self._duration_s - self._seen_s) / max(self._seen_s, 1e-3)
+        if self._left:
+            heard_s = self._heard_s - (self._first_s or 0.0)
+            if heard_s <= 0:
+                return 0.0
+            left += self._listened * (self._duration_s - self._heard_s) / heard_s
+        return spent / max(spent + left, 1e-3)

@@ -1,6 +1,7 @@
 """Words from sound: known sounds through a fake transcriber, and what is said of models that cannot be used."""
 
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import ffmpeg
@@ -100,6 +101,21 @@ def test_long_sound_is_cut_in_a_pause_and_loses_nothing():
     assert lull < parts[1][0] < lull + RATE_HZ // 2
     assert max(len(part) for _, part in parts) < (STRETCH_S + 2) * RATE_HZ
     assert np.array_equal(np.concatenate([part for _, part in parts]), noise)
+
+
+def test_hearing_goes_on_where_it_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(speech, "STRETCH_S", 2)
+    monkeypatch.setattr(speech, "LULL_S", 1)
+    path = encode(
+        tmp_path / "a.mkv", sound=tone(1, 9.25, length_s=9.5).filter("volume", "gt(mod(t,1),0.5)", eval="frame")
+    )
+    info, whole, rest = replace(watch.probe(path), duration_s=9.5), Beeps(), Beeps()
+    told = list(speech.hear(path, info, whole))
+    assert len(told) == len(whole.asked) > 4
+    assert {stretch.language for stretch in told} == {"en"}, "asked for until it is known"
+    assert [round(cue.start_s, 1) for stretch in told for cue in stretch.cues][1:4] == [1.5, 2.5, 3.5]
+    assert list(speech.hear(path, info, rest, heard=told[:2])) == told
+    assert rest.asked == whole.asked[2:]
 
 
 def test_no_sound_is_not_cut():
