@@ -36,6 +36,9 @@ STRETCH_S = 600  # 38 MB of sound are held at once
 LULL_S = 30  # at the end of a stretch, in which a pause is sought to cut at
 # Of the speech of a stretch: so many windows of half a minute vote on the language, unless one is so sure.
 LANGUAGE_WINDOWS, LANGUAGE_SURE = 4, 0.8
+# A line ends in a pause, and where a sentence does, before a breath or when the line is long.
+PAUSE_S, BREATH_S, LINE_S = 1.0, 0.2, 5.0
+SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")
 # Without its tokenizer faster-whisper would ask huggingface.co for one.
 NEEDED = ("model.bin", "config.json", "tokenizer.json")
 
@@ -88,7 +91,7 @@ def identity(folder: Path) -> str:
             digest.update(file.read(1 << 20))
             file.seek(max(0, size - (1 << 20)))
             digest.update(file.read())
-    return f"{version} by-pause {digest.hexdigest()[:16]}"
+    return f"{version} by-sentence {digest.hexdigest()[:16]}"
 
 
 def hear(
@@ -151,6 +154,18 @@ def cut_sound(blocks: Iterable[Sound], cut: Callable[[int, Sound], int]) -> Iter
         yield first, np.concatenate(held)
 
 
+def _sentences(words: Sequence[tuple[float, float, str]]) -> Iterator[tuple[float, float, str]]:
+    """(start, end, text) of words → of sentences: Whisper's own lines hold several, and the silences between them."""
+    begun = 0
+    for at, (_, end_s, word) in enumerate(words, start=1):
+        pause_s = words[at][0] - end_s if at < len(words) else PAUSE_S
+        is_long = end_s - words[begun][0] >= LINE_S
+        # A point alone may be that of Dr. Smith.
+        if pause_s >= PAUSE_S or (word.rstrip().endswith(SENTENCE_ENDS) and (pause_s >= BREATH_S or is_long)):
+            yield words[begun][0], end_s, "".join(text for *_, text in words[begun:at])
+            begun = at
+
+
 @cache
 def whisper(folder: Path) -> Whisper:
     """The model in that folder, loaded once. Raises EngineError where it cannot be loaded."""
@@ -203,4 +218,4 @@ class Whisper:
             sound, language=language, vad_filter=True, condition_on_previous_text=False, word_timestamps=True
         )
         for segment in segments:
-            yield float(segment.start), float(segment.end), segment.text
+            yield from _sentences([(float(word.start), float(word.end), word.word) for word in segment.words])

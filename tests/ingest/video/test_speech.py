@@ -166,16 +166,18 @@ def test_a_model_that_cannot_be_loaded(model):
 
 
 def test_a_sentence_begins_with_its_first_word():
-    """The times are tiny.en's of two sentences, said at 2 and at 11 s, without and with those of words."""
+    """Not where Whisper's line does, which spans a silence."""
 
     class Model:
         def transcribe(self, sound, *, language, word_timestamps=False, **_):
             assert language == "en"
-            spans = [(1.65, 6.89), (11.15, 13.31)] if word_timestamps else [(1.65, 6.65), (6.65, 13.23)]
-            return [SimpleNamespace(start=np.float64(a), end=np.float64(b), text=" Said.") for a, b in spans], None
+            assert word_timestamps
+            said = [(1.65, 2.0, " Dr."), (2.0, 2.4, " Lee."), (2.7, 6.89, " Yes"), (11.15, 13.31, " it is")]
+            words = [SimpleNamespace(start=np.float64(a), end=np.float64(b), word=word) for a, b, word in said]
+            return [SimpleNamespace(words=words)], None
 
     told = list(speech.Whisper(Model()).transcribe(np.zeros(0, np.float32), "en"))
-    assert told == [(1.65, 6.89, " Said."), (11.15, 13.31, " Said.")]
+    assert told == [(1.65, 2.4, " Dr. Lee."), (2.7, 6.89, " Yes"), (11.15, 13.31, " it is")]
 
 
 @pytest.mark.parametrize(
