@@ -42,6 +42,7 @@ class _Work:
     pages: int
     film_s: float
     n_over: int = 0
+    reached_s: float = 0.0
     began_s: float = 0.0
 
     @property
@@ -51,7 +52,7 @@ class _Work:
 
     @property
     def film_over_s(self) -> float:
-        return self.film_s * min(1.0, self.n_over / max(1, self.n_parts))
+        return max(self.reached_s, self.film_s * min(1.0, self.n_over / max(1, self.n_parts)))
 
 
 @dataclass(slots=True)
@@ -102,6 +103,15 @@ class Meter:
         """A part of it is over."""
         if path in self._work:
             self._work[path].n_over += 1
+
+    def reach(self, path: str, film_s: float) -> str:
+        """So many seconds of it are read; how far it is, `0:12:30 of 1:30:00, 41×, about 2 min left`."""
+        work = self._work[path]
+        work.reached_s = max(work.reached_s, min(film_s, work.film_s))
+        at, end = (f"{s // 3600}:{s // 60 % 60:02}:{s % 60:02}" for s in (int(work.reached_s), int(work.film_s)))
+        speed = work.reached_s / max(1e-3, self._clock() - work.began_s)
+        left = f", {speed:.1f}×, about {_duration((work.film_s - work.reached_s) / speed)} left" if speed else ""
+        return f"{at} of {end}{left}"
 
     def end(self, path: str) -> float | None:
         """No more of it will be read; the seconds it was open, None where it was not."""
@@ -179,6 +189,7 @@ class Bars:
         self._meter = Meter(clock=time.monotonic)
         self._total: TaskID | None = None
         self._files: dict[str, TaskID] = {}
+        self._films: set[str] = set()
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -196,18 +207,28 @@ class Bars:
         """A bar for the file."""
         self._meter.open(path, n_parts, pages=pages, film_s=film_s)
         name = "  " + printable(Path(path).name)[:40]
-        self._files[path] = self._bars.add_task(name, total=n_parts, count=f"0/{n_parts}")
+        count = f"0/{n_parts}"
+        if film_s:
+            self._films.add(path)
+            count = self._meter.reach(path, 0.0)
+        self._files[path] = self._bars.add_task(name, total=film_s or n_parts, count=count)
         self.detail(_opening(path, pages, film_s))
         self._update()
 
     def part(self, path: str) -> None:
         """One step of the file's bar."""
         self._meter.part(path)
-        if path in self._files:
+        if path in self._files and path not in self._films:
             bar = self._files[path]
             self._bars.advance(bar)
             task = self._bars.tasks[self._bars.task_ids.index(bar)]
             self._bars.update(bar, count=f"{task.completed:.0f}/{task.total:.0f}")
+        self._update()
+
+    def reach(self, path: str, film_s: float) -> None:
+        """A film's bar runs in its own seconds."""
+        count = self._meter.reach(path, film_s)
+        self._bars.update(self._files[path], completed=film_s, count=count)
         self._update()
 
     def end_file(self, path: str) -> None:
@@ -270,6 +291,11 @@ class Lines:
         """A line every ten seconds."""
         self._meter.part(path)
         self._say_now_and_then(f"; at {Path(path).name}")
+
+    def reach(self, path: str, film_s: float) -> None:
+        """A line every ten seconds."""
+        at = self._meter.reach(path, film_s)
+        self._say_now_and_then(f"; {Path(path).name} at {at}")
 
     def tokens(self, n: int) -> None:
         """A line every ten seconds."""
@@ -363,6 +389,11 @@ class Both:
         for one in self._each:
             one.part(path)
 
+    def reach(self, path: str, film_s: float) -> None:
+        """To each."""
+        for one in self._each:
+            one.reach(path, film_s)
+
     def end_file(self, path: str) -> None:
         """To each."""
         for one in self._each:
@@ -448,7 +479,10 @@ def steps(unit: str) -> StepLog:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes / 60:.1f} h" if minutes >= 90 else f"{minutes:.{0 if minutes >= 10 else 1}f} min"
 
 
 def failure_line(failure: Failure) -> str:

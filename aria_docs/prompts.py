@@ -4,6 +4,9 @@ The scene question is that of Aria's official examples. The form of an answer is
 """
 
 VERSION = "1"
+FRAMES = "2"
+"""Version of how the frames of a video are chosen and labelled (`reading/show.py`): a part of the recipe of scenes,
+which lie on those labels, and not of summaries, whose recipe is that of documents too."""
 
 TABLES = (
     "Extract every table on this page with all of its rows and columns, exactly as printed. For each table give its "

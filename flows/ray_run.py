@@ -64,6 +64,9 @@ class _Events:
     def part(self, path: str) -> None:
         self._tell("part", path)
 
+    def reach(self, path: str, film_s: float) -> None:
+        self._tell("reach", path, film_s)
+
     def end_file(self, path: str) -> None:
         self._tell("end_file", path)
 

@@ -11,7 +11,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 PerMille = Annotated[int, Field(ge=0, le=9999)]  # thousandths of the page, or pixels: see Profile.boxes
-Clock = Annotated[str, Field(pattern=r"^[0-9]{1,3}:[0-5][0-9]$")]  # minutes may pass 59, as in the frames' labels
+# As in the frames' labels: minutes may pass 59, and frames that lie close together have parts of a second.
+Clock = Annotated[str, Field(pattern=r"^[0-9]{1,3}:[0-5][0-9](\.[0-9]{1,3})?$")]
 Page = Annotated[int, Field(ge=1, le=99_999)]
 
 

@@ -102,6 +102,9 @@ class Told:
     def part(self, path: str) -> None:
         self.parts[path] -= 1
 
+    def reach(self, path: str, film_s: float) -> None:
+        pass
+
     def end_file(self, path: str) -> None:
         self.over.append(path)
 

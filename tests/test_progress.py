@@ -57,8 +57,28 @@ def test_a_line_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch: py
     lines.detail("slow")
     assert capsys.readouterr().err == (
         "1/3 files, 3 of 20 pages, 0.2 pages/s, about 68 s left; at b.pdf\n"
-        "1/3 files, 5 of 20 pages, 0.2 pages/s, about 2 min left; at b.pdf\n"
+        "1/3 files, 5 of 20 pages, 0.2 pages/s, about 1.5 min left; at b.pdf\n"
     )
+
+
+def test_a_film_is_told_in_its_own_seconds(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    lines, bars = Lines(), Bars()
+    for shown in (lines, bars):
+        shown.files(1)
+        shown.begin_file("/in/film.mkv", 2, film_s=5400.0)
+        now[0] = 45.0
+        shown.reach("/in/film.mkv", 1800.0)
+        shown.part("/in/film.mkv")  # its scenes; the summary is nothing beside them
+        now[0] = 0.0
+    assert capsys.readouterr().err == (
+        "0/1 files, 1,800 of 5,400 s of film, film at 40.0×, about 1.5 min left; "
+        "film.mkv at 0:30:00 of 1:30:00, 40.0×, about 1.5 min left\n"
+    )
+    film = bars._bars.tasks[1]
+    assert (film.completed, film.total) == (1800.0, 5400.0)
+    assert film.fields["count"] == "0:30:00 of 1:30:00, 40.0×, about 1.5 min left"
 
 
 def test_what_is_left_is_judged_by_the_size_of_files_nobody_has_opened() -> None:

@@ -9,6 +9,7 @@ NAME.youtube.txt    lines for the description of a video
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from aria_docs.storage.database import Store
 
 MOST_CHAPTERS = 12
+QUOTED = 40  # characters of what is said, as a title
 YOUTUBE_FEWEST, YOUTUBE_SHORTEST_S = 3, 10
 """YouTube shows none at all where there are fewer or one is shorter (support.google.com/youtube/answer/9884579)."""
 
@@ -67,20 +69,35 @@ def _write(folder: Path, video: VideoSource, suffix: str, text: str, n_chapters:
 
 
 def _chapters(store: Store, box: Sandbox, video: VideoSource, most: int) -> Sequence[Cut]:
-    """Those that the file names; else the scenes, if a model has named them; else what is said; else the scenes."""
+    """Those that the file names; else the scenes, if a model has named them; else what is said; else the scenes, by
+    number only where nothing is said."""
     if named := _of_file(box, video):
         return named
-    if any(cut.title for cut in video.cuts):
-        return video.cuts
     rows = store.records(
         f"SELECT start_s, text FROM cues WHERE source_id = '{video.source_id}' ORDER BY start_s, cue_no"
     )
     lines = [(row["start_s"], row["text"]) for row in rows]
+    if any(cut.title for cut in video.cuts):
+        return _quote(video.cuts, lines)
     found = topics(lines, [cut.start_s for cut in video.cuts], duration_s=video.duration_s, most=most)
     if not found:
-        return _fewer(video.cuts, most)
+        return _quote(_fewer(video.cuts, most), lines)
     ends_s = [start_s for start_s, _ in found[1:]] + [video.duration_s]
     return [Cut(i, *at, "cut", title) for i, (at, title) in enumerate(_spans(found, ends_s))]
+
+
+def _quote(cuts: Sequence[Cut], lines: Sequence[tuple[float, str]]) -> Sequence[Cut]:
+    """Titles for those that have none: what is said first in them; where nothing is, they go with the one before."""
+    if not lines:
+        return cuts
+    quoted: list[Cut] = []
+    for cut in cuts:
+        said = next((text for at_s, text in lines if cut.start_s <= at_s < cut.end_s), "" if quoted else lines[0][1])
+        if cut.title or said or not quoted:
+            quoted.append(replace(cut, title=cut.title or textwrap.shorten(said[:QUOTED], QUOTED - 1, placeholder="…")))
+        else:
+            quoted[-1] = replace(quoted[-1], end_s=cut.end_s)
+    return quoted
 
 
 def _spans(found: Sequence[tuple[float, str]], ends_s: Sequence[float]) -> Iterator[tuple[tuple[float, float], str]]:

@@ -13,13 +13,18 @@ from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from aria_docs.export.grammar_words import GRAMMAR
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 SHORTEST_S = 10.0
+USUAL_S = 30.0  # that a chapter has at least, where the film has room for four of these
+COMPARED_S = 45.0  # before a gap and after it, at least: fewer words have nothing in common by chance
 N_WORDS = 3  # in a title
 SNAP_S = 4.0  # to a cut so near
-_WORD = re.compile(r"[^\W\d_]{4,}")  # shorter ones are mostly grammar
+LONGEST_WORD = 24  # what is longer is a sentence, in scripts without blanks
+_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 
 
 def topics(
@@ -28,28 +33,42 @@ def topics(
     """(second, text) of every line, and where the picture changes → (start, title) of at most `most` chapters of ten
     seconds or more, the first at 0; fewer where the film is short. Empty where the lines have no words that could be
     told apart."""
-    words = [(at_s, word.casefold(), word) for at_s, text in lines for word in _WORD.findall(text) if at_s < duration_s]
+    said = [(at_s, text) for at_s, text in lines if at_s < duration_s]
+    words = [(at_s, word, 1000 * line + n) for line, (at_s, text) in enumerate(said) for n, word in _words(text)]
     if not words:
         return []
-    spacing_s = max(SHORTEST_S, duration_s / (1.5 * most))
-    starts_s = _starts([(at_s, word) for at_s, word, _ in words], duration_s, spacing_s, most)
+    spacing_s = max(SHORTEST_S, min(USUAL_S, duration_s / 4.5), duration_s / (1.5 * most))
+    starts_s = _starts([(at_s, _stem(word)) for at_s, word, _ in words], duration_s, spacing_s, most)
     starts_s = [0.0] + [_snap(at_s, cuts_s) for at_s in starts_s]
     starts_s = [0.0] + [b for a, b in pairwise(starts_s) if b - a >= SHORTEST_S and duration_s - b >= SHORTEST_S]
-    stretches: list[list[tuple[str, str]]] = [[] for _ in starts_s]
-    for at_s, word, written in words:
-        stretches[bisect_right(starts_s, at_s) - 1].append((word, written))
+    stretches: list[list[tuple[str, int]]] = [[] for _ in starts_s]
+    for at_s, word, number in words:
+        stretches[bisect_right(starts_s, at_s) - 1].append((word, number))
     titles = _titles(stretches)
     return [(start_s, title) for start_s, title in zip(starts_s, titles, strict=True) if title]
+
+
+def _words(text: str) -> Iterator[tuple[int, str]]:
+    """The words that may tell a topic, with their numbers among all of the line."""
+    for number, word in enumerate(_WORD.findall(text)):
+        if len(word) >= 4 and word.casefold().replace("’", "'") not in GRAMMAR:
+            yield number, word
+
+
+def _stem(word: str) -> str:
+    """What different forms of a word share, in most languages: their beginning."""
+    return word.casefold()[:6].rstrip("s")
 
 
 def _starts(words: Sequence[tuple[float, str]], duration_s: float, spacing_s: float, most: int) -> list[float]:
     """The seconds of lines before which other words are used than after, the clearest first, then in order."""
     times_s = [at_s for at_s, _ in words]
+    reach_s = max(COMPARED_S, spacing_s)
     gaps: list[tuple[float, float]] = []
     for at_s in sorted({*times_s}):
         if not spacing_s / 2 <= at_s <= duration_s - spacing_s / 2:
             continue
-        low, middle, high = (bisect_right(times_s, t - 1e-6) for t in (at_s - spacing_s, at_s, at_s + spacing_s))
+        low, middle, high = (bisect_right(times_s, t - 1e-6) for t in (at_s - reach_s, at_s, at_s + reach_s))
         before = Counter(word for _, word in words[low:middle])
         after = Counter(word for _, word in words[middle:high])
         gaps.append((_cosine(before, after), at_s))
@@ -69,18 +88,27 @@ def _snap(at_s: float, cuts_s: Sequence[float]) -> float:
     return min((cut_s for cut_s in cuts_s if abs(cut_s - at_s) <= SNAP_S), key=lambda c: abs(c - at_s), default=at_s)
 
 
-def _titles(stretches: Sequence[Sequence[tuple[str, str]]]) -> list[str]:
-    """The words that are frequent in a stretch and rare in the others (tf-idf), in the order in which they are said."""
-    counts = [Counter(word for word, _ in stretch) for stretch in stretches]
-    in_stretches = Counter(word for count in counts for word in count)
+def _titles(stretches: Sequence[Sequence[tuple[str, int]]]) -> list[str]:
+    """The words that are frequent in a stretch and rare in the others (tf-idf), in the order in which they are said;
+    those that are said one after the other stay together.
+
+        the Penman equation gives evaporation from the wind    → Penman equation, evaporation
+    """
+    counts = [Counter(_stem(word) for word, _ in stretch) for stretch in stretches]
+    in_stretches = Counter(stem for count in counts for stem in count)
     titles = []
     for stretch, count in zip(stretches, counts, strict=True):
         weight = {
-            word: (1 + math.log(n)) * math.log((1 + len(stretches)) / in_stretches[word]) for word, n in count.items()
+            stem: (1 + math.log(n)) * math.log((1 + len(stretches)) / in_stretches[stem]) for stem, n in count.items()
         }
-        first = {word: i for i, (word, _) in reversed(list(enumerate(stretch)))}
-        best = sorted(weight, key=lambda word: (-weight[word], -len(word), first[word]))[:N_WORDS]
-        written = [stretch[first[word]][1] for word in sorted(best, key=first.__getitem__)]
-        title = ", ".join(written)
+        first = {_stem(word): i for i, (word, _) in reversed(list(enumerate(stretch)))}
+        best = sorted(weight, key=lambda stem: (-weight[stem], -len(stretch[first[stem]][0]), first[stem]))[:N_WORDS]
+        plain = {_stem(word): word for word, _ in stretch if word[0].islower()}  # no capital of a sentence's beginning
+        title, before = "", -2
+        for at in sorted(first[stem] for stem in best):
+            word, number = stretch[at]
+            title += " " if number == before + 1 else ", " if title else ""
+            title += plain.get(_stem(word), word)[:LONGEST_WORD]
+            before = number
         titles.append(title[:1].upper() + title[1:])
     return titles

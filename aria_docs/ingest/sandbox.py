@@ -419,6 +419,7 @@ def _child(control: socket.socket, descriptor: int, *, lasting: bool) -> NoRetur
         if not os.environ["ARIA_DOCS_DEBUG"]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         parent = _Parent(socket.socket(fileno=descriptor))
+        _reports.append(parent.send)
         while (job := parent.next_job()) and _works(parent, *job, lasting=lasting):
             pass
         status = 0
@@ -499,6 +500,15 @@ class _Parent:
                 return None
             data += piece
         return bytes(data)
+
+
+_reports: list[Callable[[object], None]] = []  # of a child, where its answers go
+
+
+def report(answer: object) -> None:
+    """Called by a worker in the middle of its work: an answer between two that it yields. Nothing outside a child."""
+    for send in _reports:
+        send(answer)
 
 
 def apart(work: Callable[[], _T]) -> _T:

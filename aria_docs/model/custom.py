@@ -25,7 +25,9 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from aria_docs import prompts
 from aria_docs.errors import UsageError
+from aria_docs.model import snapping
 from aria_docs.model.custom_fields import Fields, read_model, walk
+from aria_docs.model.engine import HEARING
 from aria_docs.model.recovery import whole_part
 from aria_docs.model.seen import Record
 from aria_docs.schemas.answers import Clock
@@ -34,7 +36,7 @@ from aria_docs.schemas.records import RecordRow, SchemaRow
 Per = Literal["page", "document"]
 Kind = Literal["page", "document", "video"]
 
-TASK_NAMES = frozenset({"tables", "scenes", "summary"})
+TASK_NAMES = frozenset({"tables", "scenes", "summary", HEARING})
 OUR_COLUMNS = ("reading_id", "source_id", "page", "start_s", "end_s")
 MAX_SEGMENTS = 256  # as many as frames are shown
 _MAX_NAME = 40
@@ -289,8 +291,7 @@ def _seconds(segment: dict[str, Any], name: str) -> float:
         clock: str = TypeAdapter(Clock).validate_python(segment.get(name))
     except ValidationError as error:
         raise ValueError(f"{name} is {segment.get(name)!r} and not minutes and seconds as 3:07") from error
-    minutes, _, seconds = clock.partition(":")
-    return 60.0 * int(minutes) + int(seconds)
+    return snapping.seconds(clock)
 
 
 def _is_empty(answer: Any) -> bool:

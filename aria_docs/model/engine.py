@@ -14,6 +14,7 @@ from aria_docs.media import Cue, Page, Scene, Summary, Table, Video
 
 Task = str  # one of TASKS, or the name of a user's schema
 TASKS: tuple[Task, ...] = ("tables", "scenes", "summary")
+HEARING = "hearing"  # what is kept of a film while it is listened to: nobody asks for it
 
 Name = Literal["embedded", "aria", "remote"]
 

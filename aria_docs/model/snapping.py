@@ -18,6 +18,7 @@ from itertools import pairwise
 from aria_docs.media import Scene, Shot, Video
 
 REACH_S = 2.0  # a scene's edge moves to a shot start no further away, or half the time between frames if that is more
+_ROUNDED_S = 0.001  # times of frames are rounded before they are cut to labels (`tiling.budget.frame_label`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,9 @@ class Named:
 
 
 def seconds(clock: str) -> float:
-    """The time of a label: 75:03 → 4503."""
+    """The time of a label: 75:03.5 → 4503.5."""
     minutes, rest = clock.split(":")
-    return 60.0 * int(minutes) + int(rest)
+    return 60.0 * int(minutes) + float(rest)
 
 
 def stretch(named: Sequence[Named], *, start_s: float, end_s: float, broke_off: bool) -> tuple[Named, ...]:
@@ -128,11 +129,11 @@ def _snap(starts: Sequence[float], video: Video, shown_s: Sequence[float]) -> li
 
 def _expect(start_s: float, shown_s: Sequence[float]) -> tuple[float, float]:
     """Where the cut before a named frame is to be expected, and how far from there it may be."""
-    at = bisect_left(shown_s, start_s)  # a label is the whole second its frame lies in
+    at = bisect_left(shown_s, start_s - _ROUNDED_S)  # a label is what its frame's time begins with
     if at == 0 or at == len(shown_s):
         return start_s, REACH_S
     between = shown_s[at] - shown_s[at - 1]
-    if int(shown_s[at]) != int(start_s):
+    if int(shown_s[at] + _ROUNDED_S) != int(start_s):
         return start_s, max(REACH_S, between / 2)
     return shown_s[at] - between / 2, max(REACH_S, between / 2)
 

@@ -52,6 +52,8 @@ class Job:
     timeout_s:  for one page; for each begun minute of video.
     group:      join shots to scenes.
     speech:     folder of a model that writes down what is said in videos without subtitles.
+    hearing:    the recipe of that.
+    heard:      what an earlier run has heard of it, see `rows.heard_part`.
     ocr:        who reads pages without a usable text layer.
     look:       how it is shown to a model (`showing`); None where an engine reads it in the child.
     model:      who is shown it.
@@ -66,6 +68,8 @@ class Job:
     passwords: tuple[str, ...] = ()
     group: bool = False
     speech: str | None = None
+    hearing: str = ""
+    heard: tuple[str, ...] = ()
     ocr: OcrName | None = None
     look: Look | None = None
     model: ModelId | None = None
@@ -96,6 +100,13 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
+class Reached:
+    """How much of a film is read, in its own seconds."""
+
+    film_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class ShowPages:
     """A request to show these pages as a whole, with their texts, as far as known, and a note on missing pages."""
 
@@ -105,7 +116,7 @@ class ShowPages:
 
 
 Seen = SeenPage | SeenDocument | SeenVideo
-Answer = Begun | DocumentInfo | VideoInfo | Finished | Seen
+Answer = Begun | Reached | DocumentInfo | VideoInfo | Finished | Seen
 
 
 def document_limit_s(timeout_s: float, n_pages: int) -> float:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from aria_docs.errors import Damaged
 from aria_docs.ingest import sandbox
-from aria_docs.media import Cue, VideoInfo, one_note
+from aria_docs.media import VideoInfo, one_note
 from aria_docs.model import choice
 from aria_docs.model.engine import Engine, Task
+from aria_docs.reading.hearing import Hearing
 from aria_docs.reading.messages import (
     Answer,
     Begun,
@@ -122,16 +123,17 @@ def read_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
     clip = open_clip(path)
     info = clip.info
     yield info
-    cues = None
+    said = subtitles.words(clip)
+    hearing = Hearing(job, info, needed=not said.cues)
     if "tables" in job.recipes:  # then it is the only task: nothing else was asked for
         yield Finished(_TimedReading(job, engine, "tables", "video").row("a video has no tables", ok=True))
     if "scenes" in job.recipes:
         yield Begun("scenes", "video", "scenes")
         sandbox.allow_cpu(video_limit_s(job.timeout_s, info.duration_s))
         reading = _TimedReading(job, engine, "scenes", "video")
-        video = videos.watch(clip, referee=referee.transitions if referee.version() else None)
-        cues = video.cues or transcribe(job, info)
-        video = replace(video, cues=cues)
+        judge = referee.transitions if referee.version() else None
+        video = videos.watch(clip, referee=judge, said=said, on_time=hearing.follow)
+        video = replace(video, cues=said.cues or hearing.finish())
         row = reading.row(one_note(video.note, video.words_note), ok=not video.note)
         yield Finished(
             row,
@@ -139,25 +141,15 @@ def read_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
             scenes=tuple(
                 scene_row(row, number, scene) for number, scene in enumerate(engine.scenes(video, group=job.group))
             ),
-            cues=cue_rows(job.source_id, cues),
+            cues=cue_rows(job.source_id, video.cues),
         )
     if "summary" in job.recipes:
         yield Begun("summary", "video", "summary")
         reading = _TimedReading(job, engine, "summary", "video")
-        if cues is None:
-            cues = subtitles.words(clip).cues or transcribe(job, info)
+        cues = said.cues or hearing.finish()
         summary = engine.summarise_video(cues)
         row = reading.row(None)
         yield Finished(row, summaries=summary_rows(row, summary), cues=cue_rows(job.source_id, cues))
-
-
-def transcribe(job: Job, info: VideoInfo) -> tuple[Cue, ...]:
-    """The speech of a video as cues, if the job names a speech model."""
-    if job.speech is None:
-        return ()
-    from aria_docs.ingest.video import speech
-
-    return speech.cues(Path(job.path), info, speech.whisper(Path(job.speech)))
 
 
 def measure(job: tuple[str, Kind], _requests: Iterable[object]) -> Iterator[list[tuple[float, float]] | VideoInfo]:

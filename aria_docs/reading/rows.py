@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from aria_docs.ingest.video.speech import Stretch
 from aria_docs.media import Cue, Page, Scene, Shot, Summary, Table, TableCell
 from aria_docs.model import checks
 from aria_docs.model.confidence import OF_BOUNDARIES
 from aria_docs.model.custom import CustomSchema
-from aria_docs.model.engine import ModelId, Task
+from aria_docs.model.engine import HEARING, ModelId, Task
 from aria_docs.model.seen import Ground, SeenPage, SeenVideo, TaskResult
 from aria_docs.reading.messages import Job, Seen
 from aria_docs.schemas.corrections import CheckRow
@@ -206,6 +210,22 @@ def shot_row(source_id: str, number: int, shot: Shot) -> ShotRow:
         transition_end_s=shot.transition_end_s,
         confidence=OF_BOUNDARIES[shot.transition],
     )
+
+
+def heard_part(job: Job, number: int, stretch: Stretch, seconds: float) -> Finished:
+    """What was heard in one stretch of a film, kept so that a next run goes on from there: its `answer` is the stretch
+    as JSON. What is said in the whole film comes with its scenes or its summary."""
+    heard = replace(job, recipes={HEARING: job.hearing})
+    row = reading_row(heard, job.engine, ModelId("whisper", None), HEARING, f"sound:{number}", seconds, note=None)
+    return Finished(row.model_copy(update={"answer": _STRETCHES.dump_json(stretch).decode()}))
+
+
+def stretches(heard: Iterable[str]) -> list[Stretch]:
+    """The stretches of `heard_part`s, in order."""
+    return sorted(map(_STRETCHES.validate_json, heard), key=lambda stretch: stretch.start_s)
+
+
+_STRETCHES = TypeAdapter(Stretch)
 
 
 def cue_rows(source_id: str, cues: Sequence[Cue]) -> tuple[CueRow, ...]:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from aria_docs.errors import BudgetError, Damaged
 from aria_docs.ingest import sandbox
@@ -22,6 +25,7 @@ from aria_docs.model.encoding import encode
 from aria_docs.model.profiles.aria import ARIA
 from aria_docs.model.profiles.choice import profile_named
 from aria_docs.model.seen import SeenDocument, SeenPage, SeenVideo
+from aria_docs.reading.hearing import Hearing
 from aria_docs.reading.messages import (
     Answer,
     Begun,
@@ -32,13 +36,11 @@ from aria_docs.reading.messages import (
     document_limit_s,
     video_limit_s,
 )
-from aria_docs.reading.read import transcribe
 from aria_docs.reading.rows import page_parts, without
-from aria_docs.tiling.budget import Budget, ContextImage, frame_part, page_part
+from aria_docs.tiling.budget import Budget, ContextImage, frame_label, frame_part, page_part
 from aria_docs.tiling.pixels import crops
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from aria_docs.ingest.pdf import OpenPdf
@@ -52,6 +54,10 @@ WINDOW_S = 3_600.0
 MAX_WINDOWS = 8
 """A video is shown in as many windows as it has begun hours, so that 256 frames are never further apart than 14 s; past
 8 windows (1 GB of pixels) they lie further apart."""
+
+SEEING = 0.5  # of what a film takes: a guess, the model takes the rest
+SETTLE_S = 0.4  # before and after a dissolve, fade or wipe as it was found
+SAME_LEVELS = 8.0  # of 255, in the mean of a square: compression makes 1 to 3, a letter that is typed 30
 
 
 def show_document(job: Job, requests: Iterable[ReadPages | ShowPages]) -> Iterator[Answer]:
@@ -158,42 +164,86 @@ def show_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
         return
     yield Begun(tasks[0], "video", "shots" if "scenes" in tasks else "frames")
     sandbox.allow_cpu(video_limit_s(job.timeout_s, info.duration_s))
+    said = subtitles.words(clip)
+    hearing = Hearing(job, info, needed=not said.cues, share=SEEING)
     if "scenes" in tasks or look.sampling == "shots":
-        video = videos.watch(clip, referee=referee.transitions if referee.version() else None)
+        judge = referee.transitions if referee.version() else None
+        video = videos.watch(clip, referee=judge, said=said, on_time=hearing.follow)
     else:  # then nobody asks where it is cut
         whole = Shot(0.0, info.duration_s, "start", 0.0, 0.0)
-        said = subtitles.words(clip)
-        video = Video(info, (whole,), (None,), said.cues, words_note=said.note)
-    video = replace(video, cues=video.cues or transcribe(job, info))
+        video = Video(info, (whole,), (None,), words_note=said.note)
+    video = replace(video, cues=said.cues or hearing.finish())
     yield Begun(tasks[0], "video", "frames")
     mode = profile.mode(look.resolution) if look.resolution else profile.modes[-1]
     budget = profile.budget(look.question, answer=look.answer)
-    n = _n_frames(info, look.frames, frame_part(info.duration_s, info.width, info.height, mode), budget)
+    n = _n_frames(info, look.frames, dearest_frame(info, mode, look), budget)
     starts_s = [shot.start_s for shot in video.shots]
     every_s = settle(clip.times_s(), video.shots)
     times_s = [every_s[index] for index in _choose(every_s, starts_s, n, look.sampling, look.frames)]
-    words = _with_words(times_s, video.cues)
     shown: dict[float, Shown] = {}
-    waiting = ""
     # One at a time: 256 frames of full size would be gigabytes.
-    for frame, label in zip(videos.frames_at(clip, times_s), words, strict=False):
-        waiting += label
-        if frame.time_s in shown or (frame.damaged and shown):  # what is made up shows nothing new
-            continue
-        shown[frame.time_s], waiting = _frame(frame, waiting, mode, job, profile), ""
-    if shown and waiting:
-        last_s, last = shown.popitem()
-        shown[last_s] = replace(last, part=replace(last.part, label=waiting + last.part.label))
+    for frame in distinct(videos.frames_at(clip, times_s)):
+        height, width = frame.pixels.shape[:2]
+        part = frame_part(frame.time_s, width, height, mode)
+        shown[frame.time_s] = _show(frame.pixels, part, f"{job.source_id}/{frame.time_s:.6f}/{mode}", profile)
     if not shown:
         raise Damaged(f"{path} has no frame that can be shown")
-    yield SeenVideo(video, tuple(shown), tuple(shown.values()), tasks)
+    yield SeenVideo(video, tuple(shown), tuple(_label(shown, video.cues)), tasks)
 
 
-def _frame(frame: Frame, words: str, mode: Mode, job: Job, profile: Profile) -> Shown:
-    height, width = frame.pixels.shape[:2]
-    part = frame_part(frame.time_s, width, height, mode)
-    part = replace(part, label=words + part.label)
-    return _show(frame.pixels, part, f"{job.source_id}/{frame.time_s:.6f}/{mode}", profile)
+def dearest_frame(info: VideoInfo, mode: Mode, look: Look) -> ContextImage:
+    """The frame of a video with the longest label that any can have."""
+    apart_s = 0.0 if look.sampling == "shots" else info.duration_s / (look.frames or sampling.MAX_FRAMES)
+    return frame_part(info.duration_s, info.width, info.height, mode, apart_s=apart_s)
+
+
+def distinct(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """Without frames that show nothing new: those that are shown already, those that the decoder made up where the file
+    is damaged, unless there are no others, and those between two that show the same picture.
+
+        a a a a b c c    → a a b c c      the first and the last: a model must see how long a slide stands
+    """
+    first_made_up: Frame | None = None
+    before: Frame | None = None
+    last: Frame | None = None  # of the same picture as `before`, and not passed on
+    for frame in frames:
+        if frame.damaged:
+            first_made_up = first_made_up or frame
+        elif before is None or frame.time_s > (last or before).time_s:
+            if before is not None and _is_same(before, frame):
+                last = frame
+                continue
+            if last:
+                yield last
+            yield frame
+            before, last = frame, None
+    if last or (before is None and first_made_up):
+        yield last or first_made_up  # type: ignore[misc]  # one of them is there
+
+
+def _is_same(a: Frame, b: Frame) -> bool:
+    """Whether two frames show one picture: no square of it differs by more than compression makes of it."""
+    return a.pixels.shape == b.pixels.shape and bool(np.abs(_squares(a) - _squares(b)).max() <= SAME_LEVELS)
+
+
+def _squares(frame: Frame) -> NDArray[np.float32]:
+    """Means over squares of 16 px, of every other pixel."""
+    pixels = np.pad(frame.pixels, [(0, -edge % 16) for edge in frame.pixels.shape[:2]] + [(0, 0)], mode="edge")[
+        ::2, ::2
+    ]
+    height, width = pixels.shape[:2]
+    means: NDArray[np.float32] = pixels.reshape(height // 8, 8, width // 8, 8, 3).mean((1, 3), dtype=np.float32)
+    return means
+
+
+def _label(shown: Mapping[float, Shown], cues: Sequence[Cue]) -> Iterator[Shown]:
+    """The same with their labels: what is said before a frame, and its time, exact enough to tell the frames apart."""
+    times_s = list(shown)
+    gaps_s = [math.inf, *(after - before for before, after in pairwise(times_s)), math.inf]
+    for one, time_s, words, gaps in zip(
+        shown.values(), times_s, _with_words(times_s, cues), pairwise(gaps_s), strict=True
+    ):
+        yield replace(one, part=replace(one.part, label=words + frame_label(time_s, apart_s=min(gaps))))
 
 
 def _n_frames(info: VideoInfo, asked: int | None, last: ContextImage, budget: Budget) -> int:
@@ -229,9 +279,15 @@ def _choose(times_s: Sequence[float], starts_s: Sequence[float], n: int, rule: s
 
 
 def settle(times_s: Sequence[float], shots: Sequence[Shot]) -> list[float]:
-    """Without the frames on the way from one shot to the next, which show both and neither; all where none is left."""
+    """Without the frames on the way from one shot to the next, which show both and neither, nor those next to them: the
+    ends of a slow change are hard to see. All where none is left."""
     ways = [
-        (shot.transition_start_s, shot.transition_end_s) for shot in shots if shot.transition not in ("start", "cut")
+        (
+            shot.transition_start_s - min(SETTLE_S, (shot.transition_start_s - before.start_s) / 4),
+            shot.transition_end_s + min(SETTLE_S, (shot.end_s - shot.transition_end_s) / 4),
+        )
+        for before, shot in pairwise(shots)
+        if shot.transition != "cut"
     ]
     kept, way = [], 0
     for time_s in times_s:

@@ -14,7 +14,7 @@ from aria_docs.media import VideoInfo
 from aria_docs.model.context_windows import frame_windows, page_windows
 from aria_docs.model.profiles import Profile
 from aria_docs.reading.messages import Look
-from aria_docs.reading.show import MAX_WHOLE_PAGES, MAX_WINDOWS, WINDOW_S, profile_of, sharpest
+from aria_docs.reading.show import MAX_WHOLE_PAGES, MAX_WINDOWS, WINDOW_S, dearest_frame, profile_of, sharpest
 from aria_docs.tiling.budget import Budget, ContextImage, frame_part, page_part, usual
 
 
@@ -47,13 +47,14 @@ def of_video(info: VideoInfo, look: Look) -> Workload:
     profile = profile_of(look)
     budget = _budget(look, profile)
     mode = profile.mode(look.resolution) if look.resolution else profile.modes[-1]
-    last = frame_part(info.duration_s, info.width, info.height, mode)
+    last = dearest_frame(info, mode, look)
     n_windows = 1 if look.frames else min(MAX_WINDOWS, max(1, math.ceil(info.duration_s / WINDOW_S)))
     n = min(n_windows * (look.frames or max(1, budget.how_many(last))), max(1, info.n_frames))
     if look.frames:
         budget.one_window([last] * n)
     times_s = [info.duration_s * (index + 0.5) / n for index in range(n)]
-    parts = [frame_part(time_s, info.width, info.height, mode) for time_s in times_s]
+    apart_s = info.duration_s / n
+    parts = [frame_part(time_s, info.width, info.height, mode, apart_s=apart_s) for time_s in times_s]
     windows = frame_windows(parts, budget)
     return _workload("video", [(parts[start:stop], len(look.video)) for start, stop in windows], budget)
 

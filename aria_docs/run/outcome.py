@@ -43,6 +43,9 @@ class Progress(Protocol):
     def part(self, path: str) -> None:
         """A part of it is finished, or has failed."""
 
+    def reach(self, path: str, film_s: float) -> None:
+        """So many seconds of a film are read."""
+
     def end_file(self, path: str) -> None:
         """No more of this file will be read in this run."""
 
@@ -64,6 +67,7 @@ class Silent:
 
     def begin_file(self, path: str, n_parts: int, *, pages: int = 0, film_s: float = 0.0) -> None: ...  # noqa: D102
     def part(self, path: str) -> None: ...  # noqa: D102
+    def reach(self, path: str, film_s: float) -> None: ...  # noqa: D102
     def end_file(self, path: str) -> None: ...  # noqa: D102
     def add_failure(self, failure: Failure) -> None: ...  # noqa: D102
     def tokens(self, n: int) -> None: ...  # noqa: D102

@@ -16,7 +16,7 @@ from aria_docs.ingest.video import speech
 from aria_docs.model import choice as choices
 from aria_docs.model.custom import CustomSchema
 from aria_docs.model.custom import load as load_custom
-from aria_docs.model.engine import TASKS, ModelId, Name, Task
+from aria_docs.model.engine import HEARING, TASKS, ModelId, Name, Task
 from aria_docs.reading.messages import Look
 from aria_docs.schemas import derive_id
 from aria_docs.schemas.readings import RecipeRow
@@ -224,6 +224,7 @@ class Options:
             own[custom.name] |= pages if self.per == "document" else {}
         shown: dict[str, object] = {}
         if self.engine != "embedded":
+            own["scenes"] |= {"labels": prompts.FRAMES}
             shown = {"profile": self.profile, "context": self.context, "resolution": self.resolution}
             shown |= {"frames": self.frames, "sampling": self.sampling}
             shown |= {"quantize": self.quantize, "kv_cache": self.kv_cache}
@@ -241,6 +242,10 @@ class Options:
             } | own[task]
             rows[task] = _recipe(decides | shown)
         return rows
+
+    def recipe_of_hearing(self) -> RecipeRow | None:
+        """Of what is heard in a film, which other recipes of scenes and summaries do not change."""
+        return _recipe({"task": HEARING, "speech": speech.identity(self.speech)}) if self.speech else None
 
     def recipe_of_run(self) -> RecipeRow:
         """The recipes of all tasks of the run, as one."""

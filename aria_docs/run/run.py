@@ -54,9 +54,9 @@ class Run:
             recipe=self.options.recipe_of_run().recipe,
         )
         custom = self.options.custom
-        self.store.begin_run(
-            run, [*recipes.values(), self.options.recipe_of_run()], schema=custom.row() if custom else None
-        )
+        hearing = self.options.recipe_of_hearing()
+        used = [*recipes.values(), self.options.recipe_of_run(), *([hearing] if hearing else [])]
+        self.store.begin_run(run, used, schema=custom.row() if custom else None)
         self.pending = Pending(self.options, self.store, stopping=self.stopping.is_set)
         return self
 

@@ -36,7 +36,7 @@ from aria_docs.run.outcome import Outcome, PartialPart, Progress, as_text, failu
 from aria_docs.run.pending import HASH, Pending, chunks
 from aria_docs.run.recipes import Options
 from aria_docs.run.source import Source
-from aria_docs.schemas.readings import FailureRow, Finished
+from aria_docs.schemas.readings import FailureRow, Finished, ReadingRow
 from aria_docs.schemas.sources import FileRow, SourceRow
 from aria_docs.storage.keeper import Batch, Keeper
 
@@ -146,6 +146,8 @@ class Scheduler:
         self._hasher = ThreadPoolExecutor(1, "hash")
         self._coming = self._contents()
         self._look = options.look
+        hearing = options.recipe_of_hearing()
+        self._hearing = hearing.recipe if hearing else ""
         self._reasons: list[str] | None = []  # why the first parts failed that a model was asked; None once one did not
         self._taken: set[str] = set()  # paths that were come to, or found to need nothing
         self.outcome = Outcome(run_id)
@@ -300,6 +302,8 @@ class Scheduler:
             passwords=options.passwords,
             group=options.group,
             speech=None if options.speech is None else str(options.speech),
+            hearing=self._hearing,
+            heard=tuple(self._keeper.answers(source.id, self._hearing)) if self._goes_on_hearing(source) else (),
             ocr=options.ocr,
             look=self._look,
             model=options.model_id("") if self._look else None,
@@ -317,6 +321,9 @@ class Scheduler:
         source.n_children += 1
         source.began_s = source.began_s or time.monotonic()
         self._sessions[child.connection] = _Session(child, source)
+
+    def _goes_on_hearing(self, source: Source) -> bool:
+        return bool(self._hearing) and not (source.is_document or self._options.force)
 
     def _worker(self, source: Source) -> str:
         verb = "show" if self._look else "read"
@@ -339,6 +346,12 @@ class Scheduler:
                 self._lose(session, error or Crashed("the parser ended without an answer: --retry-failed tries again"))
             case Begun():
                 session.take_up(message)
+            case messages.Reached(film_s):
+                self._progress.reach(session.source.files[0].path, film_s)
+                return
+            case Finished(reading=ReadingRow(task="hearing")):  # goes on: no part of the film is over
+                self._batch.finished.append(message)
+                return
             case Finished():
                 self._keep(session, message)
             case DocumentInfo() | VideoInfo():

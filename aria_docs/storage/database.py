@@ -302,6 +302,12 @@ class Store(Questions):
             found = records(db, query, {"source": source_id, "recipes": list(recipes_alike(db, [recipe]))})
         return [TablePart(**row | {"box": tuple(row["box"]), "size_pt": tuple(row["size_pt"])}) for row in found]
 
+    def answers(self, source_id: str, recipe: str) -> list[str]:
+        """Of the readings of a source under this recipe, in any order."""
+        query = "SELECT answer FROM readings WHERE source_id = ? AND recipe = ? AND answer IS NOT NULL"
+        with self.reading(patience_s=float("inf")) as db:
+            return [answer for (answer,) in db.execute(query, [source_id, recipe]).fetchall()]
+
     def page_texts(self, source_id: str, pages: Sequence[int] | None) -> list[tuple[int, str]]:
         """The stored pages of a document in order, all or the given ones."""
         with self.reading(patience_s=float("inf")) as db:

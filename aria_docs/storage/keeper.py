@@ -135,6 +135,9 @@ class Keeper(Protocol):
     def table_parts(self, source_id: str, recipe: str) -> list[TablePart]:
         """The tables of a document in order, as far as is needed to see which go on from the page before."""
 
+    def answers(self, source_id: str, recipe: str) -> list[str]:
+        """Of the readings of a source under this recipe, in any order."""
+
     def page_texts(self, source_id: str, pages: Sequence[int] | None) -> list[tuple[int, str]]:
         """The pages of a document in order, all or the given ones."""
 

@@ -82,6 +82,10 @@ class Memory:
         sizes = {page: (row.width_pt, row.height_pt) for page, row in self.pages.items()}
         return [table_part(table, cells, sizes[table.page]) for table, cells in found]
 
+    def answers(self, source_id: str, recipe: str) -> list[str]:  # noqa: ARG002 - of Keeper
+        """None."""
+        return []
+
     def page_texts(self, source_id: str, pages: Sequence[int] | None) -> list[tuple[int, str]]:  # noqa: ARG002
         """The pages in order, all or the given ones."""
         wanted = self.pages.keys() if pages is None else self.pages.keys() & set(pages)

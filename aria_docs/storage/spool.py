@@ -107,6 +107,10 @@ class Spool:
         """A batch that says what is gone."""
         self._leave([GoneRow(path=path) for path in paths])
 
+    def answers(self, source_id: str, recipe: str) -> list[str]:
+        """As `Keeper.answers`."""
+        return Lake(self.path, on_bad=self._leave_out, of_a_run=True).answers(source_id, recipe)
+
     def page_texts(self, source_id: str, pages: Sequence[int] | None) -> list[tuple[int, str]]:
         """The stored pages of a document in order, all or the given ones."""
         return Lake(self.path, on_bad=self._leave_out, of_a_run=True).page_texts(source_id, pages)

@@ -16,6 +16,7 @@ around a message are less than what `upper_bound` counts too much of any questio
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ ImageTokens = Callable[[Layout], int]  # what the crops of a page or frame take,
 WINDOW = 65_536  # positions the model was trained for
 MAX_FRAMES = 256  # of one video, in training and here
 ANSWER_TOKENS = 4_096  # what the official examples let an answer grow to
+_ROUNDED_S = 0.0005  # containers round times to a tick, in Matroska a millisecond: 59.9997 s is the 60th second
 
 MARKERS = "<|img|>", "<|im_start|>", "<|im_end|>", "<fim_prefix>", "<fim_suffix>"  # what a prompt is made of
 IMAGE, _START, END, _PREFIX, _SUFFIX = MARKERS  # IMAGE stands once for every token of every crop
@@ -77,10 +79,20 @@ def page_part(number: int, width_pt: float, height_pt: float, mode: Mode) -> Con
     return ContextImage("page", f"Page {number}: ", split.page(width_pt, height_pt, mode))
 
 
-def frame_part(time_s: float, width_px: int, height_px: int, mode: Mode) -> ContextImage:
-    """The frame at that second as part of a context: `[03:20]`, and `[75:00]` past the hour."""
-    minutes, seconds = divmod(int(time_s), 60)
-    return ContextImage("frame", f"[{minutes:02d}:{seconds:02d}]", split.frame(width_px, height_px, mode))
+def frame_part(time_s: float, width_px: int, height_px: int, mode: Mode, *, apart_s: float = 1.0) -> ContextImage:
+    """The frame at that second as part of a context; apart_s: see `frame_label`."""
+    return ContextImage("frame", frame_label(time_s, apart_s=apart_s), split.frame(width_px, height_px, mode))
+
+
+def frame_label(time_s: float, *, apart_s: float = 1.0) -> str:
+    """`[03:20]`, and `[75:00]` past the hour, as in Aria's examples.
+
+    apart_s: to the nearest other frame of the context; where that is less than a second, the label has the decimals
+             that tell them apart, `[03:20.48]`.
+    """
+    decimals = math.ceil(-math.log10(min(1.0, max(apart_s, 0.001))))
+    seconds, fraction = divmod(int((time_s + _ROUNDED_S) * 10**decimals), 10**decimals)
+    return f"[{seconds // 60:02d}:{seconds % 60:02d}{f'.{fraction:0{decimals}d}' if decimals else ''}]"
 
 
 def prompt(parts: Sequence[ContextImage], question: str) -> str:

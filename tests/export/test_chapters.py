@@ -126,6 +126,20 @@ def test_what_is_said_makes_the_chapters(films, out, film_with_words):
     assert len(youtube.splitlines()) == 3 and "Scene" not in youtube and "erry" in youtube.splitlines()[0]
 
 
+def test_a_title_has_no_words_of_grammar_and_keeps_together_what_is_said_together():
+    said = ["Then the Penman equation gives something like that.", "And it really was the Penman equation."]
+    about = ["There are, you know, always oxen.", "And these oxen, would they come again?"]
+    lines = [(i * 4.0, text) for i, text in enumerate(said * 6 + about * 6)]
+    titles = [title for _, title in topics(lines, [], duration_s=96.0, most=2)]
+    assert titles == ["Penman equation", "Oxen"]
+
+
+def test_where_something_is_said_no_chapter_has_a_number(films, out, film_with_words):
+    film_with_words("/in/talk.mp4", [(0.0, "Who is it? It was me!"), (40.0, "So it is.")])
+    export(films.store, out, form="chapters")
+    assert "title=Who is it? It was me!" in (out / "talk.ffmetadata").read_text()
+
+
 @pytest.mark.parametrize(("form", "head"), [("srt", "1\n00:00:00,000 --> 00:00:02,000\n"), ("vtt", "WEBVTT")])
 def test_what_is_said_is_written_as_subtitles(films, out, film_with_words, form, head):
     film_with_words("/in/talk.mp4", [(0.0, HARBOUR), (5.0, KITCHEN)])

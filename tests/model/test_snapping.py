@@ -32,7 +32,7 @@ def edges(found):
 
 
 def test_clocks() -> None:
-    assert [seconds(clock) for clock in ("0:07", "03:20", "75:03")] == [7, 200, 4503]
+    assert [seconds(clock) for clock in ("0:07", "03:20", "75:03.5")] == [7, 200, 4503.5]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """The stories told in this process: words that were heard join scenes and summaries, scanned pages are read apart."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import ffmpeg
 import imageio_ffmpeg
 import pymupdf
@@ -12,6 +15,7 @@ from aria_docs.ingest.video import speech
 from aria_docs.model.engine import ModelId
 from aria_docs.reading import messages, read, show
 from aria_docs.schemas.readings import Finished
+from aria_docs.storage.database import Batch, Store
 
 SAID = "A ferry leaves the harbour in the morning and carries two hundred people across the fjord."
 
@@ -31,14 +35,18 @@ def told(monkeypatch):
 
     def whisper(folder):
         assert str(folder) == "models/tiny"
-        return lambda sound: listened.append(len(sound)) or [(0.2, 1.5, SAID)]
+        return SimpleNamespace(
+            find_language=lambda sound: "en",
+            transcribe=lambda sound, language: listened.append(len(sound)) or [(0.2, 1.5, SAID)],
+        )
 
     monkeypatch.setattr(speech, "whisper", whisper)
     monkeypatch.setattr(sandbox, "allow_cpu", lambda seconds: None)
 
-    def tell(path, *tasks, speech="models/tiny"):
+    def tell(path, *tasks, speech="models/tiny", heard=()):
         recipes = dict.fromkeys(tasks, "0" * 16)
         job = messages.Job(str(path), "0" * 64, "run", "embedded", recipes, 60.0, speech=speech)
+        job = replace(job, hearing="1" * 16, heard=heard)
         finished = [answer for answer in read.read_video(job, ()) if isinstance(answer, Finished)]
         scenes = [scene.description for part in finished for scene in part.scenes]
         return scenes, [summary.text for part in finished for summary in part.summaries], len(listened)
@@ -48,6 +56,19 @@ def told(monkeypatch):
 
 def test_what_is_heard_describes_scenes_and_is_summarised(silent_film, told):
     assert told(silent_film, "scenes", "summary") == ([SAID], [SAID], 1)
+
+
+def test_what_was_heard_is_kept_and_not_heard_again(silent_film, told, monkeypatch, tmp_path):
+    reported = []
+    monkeypatch.setattr(sandbox, "report", reported.append)
+    assert told(silent_film, "scenes")[2] == 1
+    store = Store(tmp_path / "r.duckdb")
+    store.prepare(patience_s=1)
+    store.write(Batch(finished=[part for part in reported if isinstance(part, Finished)]))
+    heard = store.answers("0" * 64, "1" * 16)
+    assert len(heard) == 1
+    assert told(silent_film, "scenes", heard=tuple(heard)) == ([SAID], [], 1), "the one of before"
+    assert store.answers("0" * 64, "2" * 16) == []
 
 
 def test_a_summary_alone_listens_too(silent_film, told):

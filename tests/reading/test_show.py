@@ -5,7 +5,7 @@ import pytest
 
 from aria_docs.errors import BudgetError
 from aria_docs.ingest import sandbox
-from aria_docs.media import Cue, DocumentInfo, Shot, VideoInfo
+from aria_docs.media import Cue, DocumentInfo, Frame, Shot, VideoInfo
 from aria_docs.model.chat_model import Encoded
 from aria_docs.model.engine import ModelId
 from aria_docs.model.seen import SeenDocument, SeenPage, SeenVideo
@@ -62,7 +62,27 @@ def test_every_shot_has_its_share_in_every_window() -> None:
 
 def test_no_frame_is_shown_on_the_way_from_one_shot_to_the_next() -> None:
     shots = [Shot(0, 4, "start", 0, 0), Shot(4, 8, "dissolve", 3, 5), Shot(8, 10, "cut", 8, 8)]
-    assert showing.settle([0.0, 2, 3, 4, 4.9, 5, 8, 9], shots) == [0, 2, 3, 5, 8, 9]
+    assert showing.settle([0.0, 2, 2.5, 3, 4, 4.9, 5, 5.5, 8, 9], shots) == [0, 2, 2.5, 5.5, 8, 9]
+    short = [Shot(0, 4, "start", 0, 0), Shot(4, 5.2, "wipe", 3, 4.8), Shot(5.2, 9, "cut", 5.2, 5.2)]
+    assert showing.settle([2.5, 4.85, 5, 6], short) == [2.5, 5, 6]
+
+
+def test_nothing_is_shown_twice_nor_what_is_made_up() -> None:
+    def frame(time_s, grey, damaged=False):
+        pixels = np.full((90, 160, 3), grey, np.uint8)
+        pixels[40:56, 40:48] = grey // 2  # so much is a letter
+        return Frame(time_s, pixels, damaged)
+
+    def told(*frames):
+        return [frame.time_s for frame in showing.distinct(frames)]
+
+    slide = [frame(second, 200 + second % 2) for second in range(5)]  # as compression leaves it
+    assert told(*slide, frame(5, 20), frame(6, 200), frame(6, 200)) == [0, 4, 5, 6]
+    assert told(frame(0, 9, damaged=True), frame(1, 50), frame(2, 90, damaged=True), frame(3, 120)) == [1, 3]
+    assert told(frame(0, 9, damaged=True), frame(1, 50, damaged=True)) == [0]
+    typed = frame(1, 200)
+    typed.pixels[40:56, 56:64] = 100
+    assert told(frame(0, 200), typed, frame(2, 200)) == [0, 1, 2]
 
 
 def test_words_stand_before_the_frame_that_follows() -> None:
@@ -130,7 +150,7 @@ def test_frames_are_exact_and_small(tell, video) -> None:
     # 24 a second: bins of half a second, the frame on the screen at their middles
     np.testing.assert_allclose(seen.times_s, [0.25, 0.75, 1.25, 1.75, 2.25, 2.75], atol=1 / 24)
     assert all(max(one.crops[0].pixels.shape) == 490 for one in seen.shown)
-    assert seen.shown[0].part.label == "The harbour of Bergen lies in the fog.\n[00:00]"
+    assert seen.shown[0].part.label == "The harbour of Bergen lies in the fog.\n[00:00.2]"
     assert len(seen.video.shots) == 2
 
 

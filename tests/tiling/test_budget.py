@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aria_docs.errors import BudgetError
-from aria_docs.tiling.budget import IMAGE, Budget, Window, frame_part, page_part, prompt, upper_bound
+from aria_docs.tiling.budget import IMAGE, Budget, Window, frame_label, frame_part, page_part, prompt, upper_bound
 from aria_docs.tiling.resolution import HIGH, MEDIUM, MODES, ULTRA, ULTRA_490
 
 QUESTION = "Please split this video into scenes, providing start time, end time, a title and detailed descriptions."
@@ -44,6 +44,14 @@ def test_the_prompt_is_that_of_the_official_examples():
 )
 def test_a_frame_is_labelled_by_minutes_and_seconds(time_s, label):
     assert frame_part(time_s, 1280, 720, MEDIUM).label == label
+
+
+@pytest.mark.parametrize(
+    ("time_s", "apart_s", "label"),
+    [(3.48, 1.0, "[00:03]"), (3.48, 0.4, "[00:03.4]"), (3.48, 0.04, "[00:03.48]"), (59.9997, 0.5, "[01:00.0]")],
+)
+def test_frames_that_lie_close_together_are_told_apart_by_their_labels(time_s, apart_s, label):
+    assert frame_label(time_s, apart_s=apart_s) == label
 
 
 def test_a_page_costs_its_crops_two_markers_and_its_label():

@@ -31,6 +31,7 @@ DRAWING = re.compile(r"\{[^}]*\\p[1-9][^}]*\}.*?(\{[^}]*\\p0[^}]*\}|$)", re.DOTA
 TAGS = re.compile(r"</?[a-zA-Z][^<>]*>|<\d[^<>]*>|\{\\[^}]*\}|\{/?[biu]\}|\{[yYcCfFsSpP]:[^}]*\}")
 BREAKS = re.compile(r"\\[Nnh]|\[br\]|<br\s*/?>|\|(?=\S)", re.IGNORECASE)
 LRC = re.compile(r"\[(\d+):(\d{1,2}(?:[.:]\d{1,3})?)\]")
+OFFSET_OF_LRC = re.compile(r"^\[offset:\s*([+-]?\d+)\s*\]", re.IGNORECASE | re.MULTILINE)
 SYNC = re.compile(r"<SYNC[^>]*?\bStart\s*=\s*[\"']?(-?\d+)[^>]*>", re.IGNORECASE)
 PARAGRAPH = re.compile(r"<P\b(?:[^>]*?\bClass\s*=\s*[\"']?(\w+))?[^>]*>", re.IGNORECASE)
 CLOCK = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)(?::(\d+(?:\.\d+)?))?")
@@ -150,15 +151,18 @@ def _sami(text: str) -> Iterator[Cue]:
 
 
 def _lrc(text: str) -> Iterator[Cue]:
-    """Lyrics: a line stands until the next; one that is sung again has several times."""
+    """Lyrics: a line stands until the next; one that is sung again has several times. Their offset comes in
+    milliseconds, by which all of it is earlier."""
     lines = []
+    offset = OFFSET_OF_LRC.search(text)
+    early_s = int(offset[1]) / 1000 if offset else 0.0
     for line in text.splitlines():
         stamps = LRC.findall(line)
         said = LRC.sub("", line)
         lines += [(int(minutes) * 60 + float(seconds.replace(":", ".")), said) for minutes, seconds in stamps]
     lines.sort(key=lambda line: line[0])
     for (start_s, said), (end_s, _) in pairwise([*lines, (lines[-1][0] + LAST_S, "")]):
-        yield _cue(start_s, end_s, said)
+        yield _cue(start_s - early_s, end_s - early_s, said)
 
 
 def _json(written: Any) -> Iterator[Cue]:

@@ -99,9 +99,10 @@ def unroll(cues: Sequence[Cue]) -> tuple[Cue, ...]:
     Only where a fifth of the cues and more begin with what the one before ends with, and follow without a pause:
     otherwise somebody has said a thing twice.
     """
+    cues = tuple(dict.fromkeys(cues))  # Advanced SubStation draws a line twice for its shadow
     again = [_again(a, b) for a, b in pairwise(cues)]
     if sum(n > 1 for n in again) * 5 < len(cues):
-        return tuple(cues)
+        return cues
     found = [*cues[:1]]
     for cue, n in zip(cues[1:], again, strict=True):
         if text := " ".join(cue.text.split()[n:]):

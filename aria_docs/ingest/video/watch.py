@@ -16,7 +16,7 @@ from aria_docs.ingest.video.opening import open_clip
 from aria_docs.media import Frame, Video, VideoInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from aria_docs.ingest.video.clip import Clip, Picture
     from aria_docs.ingest.video.shots import Referee, Small
+    from aria_docs.ingest.video.subtitles import Words
     from aria_docs.media import Shot
 
 
@@ -51,16 +52,25 @@ def low_resolution(clip: Clip) -> Iterator[Small]:
     return _small(clip.pictures(rough=True))
 
 
-def watch(clip: Clip, *, thumbnail_px: int = 320, referee: Referee | None = None) -> Video:
+def watch(
+    clip: Clip,
+    *,
+    thumbnail_px: int = 320,
+    referee: Referee | None = None,
+    said: Words | None = None,
+    on_time: Callable[[float], None] = lambda _: None,
+) -> Video:
     """Shots, thumbnails, cues and what is wrong with the file, from one pass over its frames.
 
     referee: asked about doubtful transitions, see `shots`.
+    said:    `subtitles.words`, where they are known.
+    on_time: called with the time of each frame.
     """
-    said = subtitles.words(clip)
+    said = said or subtitles.words(clip)
     candidates = _Candidates(thumbnail_px)
     found: list[Shot] = []
     thumbnails: list[bytes | None] = []
-    frames = _small(candidates.passing(clip.pictures(rough=True)))
+    frames = _small(candidates.passing(_timed(clip.pictures(rough=True), on_time)))
     for shot in shots.detect(frames, duration_s=clip.info.duration_s, referee=referee):
         found.append(shot)
         thumbnails.append(candidates.nearest_middle(shot))
@@ -69,6 +79,12 @@ def watch(clip: Clip, *, thumbnail_px: int = 320, referee: Referee | None = None
     for number, picture in zip(missing, clip.pictures_at(middles_s), strict=False):
         thumbnails[number] = _jpeg(picture.upright(thumbnail_px))
     return Video(clip.info, tuple(found), tuple(thumbnails), said.cues, clip.note, said.note)
+
+
+def _timed(pictures: Iterable[Picture], on_time: Callable[[float], None]) -> Iterator[Picture]:
+    for picture in pictures:
+        on_time(picture.time_s)
+        yield picture
 
 
 def _small(pictures: Iterable[Picture]) -> Iterator[Small]:

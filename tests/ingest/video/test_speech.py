@@ -1,7 +1,7 @@
 """Words from sound: known sounds through a fake transcriber, and what is said of models that cannot be used."""
 
 import sys
-from pathlib import Path
+from dataclasses import replace
 from types import SimpleNamespace
 
 import ffmpeg
@@ -11,7 +11,7 @@ import pytest
 
 from aria_docs.errors import EngineError, UsageError
 from aria_docs.ingest.video import pyav_clip, speech, watch
-from aria_docs.ingest.video.speech import CHUNK_S, RATE_HZ, chunks
+from aria_docs.ingest.video.speech import LULL_S, RATE_HZ, STRETCH_S, cut_sound
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 
@@ -23,12 +23,24 @@ def encode(path, *, sound=None, **options):
     return path
 
 
-def beeps(sound):
-    """A fake transcriber: a "word" for each stretch that is loud."""
-    loud = np.concatenate(([False], np.abs(sound) > 0.05, [False]))
-    near = np.convolve(loud, np.ones(801), "same") > 0.5  # over the zeros of a wave
-    edges = np.flatnonzero(np.diff(near.astype(int)))
-    return [(begin / RATE_HZ, end / RATE_HZ, " beep \n") for begin, end in edges.reshape(-1, 2).tolist()]
+class Beeps:
+    """A fake listener: a "word" for each stretch that is loud; the first half second tells the language."""
+
+    def __init__(self):
+        self.asked = []
+
+    def find_pause(self, sound):
+        return int(np.abs(sound).reshape(-1, RATE_HZ // 10).mean(1).argmin()) * (RATE_HZ // 10) + RATE_HZ // 20
+
+    def find_language(self, sound):
+        return "en" if np.abs(sound).max() > 0.05 else None
+
+    def transcribe(self, sound, language):
+        self.asked.append((len(sound), language))
+        loud = np.concatenate(([False], np.abs(sound) > 0.05, [False]))
+        near = np.convolve(loud, np.ones(801), "same") > 0.5  # over the zeros of a wave
+        edges = np.flatnonzero(np.diff(near.astype(int)))
+        return [(begin / RATE_HZ, end / RATE_HZ, " beep \n") for begin, end in edges.reshape(-1, 2).tolist()]
 
 
 def tone(begin_s, end_s, *, length_s=2.0):
@@ -38,7 +50,7 @@ def tone(begin_s, end_s, *, length_s=2.0):
 
 
 def heard(path):
-    return speech.cues(path, watch.probe(path), beeps)
+    return tuple(cue for stretch in speech.hear(path, watch.probe(path), Beeps()) for cue in stretch.cues)
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
@@ -79,19 +91,35 @@ def test_sound_is_mono_at_the_rate_asked_for(tmp_path):
     assert 0.5 < np.abs(samples).max() <= 1
 
 
-def test_long_sound_is_cut_where_it_is_quiet_and_loses_nothing():
-    noise = np.random.default_rng(0).normal(0, 0.1, int(2.2 * CHUNK_S) * RATE_HZ).astype(np.float32)
-    lull = int((CHUNK_S - 7.3) * RATE_HZ)
+def test_long_sound_is_cut_in_a_pause_and_loses_nothing():
+    noise = np.random.default_rng(0).normal(0, 0.1, int(2.2 * STRETCH_S) * RATE_HZ).astype(np.float32)
+    lull = int((STRETCH_S - 7.3) * RATE_HZ)
     noise[lull : lull + RATE_HZ // 2] = 0
-    parts = list(chunks(np.array_split(noise, 1000)))
+    tail = LULL_S * RATE_HZ
+    parts = list(cut_sound(np.array_split(noise, 1000), lambda _, s: len(s) - tail + Beeps().find_pause(s[-tail:])))
     assert [first for first, _ in parts] == [0, *np.cumsum([len(part) for _, part in parts[:-1]])]
     assert lull < parts[1][0] < lull + RATE_HZ // 2
-    assert max(len(part) for _, part in parts) < (CHUNK_S + 2) * RATE_HZ
+    assert max(len(part) for _, part in parts) < (STRETCH_S + 2) * RATE_HZ
     assert np.array_equal(np.concatenate([part for _, part in parts]), noise)
 
 
-def test_no_sound_has_no_chunks():
-    assert list(chunks([])) == []
+def test_hearing_goes_on_where_it_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(speech, "STRETCH_S", 2)
+    monkeypatch.setattr(speech, "LULL_S", 1)
+    path = encode(
+        tmp_path / "a.mkv", sound=tone(1, 9.25, length_s=9.5).filter("volume", "gt(mod(t,1),0.5)", eval="frame")
+    )
+    info, whole, rest = replace(watch.probe(path), duration_s=9.5), Beeps(), Beeps()
+    told = list(speech.hear(path, info, whole))
+    assert len(told) == len(whole.asked) > 4
+    assert {stretch.language for stretch in told} == {"en"}, "asked for until it is known"
+    assert [round(cue.start_s, 1) for stretch in told for cue in stretch.cues][1:4] == [1.5, 2.5, 3.5]
+    assert list(speech.hear(path, info, rest, heard=told[:2])) == told
+    assert rest.asked == whole.asked[2:]
+
+
+def test_no_sound_is_not_cut():
+    assert list(cut_sound([], lambda *_: 0)) == []
 
 
 def test_without_the_extra(tmp_path, monkeypatch):
@@ -137,19 +165,33 @@ def test_a_model_that_cannot_be_loaded(model):
         speech.whisper(model)
 
 
-def test_a_sentence_begins_with_its_first_word(monkeypatch):
-    """The times are tiny.en's of two sentences, said at 2 and at 11 s, without and with those of words."""
+def test_a_sentence_begins_with_its_first_word():
+    """Not where Whisper's line does, which spans a silence."""
 
-    class Whisper:
-        def __init__(self, *_, **how):
-            assert how["local_files_only"]
+    class Model:
+        def transcribe(self, sound, *, language, word_timestamps=False, **_):
+            assert language == "en"
+            assert word_timestamps
+            said = [(1.65, 2.0, " Dr."), (2.0, 2.4, " Lee."), (2.7, 6.89, " Yes"), (11.15, 13.31, " it is")]
+            words = [SimpleNamespace(start=np.float64(a), end=np.float64(b), word=word) for a, b, word in said]
+            return [SimpleNamespace(words=words)], None
 
-        def transcribe(self, sound, *, word_timestamps=False, **_):
-            spans = [(1.65, 6.89), (11.15, 13.31)] if word_timestamps else [(1.65, 6.65), (6.65, 13.23)]
-            return [SimpleNamespace(start=np.float64(a), end=np.float64(b), text=" Said.") for a, b in spans], None
+    told = list(speech.Whisper(Model()).transcribe(np.zeros(0, np.float32), "en"))
+    assert told == [(1.65, 2.4, " Dr. Lee."), (2.7, 6.89, " Yes"), (11.15, 13.31, " it is")]
 
-    monkeypatch.setitem(sys.modules, "faster_whisper", SimpleNamespace(WhisperModel=Whisper))
-    speech.whisper.cache_clear()
-    told = list(speech.whisper(Path("model"))(np.zeros(0, np.float32)))
-    speech.whisper.cache_clear()
-    assert told == [(1.65, 6.89, " Said."), (11.15, 13.31, " Said.")]
+
+@pytest.mark.parametrize(
+    ("spans", "expected"),
+    [
+        ([(0, 100), (200, 300), (600, 1000)], 450),  # the longest
+        ([(0, 500)], 750),
+        ([(300, 400), (410, 1000)], 150),
+        ([], 500),
+        ([(0, 1000)], 500),
+    ],
+)
+def test_a_pause_is_where_nobody_speaks(monkeypatch, spans, expected):
+    found = [{"start": start, "end": end} for start, end in spans]
+    vad = SimpleNamespace(get_speech_timestamps=lambda sound, **_: found)
+    monkeypatch.setitem(sys.modules, "faster_whisper.vad", vad)
+    assert speech.Whisper(None).find_pause(np.zeros(1000, np.float32)) == expected

@@ -141,6 +141,8 @@ TTML = (
         ("film.srv3", '<timedtext format="3"><body><p t="1000" d="1000">sa<s>id</s></p></body></timedtext>'),
         ("film.en.json3", '{"events":[{"tStartMs":1000,"dDurationMs":1000,"segs":[{"utf8":"sa"},{"utf8":"id"}]}]}'),
         ("film.lrc", "[ti:x]\n[00:01.00]said\n[00:02.00]\n"),
+        ("film.lrc", "[offset: +500]\n[00:01.50]said\n[00:02.50]\n"),
+        ("film.srt", "1\n00:00:01,000 --> 00:00:02,000\n<i>said</i>\n\n2\n00:00:01,000 --> 00:00:02,000\nsaid\n"),
         ("film.sub", "[10][20]said"),
         ("film.sub", "{1}{1}10\n{10}{20}said"),
         ("film.srt", "{25}{50}said"),
