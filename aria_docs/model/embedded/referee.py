@@ -116,17 +116,18 @@ class Dilated:
         """(T, C, H, W) → (T, 4 F, H, W)."""
         import torch
 
-        spread = torch.nn.functional.conv2d(x, self.space, padding=1).permute(0, 2, 3, 1)  # (T, H, W, 8 F)
-        n_frames, height, width, _ = spread.shape
+        n_frames, _, height, width = x.shape
         outputs = []
-        for dilation, (before, now, after), part in zip(DILATIONS, self.time, spread.chunk(4, -1), strict=True):
-            rows = part.reshape(-1, part.shape[-1])  # (T H W, 2 F)
+        for dilation, (before, now, after), space in zip(DILATIONS, self.time, self.space.chunk(4), strict=True):
+            # One at a time: all four of a hundred frames would be 66 MB.
+            spread = torch.nn.functional.conv2d(x, space, padding=1).permute(0, 2, 3, 1)  # (T, H, W, 2 F)
+            rows = spread.reshape(-1, spread.shape[-1])  # (T H W, 2 F)
             shift = dilation * height * width
             y = rows @ now
             y[shift:] += rows[:-shift] @ before
             y[:-shift] += rows[shift:] @ after
             outputs.append(y)
-        return (torch.cat(outputs, 1) + self.bias).view(n_frames, height, width, -1).permute(0, 3, 1, 2)
+        return torch.cat(outputs, 1).add_(self.bias).view(n_frames, height, width, -1).permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True, slots=True)
