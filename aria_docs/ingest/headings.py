@@ -159,7 +159,7 @@ def body_of(rows: Sequence[HeadingRow], height_pt: float) -> Body:
     for line in of_size:
         styles[line.bold, line.text.isupper(), (line.font, line.color)] += len(line.text)
     bold, upper, face = styles.most_common(1)[0][0]
-    return Body(size_pt, bold, upper, face, height_pt)
+    return Body(max(size_pt, 0.5), bold, upper, face, height_pt)  # damaged files set type of no size
 
 
 def running(rows: Sequence[HeadingRow], body: Body) -> set[int]:

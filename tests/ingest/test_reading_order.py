@@ -133,6 +133,12 @@ def test_words_parted_by_a_soft_hyphen_are_joined() -> None:
     assert page_text([line("the har\u00ad", 60, 100), line("Bour", 60, 112)], HEIGHT).text == "the harBour"
 
 
+def test_type_of_no_size_as_damaged_files_have_it_is_text() -> None:
+    boxes = [(60, 100, 90, 112), (60, 114, 90, 126)]
+    lines = [TextLine(f"Quay {n}", box, 0.0, bold=n == 0) for n, box in enumerate(boxes)]
+    assert page_text(lines, HEIGHT).text.split() == ["Quay", "0", "Quay", "1"]
+
+
 def test_each_line_of_the_text_has_its_box() -> None:
     lines = [line("a hyphen-", 60, 100), line("ated word", 60, 112), line("next", 60, 160)]
     found = page_text(lines, HEIGHT)
