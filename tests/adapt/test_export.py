@@ -128,7 +128,7 @@ def test_scenes_have_exact_times_and_labelled_frames(db: Path, tmp_path: Path) -
     _, [line] = exported(db, tmp_path / "out", frames=4)
     assert [(scene["start"], scene["end"]) for scene in answer(line)["scenes"]] == [("0:00", "0:01"), ("0:01", "0:03")]
     labels = [item.text for item in line.messages[0].content if item.kind == "text"]
-    assert labels[0] == "[00:00]"
+    assert labels[0] == "[00:00.3]"  # three quarters of a second apart
     assert labels[-1] == f"\n{prompts.SCENES}"
     assert all(label.startswith("\n[00:0") for label in labels[1:-1])
     assert len(line.images) == 4

@@ -109,7 +109,7 @@ def test_a_model_that_cannot_run_ends_the_run(bench, with_model) -> None:
 
 def test_a_video_that_fails_has_a_failure_for_each_task(bench, video, with_model) -> None:
     shutil.copy(video, bench.folder)
-    with_model(fails=["[00:00.00]"])
+    with_model(fails=["[00:00.3]"])
     bench.run()
     assert bench.rows("SELECT task, part, stage FROM failures ORDER BY ALL") == [
         ("scenes", "video", "model"), ("summary", "video", "model"),
