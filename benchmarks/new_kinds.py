@@ -42,23 +42,27 @@ HEADS = "Start Until Part Lot Hall Gauge Track Door Stage Berth".split()
 Rows = list[list[str]]
 
 
+LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
+TIMES: tuple[Callable[[random.Random], str], ...] = (
+    lambda chance: f"{chance.randrange(24):02d}:{chance.randrange(60):02d}",
+    lambda chance: f"{chance.randrange(1, 16)}/{chance.choice((8, 12, 16))}",
+    lambda chance: f"({chance.randrange(1000)})",
+    lambda chance: f"[{chance.choice(LETTERS)}{chance.randrange(100)}]",
+)
+LABELS: tuple[Callable[[random.Random], str], ...] = (
+    lambda chance: f"{chance.randrange(2, 100)}x{chance.randrange(2, 100)}",
+    lambda chance: f"{chance.randrange(100) / 10:.1f}kg",
+    lambda chance: f"No.{chance.randrange(1000)}",
+    lambda chance: f"{chance.choice(LETTERS)}={chance.randrange(100)}",
+)
+
+
 def times(page: pymupdf.Page, chance: random.Random) -> Rows:
     """Draws a table of that kind; what it says."""
-    made: tuple[Callable[[], str], ...] = (
-        lambda: f"{chance.randrange(24):02d}:{chance.randrange(60):02d}",
-        lambda: f"{chance.randrange(1, 16)}/{chance.choice((8, 12, 16))}",
-        lambda: f"({chance.randrange(1000)})",
-        lambda: f"[{chance.choice('ABCDEFGHJKLMNPQRSTUVWXYZ')}{chance.randrange(100)}]",
-    )
-    columns = [chance.choice(made) for _ in range(chance.randint(2, 4))]
+    columns = chance.choices(TIMES, k=chance.randint(2, 4))
     rows = [chance.sample(HEADS, len(columns))]
-    rows += [[cell() for cell in columns] for _ in range(chance.randint(1, 4))]
-    left, top, wide, high = (
-        chance.uniform(14, 40),
-        chance.uniform(24, 50),
-        chance.uniform(52, 62),
-        chance.uniform(20, 28),
-    )
+    rows += [[cell(chance) for cell in columns] for _ in range(chance.randint(1, 4))]
+    left, top, wide, high = (chance.uniform(*span) for span in ((14, 40), (24, 50), (52, 62), (20, 28)))
     for row, cells in enumerate(rows):
         for col, text in enumerate(cells):
             page.insert_text((left + wide * col, top + high * row), text, fontname="tiro", fontsize=12.5)
@@ -68,16 +72,9 @@ def times(page: pymupdf.Page, chance: random.Random) -> Rows:
 
 def labels(page: pymupdf.Page, chance: random.Random) -> Rows:
     """Draws a table of that kind; what it says."""
-    made: tuple[Callable[[], str], ...] = (
-        lambda: f"{chance.randrange(2, 100)}x{chance.randrange(2, 100)}",
-        lambda: f"{chance.randrange(100) / 10:.1f}kg",
-        lambda: f"No.{chance.randrange(1000)}",
-        lambda: f"{chance.choice('ABCDEFGHJKLMNPQRSTUVWXYZ')}={chance.randrange(100)}",
-    )
-    columns = [chance.choice(made) for _ in range(chance.randint(2, 3))]
-    rows = [[cell() for cell in columns] for _ in range(chance.randint(2, 4))]
-    left, top = chance.uniform(8, 24), chance.uniform(8, 30)
-    wide, high, gap = chance.uniform(84, 96), chance.uniform(26, 36), chance.uniform(6, 14)
+    columns = chance.choices(LABELS, k=chance.randint(2, 3))
+    rows = [[cell(chance) for cell in columns] for _ in range(chance.randint(2, 4))]
+    left, top, wide, high, gap = (chance.uniform(*span) for span in ((8, 24), (8, 30), (84, 96), (26, 36), (6, 14)))
     for row, cells in enumerate(rows):
         for col, text in enumerate(cells):
             x, y = left + (wide + gap) * col, top + (high + gap) * row

@@ -123,13 +123,15 @@ def read_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:
     clip = open_clip(path)
     info = clip.info
     yield info
-    said = subtitles.words(clip)
-    hearing = Hearing(job, info, needed=not said.cues)
     if "tables" in job.recipes:  # then it is the only task: nothing else was asked for
         yield Finished(_TimedReading(job, engine, "tables", "video").row("a video has no tables", ok=True))
+        return
+    first: Task = "scenes" if "scenes" in job.recipes else "summary"
+    yield Begun(first, "video", first)
+    sandbox.allow_cpu(video_limit_s(job.timeout_s, info.duration_s))
+    said = subtitles.words(clip)
+    hearing = Hearing(job, info, needed=not said.cues)
     if "scenes" in job.recipes:
-        yield Begun("scenes", "video", "scenes")
-        sandbox.allow_cpu(video_limit_s(job.timeout_s, info.duration_s))
         reading = _TimedReading(job, engine, "scenes", "video")
         judge = referee.transitions if referee.version() else None
         video = videos.watch(clip, referee=judge, said=said, on_time=hearing.follow)

@@ -98,16 +98,11 @@ class Leases:
         count_pages: Callable[[FoundFile], int] = lambda _: 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._n_workers, self._clock = n_workers, clock
-        self._left = deque[WorkUnit]()
+        self._n_workers, self._clock, self._count_pages = n_workers, clock, count_pages
+        self._left = deque(sorted(_units(files), key=lambda unit: -unit.files[0].size_bytes))
+        self._n_bytes = sum(unit.files[0].size_bytes for unit in self._left)  # of whole documents that are left
         self._stretches: dict[str, int] = {}  # path → how many of its stretches are not read yet
         self._rests: dict[str, WorkUnit] = {}
-        for unit in sorted(_units(files), key=lambda unit: -unit.files[0].size_bytes):
-            stretches = _stretches(count_pages(unit.files[0]), n_workers * _SHARES)
-            self._left += [WorkUnit(unit.files[:1], pages) for pages in stretches] or [unit]
-            if stretches:
-                path = unit.files[0].path
-                self._stretches[path], self._rests[path] = len(stretches), WorkUnit(unit.files, is_rest=True)
         self._held: dict[str, Lease] = {}
 
     @property
@@ -121,6 +116,7 @@ class Leases:
         n_files = n_bytes = 0
         most = max(1, min(_MOST_FILES, len(self._left) // (_SHARES * self._n_workers)))
         while self._left and n_files < most and n_bytes < _MOST_BYTES:
+            self._share_out_next()
             if units and self._left[0].is_alone:
                 break
             unit = self._left.popleft()
@@ -133,6 +129,22 @@ class Leases:
             return None
         self._held[worker] = Lease(units, self._clock() + TERM_S)
         return self._held[worker]
+
+    def _share_out_next(self) -> None:
+        """The next document in stretches, if it is long, and more than a worker's share of what is left: so a few for
+        each worker are looked at, however many there are."""
+        unit = self._left[0]
+        if unit.is_alone:
+            return
+        size, left = unit.files[0].size_bytes, self._n_bytes
+        self._n_bytes -= size
+        most = _SHARES * self._n_workers
+        if size * most < left:
+            return
+        if stretches := _stretches(self._count_pages(unit.files[0]), most):
+            path = self._left.popleft().files[0].path
+            self._stretches[path], self._rests[path] = len(stretches), WorkUnit(unit.files, is_rest=True)
+            self._left.extendleft(WorkUnit(unit.files[:1], pages) for pages in reversed(stretches))
 
     def heard(self, worker: str) -> None:
         """The worker is there: its lease begins anew."""

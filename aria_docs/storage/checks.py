@@ -20,7 +20,7 @@ _AGAIN = 1_000  # numbers of checks made again begin here; those of the page, wh
 _NEW = f"""
     SELECT t.table_id, r.read_at FROM shown_tables t JOIN readings r USING (source_id, reading_id)
     LEFT JOIN {INTERNAL}.checked_tables c ON c.table_id = t.table_id
-    WHERE source_id IN (FROM due_tables) AND c.read_at IS DISTINCT FROM r.read_at ORDER BY t.table_id
+    WHERE source_id IN (SELECT source_id FROM due_tables) AND c.read_at IS DISTINCT FROM r.read_at ORDER BY t.table_id
 """
 _CELLS = """
     SELECT table_id, n_header_rows, row_no, col_no, text, number, col_span > 1 OR row_span > 1, is_header

@@ -145,7 +145,7 @@ def apply(db: duckdb.DuckDBPyConnection, sources: Iterable[str]) -> None:
     # What is worked out from tables is worked out again.
     for name in ("table_meanings", "checked_tables", "stacked_tables"):
         db.execute(f"DELETE FROM {INTERNAL}.{name} WHERE table_id IN (SELECT unnest(?::VARCHAR[]))", [sorted(changed)])
-    db.execute("INSERT INTO due_tables SELECT unnest(?::VARCHAR[])", [sorted(touched)])
+    db.execute("INSERT INTO due_tables (source_id) SELECT unnest(?::VARCHAR[])", [sorted(touched)])
 
 
 def _tables(db: duckdb.DuckDBPyConnection, source: str, pages: Collection[int | None]) -> list[ShownTable]:

@@ -78,26 +78,23 @@ class Store(Questions):
         with self.reading(patience_s=float("inf")) as db:
             is_due = bool(db.execute("SELECT 1 FROM due_tables LIMIT 1").fetchall())
         if is_due:
-            self.check()
-            self.stack()
+            self.work_out()
         self.rank()
 
-    def check(self) -> None:
-        """Checks the tables that are new or corrected."""
+    def work_out(self) -> None:
+        """Brings checks and stacks up to date with the tables that changed."""
+        with self.reading(patience_s=float("inf")) as db:
+            [(last,)] = db.execute("SELECT max(number) FROM due_tables").fetchall()
         checks.check(self)
-
-    def stack(self) -> None:
-        """Brings the stacks up to date; the tables have been checked before."""
         stacks.stack(self)
         with self.writing() as db:
-            db.execute("DELETE FROM due_tables")
+            db.execute("DELETE FROM due_tables WHERE number <= ?", [last])
 
     def correct(self, given: Sequence[GivenCorrection]) -> Corrected:
         """Stores what people know better, and shows it. Raises UsageError, StoreError."""
         with self.writing() as db:
             done = corrections.add(db, given)
-        self.check()
-        self.stack()
+        self.work_out()
         self.rank()
         return done
 
@@ -218,14 +215,14 @@ class Store(Questions):
             insert(db, tables)
             if tables:
                 due = list({row.source_id for row in tables})
-                db.execute("INSERT INTO due_tables SELECT unnest(?::VARCHAR[])", [due])
+                db.execute("INSERT INTO due_tables (source_id) SELECT unnest(?::VARCHAR[])", [due])
             if batch.continues:
                 links = "(SELECT unnest(?::VARCHAR[]) AS first, unnest(?::VARCHAR[]) AS before)"
                 query = f"UPDATE tables SET continues = l.before FROM {links} AS l WHERE table_id = l.first"
                 db.execute(query, [list(batch.continues), list(batch.continues.values())])
                 of_these = "table_id IN (SELECT unnest(?::VARCHAR[]))"
                 db.execute(
-                    f"INSERT INTO due_tables SELECT DISTINCT source_id FROM tables WHERE {of_these}",
+                    f"INSERT INTO due_tables (source_id) SELECT DISTINCT source_id FROM tables WHERE {of_these}",
                     [list(batch.continues)],
                 )
             insert(db, [row for part in batch.finished for row in part.cells])
@@ -270,7 +267,7 @@ class Store(Questions):
         to date. Raises StoreError."""
         found = prunable.prune(self)
         if found:
-            self.stack()
+            self.work_out()
             self.rank()
         return found
 
@@ -419,7 +416,7 @@ def _delete_readings(db: duckdb.DuckDBPyConnection, replaced: Sequence[ReadingRo
     if tables:
         for table in ("cells", *WORKED_OUT):
             db.execute(f"DELETE FROM {table} WHERE table_id IN (SELECT unnest(?::VARCHAR[]))", [tables])
-        db.execute("INSERT INTO due_tables SELECT unnest(?::VARCHAR[])", [sources])
+        db.execute("INSERT INTO due_tables (source_id) SELECT unnest(?::VARCHAR[])", [sources])
     for table in ("tables", "scenes", "summaries", "grounds", "readings", *custom_tables.custom_tables(db).values()):
         db.execute(f"DELETE FROM {table} WHERE {of_these}", given)
     db.execute("DELETE FROM sidecars WHERE reading_id IN (SELECT unnest(?::VARCHAR[]))", [ids])

@@ -320,7 +320,7 @@ class Lake(Store):
                     )
             if not self._of_a_run:
                 _lay_newest(db)
-                db.execute("INSERT INTO due_tables SELECT DISTINCT source_id FROM tables")
+                db.execute("INSERT INTO due_tables (source_id) SELECT DISTINCT source_id FROM tables")
                 prepare_schemas(db)
                 custom_tables.insert_spooled(db)
         except duckdb.Error as error:
@@ -331,8 +331,7 @@ class Lake(Store):
     def lay_on_demand(self, db: duckdb.DuckDBPyConnection, queries: str) -> None:
         """What the queries name and a run would have worked out at its end."""
         if _WORKED_OUT.search(queries):
-            self.check()
-            self.stack()
+            self.work_out()
         super().lay_on_demand(db, queries)
 
 

@@ -75,8 +75,7 @@ def load(folder: Path, store: Store, *, say: Callable[[str], None], patience_s: 
     for chunk in _chunks(new):
         _take(store, chunk, there, outcome, leave)
     compact(folder, sound=new)
-    store.check()
-    store.stack()  # also where nothing is new: an earlier loading may have been killed before it came to this
+    store.work_out()  # also where nothing is new: an earlier loading may have been killed before it came to this
     store.rank()
     return outcome
 

@@ -113,7 +113,7 @@ def prune(database: Connections) -> Prunable:
         # A page that was read again may be what a page of an older recipe goes on from.
         db.execute("UPDATE tables SET continues = NULL WHERE continues IN (SELECT table_id FROM gone_tables)")
         if found:
-            db.execute("INSERT INTO due_tables SELECT DISTINCT source_id FROM gone_tables")
+            db.execute("INSERT INTO due_tables (source_id) SELECT DISTINCT source_id FROM gone_tables")
     return found
 
 

@@ -38,8 +38,8 @@ _COMPARED = 200  # tables that share a key with one and are compared with it
 _NEW = f"""
     SELECT t.table_id, r.read_at, t.continues FROM shown_tables t JOIN readings r USING (source_id, reading_id)
     LEFT JOIN {INTERNAL}.table_meanings m ON m.table_id = t.table_id
-    WHERE source_id IN (FROM due_tables) AND (m.table_id IS NULL OR m.read_at IS DISTINCT FROM r.read_at
-                                              OR m.continues IS DISTINCT FROM t.continues)
+    WHERE source_id IN (SELECT source_id FROM due_tables)
+      AND (m.table_id IS NULL OR m.read_at IS DISTINCT FROM r.read_at OR m.continues IS DISTINCT FROM t.continues)
     ORDER BY t.table_id
 """
 

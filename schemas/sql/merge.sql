@@ -148,6 +148,6 @@ INSERT INTO failures BY NAME SELECT * EXCLUDE (comes, rule, written_at) FROM all
     ANTI JOIN undone u ON u.path = f.path AND u.task = f.task AND u.part = f.part AND u.recipe = f.recipe AND u.comes
     WHERE f.comes;
 
-INSERT INTO aria_docs_internal.due_tables
+INSERT INTO aria_docs_internal.due_tables (source_id)
 SELECT source_id FROM raw_readings WHERE task = 'tables' UNION SELECT source_id FROM raw_files WHERE source_id IS NOT NULL
 UNION SELECT source_id FROM tables WHERE table_id IN (SELECT table_id FROM raw_links);

@@ -66,7 +66,7 @@ def store(tmp_path: Path) -> Store:
     files.append(FileRow(path="/in/z copy.pdf", source_id="a", size_bytes=9, modified_at=NOW))
     films = Finished(reading=scenes, scenes=(scene,))
     store.write(Batch(files=files, sources=sources, finished=[*parts, films]))
-    store.stack()
+    store.work_out()
     return store
 
 

@@ -69,6 +69,17 @@ def test_stretches_are_read_before_the_rest_also_where_one_is_given_up() -> None
     assert last and [file.path for file in last.files] == ["/b"]
 
 
+def test_only_a_few_documents_are_opened_to_be_shared_out() -> None:
+    counted = list[str]()
+    files = [found(f"/{number}", 9 << 20) for number in range(1000)]
+    leases = Leases(files, n_workers=2, count_pages=lambda file: counted.append(file.path) or 0)
+    assert leases.next("a") and counted == []
+    leases.done("a")
+    while leases.next("a"):
+        leases.done("a")
+    assert len(counted) == 4 * 2 and leases.is_over
+
+
 def test_whoever_vanishes_every_file_is_read() -> None:
     rng = random.Random(0)
     files = [found(f"/{number}", rng.randint(1, 9) << 20) for number in range(200)]

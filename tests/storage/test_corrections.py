@@ -79,7 +79,7 @@ def store(tmp_path: Path) -> Store:
     store = Store(tmp_path / "r.duckdb")
     begin(store)
     store.write(batch(page(ROWS)))
-    store.stack()
+    store.work_out()
     return store
 
 
@@ -170,7 +170,7 @@ def test_corrections_outlive(store: Store, change: Callable[[Store], None]) -> N
     before = shown(store)
     assert before[2:4] == [["Trams", "9", "8"], ["Buses", "87", "80"]]
     change(store)
-    store.stack()
+    store.work_out()
     assert shown(store) == before
     query = "SELECT DISTINCT caption, n_header_rows, n_rows FROM document_tables"
     assert values(store, query) == [("The fleet", 2, 5)]
@@ -283,7 +283,7 @@ def test_a_cell_that_is_not_there_is_named(store: Store) -> None:
 def test_a_failed_check_is_reviewed_until_it_is_mended(store: Store) -> None:
     wrong = [*ROWS[:2], ["Trams", "96", "98"], ROWS[3]]
     store.write(batch(page([[*row, ""] for row in wrong])))
-    store.check()
+    store.work_out()
     [(row, col, found)] = values(store, "SELECT row_no, col_no, found FROM checks WHERE NOT holds")
     assert (row, col, found) == (None, 2, 1239.0)
     places = values(store, "SELECT row_no, col_no FROM review")
@@ -296,7 +296,7 @@ def test_a_failed_check_is_reviewed_until_it_is_mended(store: Store) -> None:
 
 def test_a_confirmed_cell_is_not_reviewed_again(store: Store) -> None:
     store.write(batch(page([*ROWS[:2], ["Trams", "96", "98"], ROWS[3]])))
-    store.check()
+    store.work_out()
     before = values(store, "SELECT row_no, col_no FROM review")
     store.correct([cell(2, 2, "98", "98")])
     after = values(store, "SELECT row_no, col_no FROM review")
@@ -319,7 +319,7 @@ def checked(rows: list[list[str]]) -> Finished:
 @pytest.fixture
 def unsure(store: Store) -> Store:
     store.write(batch(checked(WRONG)))
-    store.check()
+    store.work_out()
     return store
 
 
@@ -331,7 +331,7 @@ def test_checks_that_came_with_a_reading_are_kept_and_go_with_it(unsure: Store) 
     assert values(unsure, "SELECT kind, check_no FROM checks ORDER BY ALL") == [("sum", 0), ("words", 1)]
     assert values(unsure, "SELECT text, round(expected_error, 2) FROM review") == [("1,294", 0.7)]
     unsure.write(batch(page(ROWS, sure=0.9)))
-    unsure.check()
+    unsure.work_out()
     assert values(unsure, "SELECT kind FROM checks") == []
     assert values(unsure, "FROM review") == []
 

@@ -585,7 +585,7 @@ def test_a_spool_knows_what_the_database_knows_that_has_loaded_it(seed: int, tmp
                 if gone:
                     keeper.forget(gone)
                 keeper.write(batch)
-    direct.stack()
+    direct.work_out()
     load(spool.path, loaded, say=quiet)
     fresh = Spool(spool.path)
     for recipes in (["r1"], ["r1", "r2"], []):
@@ -612,8 +612,7 @@ def test_in_any_order_it_is_the_same(seed: int, tmp_path: Path) -> None:
             batch = random_batch(rng, number, stable=True)
             for keeper in (direct, spool):
                 keeper.write(batch)
-    direct.check()
-    direct.stack()
+    direct.work_out()
     spool.path.rename(elsewhere)
     spool.path.mkdir()
     names = sorted(path.name for path in elsewhere.iterdir())

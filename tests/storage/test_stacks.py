@@ -155,7 +155,7 @@ def test_stacks_follow_what_is_read_and_are_bounded(store: Store, monkeypatch: p
 
 def test_a_run_that_read_no_table_lays_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     write(store, table("a", 1, INCOME))
-    monkeypatch.setattr(store, "stack", lambda: pytest.fail("laid again"))
+    monkeypatch.setattr(store, "work_out", lambda: pytest.fail("laid again"))
     write(store, run="second")
 
 
@@ -170,6 +170,23 @@ def test_nothing_stays_of_a_table_that_a_page_no_longer_has(store: Store) -> Non
     left = id_of(table("a", 1, INCOME))
     for name in WORKED_OUT:
         assert {row["table_id"] for row in store.records(f"SELECT table_id FROM {name}")} <= {left}, name
+
+
+def test_what_comes_while_a_run_ends_is_done_by_the_run_that_brought_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = [table(name, 1, INCOME) for name in ("a", "b")]
+    work_out = stacks.stack
+
+    def stack(database: Store) -> None:  # another run writes meanwhile, and ends later
+        work_out(database)
+        store.write(Batch(files=[file("/in/b.pdf", "b")], sources=[source("b")], finished=parts[1:]))
+
+    monkeypatch.setattr(stacks, "stack", stack)
+    write(store, parts[0])
+    monkeypatch.undo()
+    store.end_run("other", RunEnd(1, 0, 0))
+    assert store.ask("SELECT n_files FROM stacks").rows == [(2,)]
 
 
 def test_what_a_killed_run_left_undone_is_done_by_the_next_one_that_ends(store: Store) -> None:
@@ -204,6 +221,15 @@ def test_what_a_search_passes_over_has_no_accent_that_duckdb_strips(store: Store
         "AND NOT regexp_matches(x, aria_docs_internal.may_be(f))"
     )
     assert not passed_over
+    # What is its own folded form is found by any word that may have it; a pattern each would take a minute.
+    others = store.records(
+        "SELECT chr(c) AS x FROM (SELECT unnest(range(128, 131072))::INTEGER AS c) WHERE c NOT BETWEEN 55296 AND 57343 "
+        "AND NOT regexp_matches(chr(c), aria_docs_internal.may_be('a'))"
+    )
+    assert [row["x"] for row in others] == ["\u017f", "\u212a"], "s and k to a pattern that minds no case"
+    for row in others:
+        match = "SELECT regexp_matches('{x}', aria_docs_internal.may_be('{x}')) AS is_found".format_map(row)
+        assert store.records(match) == [{"is_found": True}]
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
