@@ -165,6 +165,14 @@ def test_a_model_that_cannot_be_loaded(model):
         speech.whisper(model)
 
 
+def test_a_model_is_loaded_from_its_folder_alone(tmp_path, monkeypatch):
+    loaded = []
+    fake = SimpleNamespace(WhisperModel=lambda *folder, **how: loaded.append((folder, how["local_files_only"])))
+    monkeypatch.setitem(sys.modules, "faster_whisper", fake)
+    speech.whisper(tmp_path)
+    assert loaded == [((str(tmp_path),), True)]
+
+
 def test_a_sentence_begins_with_its_first_word():
     """Not where Whisper's line does, which spans a silence."""
 
