@@ -10,6 +10,7 @@ import os
 import shlex
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -52,6 +53,13 @@ def _option(panel: str | None, text: str, *names: str, **rest: Any) -> Any:
 
 def _flag(panel: str | None, text: str, *names: str) -> Any:
     return typer.Option(*names, rich_help_panel=panel, help=text, metavar=" ")
+
+
+def _place(text: str) -> Path:
+    """Of a spool."""
+    from aria_docs.storage.object_store import parse
+
+    return parse(text)
 
 
 def _db(panel: str | None, text: str) -> Any:
@@ -298,7 +306,9 @@ def run(
     ] = None,
     spool: Annotated[
         Path | None,
-        _option(_OUTPUT, "Leave what is read there, for aria-docs load; in place of --db.", metavar="FOLDER"),
+        _option(
+            _OUTPUT, "Leave what is read there, for aria-docs load; in place of --db.", metavar="FOLDER", parser=_place
+        ),
     ] = None,
     force: Annotated[bool, _flag(_READ, "Read everything again.", "--force")] = False,
     retry_failed: Annotated[bool, _flag(_READ, "Try everything again that has failed.", "--retry-failed")] = False,
@@ -327,6 +337,7 @@ def run(
     from aria_docs.ingest.shards import parse_shard
     from aria_docs.run.pending import holds_any, plan
     from aria_docs.run.run import Run
+    from aria_docs.storage.lake import exists
 
     if verbose and quiet:
         raise UsageError("-v and -q: one says more and the other less, so leave one out")
@@ -343,7 +354,7 @@ def run(
     options = replace(reading.options, force=force, retry_failed=retry_failed)
     if shard:
         options = replace(options, shard=parse_shard(shard))
-    if not keeper.path.exists() and not holds_any(paths):  # before anything is made
+    if not exists(keeper.path) and not holds_any(paths):  # before anything is made
         raise UsageError(_NOTHING)
     if dry_run:
         _end_of_plan(plan(paths, keeper, options), as_json=as_json)
@@ -374,7 +385,10 @@ def run(
 @app.command(epilog=_examples("load"))
 def load(
     spool: Annotated[
-        Path, typer.Argument(metavar="SPOOL", help="The folder that workers have left finished parts in.")
+        Path,
+        typer.Argument(
+            metavar="SPOOL", help="Where workers have left finished parts: a folder, or s3://.", parser=_place
+        ),
     ],
     db: NewDb,
     as_json: Json = False,
@@ -426,7 +440,10 @@ def sql(
     spool: Annotated[
         Path | None,
         typer.Option(
-            "--spool", metavar="FOLDER", help="A spool as it is, without a database: the same tables and views."
+            "--spool",
+            metavar="FOLDER",
+            parser=_place,
+            help="A spool as it is, without a database: the same tables and views.",
         ),
     ] = None,
     form: Annotated[
@@ -848,6 +865,9 @@ def _read_config(command: Any, arguments: list[str]) -> tuple[list[str], dict[st
     return left, config.defaults(file, known, left)
 
 
+_FEW_PROCESSES = 1024
+
+
 class _Interrupted(KeyboardInterrupt):
     """A signal came. Where a plain KeyboardInterrupt passes an `exec`, as in many imports, CPython ends by SIGINT
     whatever the exit status."""
@@ -875,6 +895,21 @@ class _Interrupts:
 _interrupts = _Interrupts()
 
 
+def _probe_threads() -> None:
+    """Raises RuntimeError where a shell allows few processes and threads: OpenBLAS would answer that with a SIGINT."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        return
+    if 0 <= resource.getrlimit(resource.RLIMIT_NPROC)[0] < _FEW_PROCESSES:
+        over = threading.Event()
+        try:
+            for _ in range(os.cpu_count() or 1):
+                threading.Thread(target=over.wait, daemon=True).start()
+        finally:
+            over.set()
+
+
 def main() -> None:
     """Entry of the `aria-docs` command."""
     for number in (signal.SIGINT, signal.SIGTERM):  # a service manager's stop keeps what is finished too
@@ -887,6 +922,7 @@ def main() -> None:
     if sys.stdout.encoding.lower() != "utf-8" and isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file name must not end the command
     try:
+        _probe_threads()
         # Not app(): Typer puts its own hook in place of ours, and that prints a traceback.
         command = typer.main.get_command(app)
         arguments, defaults = _read_config(command, sys.argv[1:])
@@ -902,6 +938,11 @@ def main() -> None:
             at = " ".join(["aria-docs", *_names(getattr(error, "ctx", None))])
             typer.echo(f"aria-docs: {message} (see {at} --help)", err=True)
         sys.exit(2)
+    except RuntimeError as error:
+        if "can't start new thread" not in str(error):
+            raise
+        typer.echo("aria-docs: no thread can be started: allow more processes (ulimit -u)", err=True)
+        sys.exit(3)
     except AriaDocsError as error:
         if "--debug" in sys.argv:
             traceback.print_exception(error)

@@ -259,13 +259,15 @@ class StoredPage:
 
 
 class Database:
-    """One results file, or a spool's folder as it is. Every error is an AriaDocsError of one sentence."""
+    """One results file, or a spool as it is, a folder or s3://. Every error is an AriaDocsError of one sentence."""
 
     def __init__(self, path: str | Path, *, passwords: Sequence[str] = ()) -> None:
         from aria_docs.storage.database import Store
         from aria_docs.storage.lake import Lake
+        from aria_docs.storage.object_store import is_remote, parse
 
-        self._store = Lake(Path(path)) if Path(path).is_dir() else Store(Path(path))
+        place = parse(path)
+        self._store = Lake(place) if is_remote(place) or place.is_dir() else Store(place)
         self._passwords = tuple(passwords)
         self._store.ask("SELECT 1")
 

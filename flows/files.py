@@ -32,6 +32,7 @@ from aria_docs.run.recipes import Options, read_passwords
 from aria_docs.run.run import Run
 from aria_docs.storage.database import Store
 from aria_docs.storage.keeper import Keeper
+from aria_docs.storage.object_store import parse
 from aria_docs.storage.spool import Spool
 from aria_docs.text_table import printable
 
@@ -303,7 +304,7 @@ def files(
     """
     here = FlowLog(verbose=verbose, quiet=quiet)
     log = Both(here, LogFile(Path(log_file))) if log_file else here
-    keeper = Spool(Path(db), say=log.say) if spool else Store(Path(db), on_wait=log.say)
+    keeper = Spool(parse(db), say=log.say) if spool else Store(Path(db), on_wait=log.say)
     reading = read_all(
         paths, keeper, options, kinds=("pdf", "video"), password_file=password_file, command=command, log=log
     )
@@ -348,7 +349,7 @@ def parameters(paths: Sequence[Path], db: Path, options: Options, password_file:
     hand_down(options.servers)
     return {
         "paths": [os.path.abspath(path) for path in paths],  # noqa: PTH100 - resolve() would follow links
-        "db": os.path.abspath(db),  # noqa: PTH100
+        "db": str(db.absolute()),
         "options": replace(options, passwords=(), servers=tuple(map(without_credentials, options.servers))),
         "password_file": os.path.abspath(password_file) if password_file else None,  # noqa: PTH100
     }

@@ -9,6 +9,7 @@ rows never pass through this process, so nothing piles up in it, nor in Ray's ob
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import queue
@@ -17,6 +18,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,7 @@ from aria_docs.run.run import Run
 from aria_docs.storage.database import Store
 from aria_docs.storage.keeper import Batch
 from aria_docs.storage.load import load
+from aria_docs.storage.object_store import parse
 from aria_docs.storage.spool import Spool
 from aria_docs.survey import measure
 
@@ -95,7 +98,7 @@ class ReaderActor:
 
     def __init__(self, spool: str, options: Options, command: str) -> None:
         self._events = _Events()
-        self._run = Run(Spool(Path(spool), say=self._events.say), options, command=command, progress=self._events)
+        self._run = Run(Spool(parse(spool), say=self._events.say), options, command=command, progress=self._events)
         self._has_begun = False  # an actor that comes too late to be handed anything leaves no run
 
     def ready(self) -> str:
@@ -171,15 +174,16 @@ def read_on_ray(
 
     Raises UsageError for a path that does not exist, EngineError where no actor can be started, StoreError.
     """
-    _connect(address)
-    try:
-        with Run(Spool(spool, say=progress.say), options, command=command, progress=progress) as run:
-            files = run.find(paths)
-            _show_files(progress, files)
-            _Driver(run, _without_finished(run, files, db), str(spool)).work()
-        outcome = run.outcome
-    finally:
-        ray.shutdown()
+    with redirect_stdout(io.StringIO()):  # where Ray prints its own account of a lost actor, among our answers
+        _connect(address)
+        try:
+            with Run(Spool(spool, say=progress.say), options, command=command, progress=progress) as run:
+                files = run.find(paths)
+                _show_files(progress, files)
+                _Driver(run, _without_finished(run, files, db), str(spool)).work()
+            outcome = run.outcome
+        finally:
+            ray.shutdown()
     if db and not outcome.interrupted:
         loaded = load(spool, Store(db, on_wait=progress.say), say=progress.say)
         progress.say(f"{loaded.n_files} batches of {spool} loaded, {loaded.n_parts} parts → {db}")
@@ -326,7 +330,7 @@ class _Driver:
     def _lose(self, name: str) -> None:
         """The actor has vanished, or nothing was heard of it: what it had goes to others."""
         ray.kill(self._workers.pop(name).actor)
-        self._run.progress.detail(f"worker {name} has vanished: what it had is read by another")
+        self._run.progress.say(f"worker {name} has vanished: what it had is read by another")
         for unit in self._leases.lost(name):
             self._give_up(unit)
 

@@ -30,6 +30,7 @@ from aria_docs.model.choice import choose
 from aria_docs.run.recipes import Options, read_passwords
 from aria_docs.storage.database import Store
 from aria_docs.storage.load import load
+from aria_docs.storage.object_store import parse
 from aria_docs.storage.spool import Spool
 
 _POLL_S = 2.0
@@ -47,7 +48,7 @@ def shard(
 
     The result is the paths of the files that failed; all else is in the spool.
     """
-    keeper = Spool(Path(spool), say=FlowLog().say)
+    keeper = Spool(parse(spool), say=FlowLog().say)
     state = read_unattended(("pdf", "video"), paths, keeper, _for_share(options, share), password_file)
     if state.is_failed():  # the share was read all the same: `shards` reads one again only if its worker was lost
         return Completed(name="Files failed", message=state.message, data=state.data)
@@ -61,7 +62,7 @@ def load_spool(spool: str, db: str) -> int:
     Raises AriaDocsError where some had to be left out: the others are loaded.
     """
     log = FlowLog()
-    loaded = load(Path(spool), Store(Path(db), on_wait=log.say), say=log.say)
+    loaded = load(parse(spool), Store(Path(db), on_wait=log.say), say=log.say)
     log.say(f"{loaded.n_files} batches loaded, {loaded.n_before} loaded before; {loaded.n_parts} parts → {db}")
     if loaded.left:
         raise AriaDocsError(f"left out of {db}: {'; '.join(loaded.left.values())}")
@@ -134,7 +135,7 @@ def on_ray(
     if password_file:
         chosen = replace(chosen, passwords=read_passwords(Path(password_file)))
     outcome = read_on_ray(
-        [Path(path) for path in paths], Path(spool), chosen, command="flow on ray", progress=log, address=address,
+        [Path(path) for path in paths], parse(spool), chosen, command="flow on ray", progress=log, address=address,
         db=Path(db) if db else None,
     )  # fmt: skip
     if outcome.interrupted:

@@ -1,9 +1,15 @@
 """A run in a shell that allows less than ours would: it keeps to that, and reads what it would read."""
 
 import os
+import resource
+import shutil
 import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from aria_docs.storage.database import Store
 from tests.conftest import command
@@ -23,3 +29,21 @@ def test_a_run_keeps_to_the_limits_of_its_shell(bench: Any, tmp_path: Path) -> N
         {"page": 1, "n_rows": 4},
         {"page": 2, "n_rows": 4},
     ]
+
+
+@pytest.mark.parametrize("n_processes", [1, 3])
+def test_where_no_thread_or_process_can_be_started_a_sentence_says_so(bench: Any, n_processes: int) -> None:
+    nobody: dict[str, Any] = {"user": 65534, "group": 65534, "extra_groups": []} if os.getuid() == 0 else {}
+    try:
+        subprocess.run([sys.executable, "-c", "import aria_docs"], cwd="/", check=True, capture_output=True, **nobody)
+    except (PermissionError, subprocess.CalledProcessError):
+        pytest.skip("this Python is not for ordinary users, and root has no such limit")
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        shutil.copy(bench.pdf("a.pdf", 2), folder)
+        done = subprocess.run(
+            command("run", folder, "--db", f"{folder}/r.duckdb"), cwd="/", capture_output=True, text=True, timeout=300,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NPROC, (n_processes, n_processes)), **nobody,
+        )  # fmt: skip
+    assert done.returncode == 3, done.stderr
+    assert "ulimit -u" in done.stderr.splitlines()[-1]

@@ -18,6 +18,7 @@ from aria_docs.run.recipes import Options
 from aria_docs.schemas.readings import FailureRow, Finished, SidecarRow
 from aria_docs.schemas.sources import SourceRow, source_id
 from aria_docs.storage.keeper import FileStamp, Keeper, Known, Wanted
+from aria_docs.storage.lake import exists
 
 # The stages before a file is opened.
 WALK, HASH = Begun("", "", "find"), Begun("", "", "hash")
@@ -43,7 +44,7 @@ def holds_any(paths: Sequence[Path]) -> bool:
 def plan(paths: Sequence[Path], keeper: Keeper, options: Options) -> ReadingPlan:
     """Which files a run would read, without reading any. Raises UsageError."""
     findings = find(paths)
-    pending = Pending(options, keeper if keeper.path.exists() else None)
+    pending = Pending(options, keeper if exists(keeper.path) else None)
     failures = [
         failure_of(failure_row(path, None, WALK, "", error))
         for path, error in findings.unreadable

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
 import shutil
 import socket
+import tempfile
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -20,10 +23,11 @@ from aria_docs.errors import SpoolError
 from aria_docs.schemas import Row
 from aria_docs.schemas.sources import FormFieldRow, PageLinesRow, PageRow
 from aria_docs.schemas.spool import LinkRow, MarkRow
-from aria_docs.storage import lake
+from aria_docs.storage import lake, object_store
 from aria_docs.storage.connection import CONFIG
 from aria_docs.storage.keeper import Batch
-from aria_docs.storage.lake import FORMAT, MANIFEST, BatchFile, Held, Manifest
+from aria_docs.storage.lake import FORMAT, BatchFile, Held, Manifest
+from aria_docs.storage.object_store import MANIFEST, is_remote
 from aria_docs.storage.rows import first_line, insert, quote
 from aria_docs.version import __version__
 
@@ -119,14 +123,8 @@ def compact(folder: Path, *, of_run: str | None = None, sound: Collection[Held] 
     sound:  batches that were checked a moment ago.
     """
     lock = folder / _COMPACTING
-    try:
-        if lock.exists() and time.time() - lock.stat().st_mtime > _STALE_S:
-            lock.unlink(missing_ok=True)
-        lock.touch(exist_ok=False)
-    except OSError as error:
-        if error.errno in (errno.EEXIST, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT):
-            return
-        raise SpoolError(f"{lock}: {error.strerror}") from error
+    if not _take(lock):
+        return
     try:
         _remove_compacted(folder)
         small = [
@@ -135,13 +133,26 @@ def compact(folder: Path, *, of_run: str | None = None, sound: Collection[Held] 
             if held.n_bytes < _SMALL_BYTES and (of_run is None or f"-{of_run}-" in held.folder.name)
         ]
         checked = {held.folder for held in sound}
-        with duckdb.connect(":memory:", config=CONFIG) as db:
-            small = [held for held in small if held.folder in checked or _is_sound(held, db)]
         for group in _groups(small):
-            _join(folder, group)
+            _join(folder, group, checked)
         _remove_compacted(folder)
     finally:
         lock.unlink(missing_ok=True)
+
+
+def _take(lock: Path) -> bool:
+    with lake.as_spool_error(lock):
+        if is_remote(lock):
+            return object_store.take(lock, stale_s=_STALE_S)
+        try:
+            if lock.exists() and _is_stale(lock):
+                lock.unlink(missing_ok=True)
+            lock.touch(exist_ok=False)
+        except OSError as error:
+            if error.errno in (errno.EEXIST, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT):
+                return False
+            raise
+    return True
 
 
 def _groups(small: Sequence[Held]) -> list[list[Held]]:
@@ -153,51 +164,51 @@ def _groups(small: Sequence[Held]) -> list[list[Held]]:
     return [group for group in groups if len(group) > 1]
 
 
-def _is_sound(held: Held, db: duckdb.DuckDBPyConnection) -> bool:
-    """One that is not is named by the loader."""
-    try:
-        lake.check(held, db)
-    except SpoolError:
-        return False
-    return True
-
-
-def _join(folder: Path, group: Sequence[Held]) -> None:
-    """One batch in place of several."""
-    batches = {name: at for held in group for name, at in held.manifest.batches.items()}
-    first = min(batches)
-    with _beside(folder, f"{first}+{len(batches)}") as beside, duckdb.connect(":memory:", config=CONFIG) as db:
+def _join(folder: Path, group: Sequence[Held], checked: Collection[Path]) -> None:
+    """One batch in place of several; without those that are not sound, which the loader names."""
+    with tempfile.TemporaryDirectory() as near, duckdb.connect(":memory:", config=CONFIG) as db:
         db.execute("SET preserve_insertion_order = false")
-        n_rows: dict[str, int] = {}
-        for table in lake.shapes():
-            holding = [held for held in group if table in held.manifest.tables]
-            if holding:
-                files = [held.folder / f"{table}.parquet" for held in holding]
-                listed = ", ".join(quote(str(file)) for file in files)
-                query = f"SELECT * FROM read_parquet([{listed}], union_by_name = true)"
-                _copy(db, query, beside / f"{table}.parquet")
-                n_rows[table] = sum(held.manifest.tables[table].n_rows for held in holding)
-        _seal(beside, batches, n_rows)
+        sound = []
+        for held in group:
+            with contextlib.suppress(SpoolError):
+                sound.append(held if held.folder in checked else lake.fetch(held, Path(near), db))
+        if len(sound) < 2:
+            return
+        batches = {name: at for held in sound for name, at in held.manifest.batches.items()}
+        with _beside(folder, f"{min(batches)}+{len(batches)}") as beside:
+            n_rows: dict[str, int] = {}
+            for table in lake.shapes():
+                holding = [held for held in sound if table in held.manifest.tables]
+                if holding:
+                    files = [held.folder / f"{table}.parquet" for held in holding]
+                    listed = ", ".join(quote(str(file)) for file in files)
+                    query = f"SELECT * FROM read_parquet([{listed}], union_by_name = true)"
+                    _copy(db, query, beside / f"{table}.parquet")
+                    n_rows[table] = sum(held.manifest.tables[table].n_rows for held in holding)
+            _seal(beside, batches, n_rows)
 
 
 def _remove_compacted(folder: Path) -> None:
-    """Batches that a compacted one holds: renamed first, so that none is ever there in part."""
-    there = {held.folder.name for held in lake.batches(folder, on_bad=lambda *_: None)}
-    for name in lake.names(folder):
-        try:
-            lake.read_manifest(folder / name)
-        except SpoolError:
-            continue  # not ours to judge
-        if name not in there:
-            doomed = folder / f".{host()}-{os.getpid()}-{name}.tmp"
-            with lake.as_spool_error(folder / name):
-                (folder / name).rename(doomed)
-            shutil.rmtree(doomed, ignore_errors=True)
+    """Batches that a compacted one holds: renamed first, so that none is ever there in part. Others are not ours to
+    judge."""
+    found = lake.every_batch(folder, on_bad=lambda *_: None)
+    there = {held.folder for held in lake.choose(found)}
+    for batch in (held.folder for held in found if held.folder not in there):
+        with lake.as_spool_error(batch):
+            if is_remote(batch):
+                object_store.remove(batch)
+                continue
+            doomed = folder / f".{host()}-{os.getpid()}-{batch.name}.tmp"
+            batch.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
 
 
 def clear(folder: Path) -> None:
     """Removes half-written batches: of processes of this machine that are gone, of any that are old."""
     with lake.as_spool_error(folder):
+        if is_remote(folder):
+            object_store.clear(folder, stale_s=_STALE_S)
+            return
         for path in folder.glob(".*.tmp"):
             match = _BESIDE.fullmatch(path.name)
             if match and ((match["host"] == host() and not _lives(int(match["pid"]))) or _is_stale(path)):
@@ -225,28 +236,24 @@ def _seal(beside: Path, batches: dict[str, datetime], n_rows: dict[str, int]) ->
     _sync(beside / MANIFEST)
 
 
-class _beside:  # noqa: N801 - a context manager, used as a function
-    """A hidden folder that becomes the batch of that name, or nothing."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self._target, self._path = folder / name, folder / f".{host()}-{os.getpid()}-{name}.tmp"
-
-    def __enter__(self) -> Path:
-        with lake.as_spool_error(self._target):
-            self._path.mkdir()
-        return self._path
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        try:
-            if error is None:
-                with lake.as_spool_error(self._target):
-                    self._path.rename(self._target)
-                    _sync(self._target.parent)
-            elif isinstance(error, OSError):
-                with lake.as_spool_error(self._target):
-                    raise error
-        finally:
-            shutil.rmtree(self._path, ignore_errors=True)
+@contextmanager
+def _beside(folder: Path, name: str) -> Iterator[Path]:
+    """A hidden folder that becomes the batch of that name, or nothing; for an object store one of this machine."""
+    target = folder / name
+    if is_remote(folder):
+        with lake.as_spool_error(target), tempfile.TemporaryDirectory() as made:
+            yield Path(made)
+            object_store.put(Path(made), target)
+        return
+    path = folder / f".{host()}-{os.getpid()}-{name}.tmp"
+    try:
+        with lake.as_spool_error(target):
+            path.mkdir()
+            yield path
+            path.rename(target)
+            _sync(folder)
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _sync(path: Path) -> None:

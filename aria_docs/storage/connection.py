@@ -40,7 +40,7 @@ _locks_lock = threading.Lock()
 
 def _lock_of(path: Path) -> threading.RLock:
     with _locks_lock:
-        return _locks.setdefault(os.path.realpath(path), threading.RLock())
+        return _locks.setdefault(os.path.realpath(str(path)), threading.RLock())
 
 
 class Connections:
@@ -82,8 +82,7 @@ class Connections:
     @contextmanager
     def reading(self, *, patience_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
         """A read-only connection. Raises StoreError, StoreBusy after patience_s."""
-        if not self.path.exists():
-            raise StoreError(f"{self.path}: no such database; `aria-docs run FOLDER --db {self.path}` makes it")
+        self.require()
         with self._open_connection(read_only=True, patience_s=patience_s) as db:
             try:
                 yield db
@@ -92,6 +91,11 @@ class Connections:
                     f"it is older than this aria-docs, and `aria-docs run FOLDER --db {self.path}` brings it up to date"
                 )
                 raise StoreError(f"{self.path}: {hint} ({first_line(error)})") from error
+
+    def require(self) -> None:
+        """Raises StoreError where there is nothing to read."""
+        if not self.path.exists():
+            raise StoreError(f"{self.path}: no such database; `aria-docs run FOLDER --db {self.path}` makes it")
 
     @contextmanager
     def _open_connection(self, *, read_only: bool, patience_s: float) -> Iterator[duckdb.DuckDBPyConnection]:

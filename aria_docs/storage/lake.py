@@ -6,6 +6,7 @@
 
 A batch is a folder of one Parquet file a table, with a manifest that says what is in it. It is made under a hidden name
 and renamed: a batch is there as a whole or not at all, and is never changed. A compacted batch holds several, by name.
+`object_store` says how that is done where no folder can be renamed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,15 +29,15 @@ from pydantic import BaseModel, Field, ValidationError
 from aria_docs.errors import SpoolError, StoreError, UsageError
 from aria_docs.schemas import Row
 from aria_docs.schemas.records import SchemaRow
-from aria_docs.storage import custom_tables
+from aria_docs.storage import custom_tables, object_store
 from aria_docs.storage.columns import INTERNAL
 from aria_docs.storage.connection import CONFIG
 from aria_docs.storage.database import Store, migrate
 from aria_docs.storage.internal import script
+from aria_docs.storage.object_store import MANIFEST, is_remote
 from aria_docs.storage.rows import first_line, quote, records
 
 FORMAT = 2
-MANIFEST = "manifest.json"
 STAMP = "%Y%m%dT%H%M%S%f"
 
 _BATCH = r"\d{8}T\d{12}-[0-9a-f]+-\d{6,}"
@@ -121,10 +122,26 @@ def is_ours(name: str) -> bool:
     return bool(NAMED.fullmatch(name) or OLD_NAMED.fullmatch(name))
 
 
+def exists(place: Path) -> bool:
+    """Whether there is a database, or anything of a spool. Raises SpoolError."""
+    with as_spool_error(place):
+        return bool(object_store.contents(place)) if is_remote(place) else place.exists()
+
+
+def require(folder: Path) -> None:
+    """Raises UsageError where there is no such spool."""
+    if not exists(folder) or not (is_remote(folder) or folder.is_dir()):
+        raise UsageError(f"{folder}: no such folder; `aria-docs run FOLDER --shard 1/1 --spool {folder}` makes a spool")
+
+
 def names(folder: Path) -> list[str]:
     """The batches, in the order of their writing. Raises SpoolError."""
     with as_spool_error(folder):
-        return sorted(name for name in os.listdir(folder) if NAMED.fullmatch(name))  # noqa: PTH208 - 100,000
+        if is_remote(folder):
+            there = [name for name, files in object_store.contents(folder).items() if MANIFEST in files]
+        else:
+            there = os.listdir(folder)  # noqa: PTH208 - 100,000
+    return sorted(name for name in there if NAMED.fullmatch(name))
 
 
 def batches(folder: Path, *, on_bad: Callable[[str, SpoolError], None]) -> list[Held]:
@@ -132,12 +149,22 @@ def batches(folder: Path, *, on_bad: Callable[[str, SpoolError], None]) -> list[
 
     on_bad:  told of a batch whose manifest cannot be understood.
     """
+    return choose(every_batch(folder, on_bad=on_bad))
+
+
+def every_batch(folder: Path, *, on_bad: Callable[[str, SpoolError], None]) -> list[Held]:
+    """As `batches`, with those that a compacted one holds."""
     found = []
-    for name in names(folder):
+    for batch, text, sizes in _remote_manifests(folder) if is_remote(folder) else _manifests(folder):
         try:
-            found.append(Held(folder / name, read_manifest(folder / name)))
+            found.append(Held(batch, _understand(batch, text, sizes)))
         except SpoolError as error:
-            on_bad(name, error)
+            on_bad(batch.name, error)
+    return found
+
+
+def choose(found: Sequence[Held]) -> list[Held]:
+    """The fewest that hold all, in order."""
     chosen, seen = [], set[str]()
     for held in sorted(found, key=lambda held: -len(held.manifest.batches)):
         if not seen.issuperset(held.manifest.batches):
@@ -146,11 +173,30 @@ def batches(folder: Path, *, on_bad: Callable[[str, SpoolError], None]) -> list[
     return sorted(chosen, key=lambda held: held.folder.name)
 
 
-def read_manifest(batch: Path) -> Manifest:
+def _manifests(folder: Path) -> Iterator[tuple[Path, bytes | Exception, dict[str, int]]]:
+    """Each batch, its manifest or why that cannot be read, and the sizes of its files."""
+    for batch in (folder / name for name in names(folder)):
+        try:
+            text = (batch / MANIFEST).read_bytes()
+            yield batch, text, {file.name: file.stat().st_size for file in os.scandir(batch)}
+        except OSError as error:
+            yield batch, error, {}
+
+
+def _remote_manifests(folder: Path) -> Iterator[tuple[Path, bytes | Exception, dict[str, int]]]:
+    with as_spool_error(folder):
+        there = object_store.contents(folder)
+        ours = sorted(name for name, files in there.items() if NAMED.fullmatch(name) and MANIFEST in files)
+        texts = object_store.manifests(folder, ours)
+    for name, text in texts.items():
+        yield folder / name, text, there[name]
+
+
+def _understand(batch: Path, text: bytes | Exception, sizes: Mapping[str, int]) -> Manifest:
     """Raises SpoolError where it is none of ours, or of a newer version."""
-    path = batch / MANIFEST
-    with as_spool_error(path):
-        text = path.read_bytes()
+    with as_spool_error(batch / MANIFEST):
+        if isinstance(text, Exception):
+            raise text if isinstance(text, OSError) else OSError(str(text))
     try:
         loose = json.loads(text)
         if isinstance(loose, dict) and loose.get("aria-docs spool") not in (None, FORMAT):
@@ -163,21 +209,28 @@ def read_manifest(batch: Path) -> Manifest:
     if strange or not manifest.batches:
         raise SpoolError(f"{batch} cannot be understood: its manifest names {strange[:1]!r:.100} ({HINT})")
     for table, part in manifest.tables.items():
-        path = batch / f"{table}.parquet"
-        with as_spool_error(path):
-            if path.stat().st_size != part.n_bytes:
-                raise SpoolError(f"{path} cannot be understood: it is not as long as its manifest says ({HINT})")
+        if sizes.get(f"{table}.parquet") != part.n_bytes:
+            path = batch / f"{table}.parquet"
+            raise SpoolError(f"{path} cannot be understood: it is not as long as its manifest says ({HINT})")
     return manifest
 
 
 HINT = "it is damaged, or was not written by aria-docs: remove it and run its shard again"
 
 
-def check(held: Held, db: duckdb.DuckDBPyConnection) -> None:
-    """Raises SpoolError where a file is not what the manifest says, or not of the table's columns.
+def fetch(held: Held, folder: Path, db: duckdb.DuckDBPyConnection) -> Held:
+    """The batch on this machine: itself, or a copy in that folder.
 
     db:  any connection.
+
+    Raises SpoolError where a file is not what the manifest says, or not of the table's columns.
     """
+    if is_remote(held.folder):
+        here = Held(folder / held.folder.name, held.manifest)
+        with as_spool_error(held.folder):
+            here.folder.mkdir()
+            object_store.get(held.folder, [f"{table}.parquet" for table in held.manifest.tables], here.folder)
+        held = here
     for table, part in held.manifest.tables.items():
         path = held.folder / f"{table}.parquet"
         with as_spool_error(path):
@@ -191,6 +244,7 @@ def check(held: Held, db: duckdb.DuckDBPyConnection) -> None:
         if wrong or "batch" not in {name for name, *_ in described}:
             what = f"{table} has no column {(wrong or ['batch'])[0]!r:.100} of that type"
             raise SpoolError(f"{path} cannot be understood: {what} ({HINT})")
+    return held
 
 
 def table_of(row: Row) -> str:
@@ -216,7 +270,7 @@ def as_spool_error(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise SpoolError(
-            f"{path}: {error.strerror}; a spool is a folder that can be written, with room left"
+            f"{path}: {error.strerror or error}; a spool is a folder that can be written, with room left"
         ) from error
 
 
@@ -275,6 +329,10 @@ class Lake(Store):
         super().__init__(path)
         self._on_bad, self._of_a_run, self._kept = on_bad or _refuse, of_a_run, kept
 
+    def require(self) -> None:
+        """Raises UsageError where there is no such spool."""
+        require(self.path)
+
     @contextmanager
     def _open_connection(self, *, read_only: bool, patience_s: float) -> Iterator[duckdb.DuckDBPyConnection]:  # noqa: ARG002
         with self.lock:
@@ -299,12 +357,12 @@ class Lake(Store):
                     db.close()
 
     def _lay(self, db: duckdb.DuckDBPyConnection, converted: Path) -> None:
-        if not self.path.is_dir():
-            raise UsageError(f"{self.path}: no such folder; `aria-docs run FOLDER --shard 1/1 --spool {self.path}`")
         from aria_docs.storage.old_spool import convert  # which writes batches, and so stands above
 
         convert(self.path, on_bad=self._on_bad, into=converted)
         chosen = [*batches(self.path, on_bad=self._on_bad), *batches(converted, on_bad=self._on_bad)]
+        if is_remote(self.path):
+            object_store.register(db, self.path)
         self.allowed = [str(held.folder / f"{table}.parquet") for held in chosen for table in held.manifest.tables]
         try:
             lay(db, chosen)

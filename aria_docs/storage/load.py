@@ -7,6 +7,8 @@ Where two runs read the same part, the newest reading counts, whole. A batch tha
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,8 +17,8 @@ from pathlib import Path
 import duckdb
 from pydantic import ValidationError
 
-from aria_docs.errors import SpoolError, StoreError, UsageError
-from aria_docs.storage import corrections, lake
+from aria_docs.errors import SpoolError, StoreError
+from aria_docs.storage import corrections, lake, object_store
 from aria_docs.storage.batches import compact
 from aria_docs.storage.connection import CONFIG
 from aria_docs.storage.custom_tables import custom_tables, insert_spooled
@@ -49,8 +51,7 @@ def load(folder: Path, store: Store, *, say: Callable[[str], None], patience_s: 
 
     Raises UsageError where there is no such folder, StoreError.
     """
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder; `aria-docs run FOLDER --shard 1/1 --spool {folder}` makes a spool")
+    lake.require(folder)
     store.prepare(patience_s=patience_s)
     outcome, there = LoadSummary(), store.loaded_files()
 
@@ -61,20 +62,24 @@ def load(folder: Path, store: Store, *, say: Callable[[str], None], patience_s: 
     for stranger in _strangers(folder):
         leave(stranger.name, SpoolError(f"{stranger} is no part of a spool: move it elsewhere"))
     convert(folder, on_bad=leave)
-    new: list[Held] = []
+    new, sound = list[Held](), list[Held]()
+    for held in lake.batches(folder, on_bad=leave):
+        news = held.manifest.batches.keys() - there
+        outcome.n_before += len(held.manifest.batches) - len(news)
+        new += [held] if news else []
     with duckdb.connect(":memory:", config=CONFIG) as db:
-        for held in lake.batches(folder, on_bad=leave):
-            news = held.manifest.batches.keys() - there
-            outcome.n_before += len(held.manifest.batches) - len(news)
-            try:
-                if news:
-                    lake.check(held, db)
-                    new.append(held)
-            except SpoolError as error:
-                leave(held.folder.name, error)
-    for chunk in _chunks(new):
-        _take(store, chunk, there, outcome, leave)
-    compact(folder, sound=new)
+        for chunk in _chunks(new):
+            with tempfile.TemporaryDirectory() as beside:
+                here = []
+                for held in chunk:
+                    try:
+                        here.append(lake.fetch(held, Path(beside), db))
+                    except SpoolError as error:
+                        leave(held.folder.name, error)
+                if here:
+                    _take(store, here, there, outcome, leave)
+                sound += here
+    compact(folder, sound=sound)
     store.work_out()  # also where nothing is new: an earlier loading may have been killed before it came to this
     store.rank()
     return outcome
@@ -145,4 +150,5 @@ def _replace_records(db: duckdb.DuckDBPyConnection) -> None:
 def _strangers(folder: Path) -> list[Path]:
     """What is neither ours nor hidden: half-written batches are hidden, and what a file system keeps for itself."""
     with lake.as_spool_error(folder):
-        return sorted(item for item in folder.iterdir() if item.name[0] != "." and not lake.is_ours(item.name))
+        there = object_store.contents(folder) if object_store.is_remote(folder) else os.listdir(folder)  # noqa: PTH208
+    return [folder / name for name in sorted(there) if name[0] != "." and not lake.is_ours(name)]

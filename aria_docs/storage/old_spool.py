@@ -23,6 +23,7 @@ from aria_docs.schemas.spool import GoneRow
 from aria_docs.storage import lake
 from aria_docs.storage.batches import Writer, rows_of
 from aria_docs.storage.keeper import Batch
+from aria_docs.storage.object_store import is_remote
 
 FORM = 1
 
@@ -54,10 +55,13 @@ _FINISHED = TypeAdapter(Finished)
 
 def convert(folder: Path, *, on_bad: Callable[[str, SpoolError], None], into: Path | None = None) -> None:
     """Writes each such file as a batch of the same name, and removes it. Raises SpoolError where that cannot be done.
+    Those versions wrote to no object store.
 
     on_bad:  told of a file that cannot be understood; it is left.
     into:    another folder for the batches: nothing is removed.
     """
+    if is_remote(folder):
+        return
     with lake.as_spool_error(folder):
         old = sorted(path for path in folder.iterdir() if lake.OLD_NAMED.fullmatch(path.name))
     if not old:

@@ -1,4 +1,4 @@
-"""A folder that workers without the database leave finished parts in: batches of Parquet files.
+"""Where workers without the database leave finished parts: a folder, or a place of an object store, of Parquet files.
 
     worker 1 ── Spool ──┐                                   ┌── load ── each batch once, one transaction for many
     worker 2 ── Spool ──┼── a batch every two seconds ──────┤
@@ -27,6 +27,7 @@ from aria_docs.schemas.spool import GoneRow
 from aria_docs.storage import batches, lake
 from aria_docs.storage.keeper import Batch, FileStamp, Known, RunEnd, Wanted
 from aria_docs.storage.lake import Lake
+from aria_docs.storage.object_store import is_remote
 from aria_docs.storage.old_spool import convert
 
 
@@ -50,10 +51,11 @@ class Spool:
 
         Raises UsageError, StoreError.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise UsageError(f"--spool {self.path}: this is a file; a spool is a folder")
-        with lake.as_spool_error(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
+        if not is_remote(self.path):
+            if self.path.exists() and not self.path.is_dir():
+                raise UsageError(f"--spool {self.path}: this is a file; a spool is a folder")
+            with lake.as_spool_error(self.path):
+                self.path.mkdir(parents=True, exist_ok=True)
         batches.clear(self.path)
         convert(self.path, on_bad=lambda _, error: self._say(str(error)))
 

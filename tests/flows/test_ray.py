@@ -127,7 +127,7 @@ def test_an_actor_that_is_killed_costs_its_lease(folder: Path, tmp_path: Path) -
 
     told = Killing()
     outcome = ray_run.read_on_ray([folder], spool, replace(OPTIONS, workers=1), command="test", progress=told)
-    assert any("has vanished" in said for said in told.details)
+    assert any("has vanished" in said for said in told.said)
     assert outcome.n_failed == 1
     read(one, folder, tasks=("tables",))
     load(spool, store, say=print)
