@@ -48,7 +48,7 @@ def serve(
     timezone: str | None = None,
     password_file: Path | None,
 ) -> None:
-    """Runs the flow of each kind at the times of `cron`, until a ^C or SIGTERM: KeyboardInterrupt.
+    """Runs the flow of each kind at the times of `cron`, until a ^C or SIGTERM, which then is the caller's.
 
     timezone:  of these times, as Europe/Oslo; None for the machine's.
 
@@ -79,13 +79,18 @@ def serve(
         for kind in kinds
     ]
     names = " and ".join(_FLOWS[kind].name for kind in kinds)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with prefect_server() as ui:
-        if asyncio.run(_serve(deployments, f"{names} of {where}, by {cron!r} in {zone}", ZoneInfo(zone), ui)).stopping:
-            raise KeyboardInterrupt
+        runner = asyncio.run(_serve(deployments, f"{names} of {where}, by {cron!r} in {zone}", ZoneInfo(zone), ui))
+    if runner.ended_by:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.raise_signal(runner.ended_by)
     raise AriaDocsError("the Prefect server does not answer any more: start aria-docs schedule again")
 
 
-async def _serve(deployments: Sequence[RunnerDeployment], what: str, zone: ZoneInfo, ui: str) -> Runner:
+async def _serve(deployments: Sequence[RunnerDeployment], what: str, zone: ZoneInfo, ui: str) -> _Runner:
     await _forget(deployments)
     runner = _Runner()
     ids = [await runner.aadd_deployment(deployment) for deployment in deployments]
@@ -128,8 +133,11 @@ async def _next_run(deployments: list[UUID]) -> datetime:
 class _Runner(Runner):
     """Prefect's, but ended in order: running flows are asked to stop, and store what they have finished."""
 
-    def handle_sigterm(self, *_: object, **__: object) -> None:
+    ended_by: int = 0
+
+    def handle_sigterm(self, number: int = signal.SIGTERM, *_: object) -> None:
         """Installed by `start`. A second signal does not wait for the runs."""
+        self.ended_by = self.ended_by or number
         if self.stopping or not self._loop:
             raise KeyboardInterrupt
         asyncio.run_coroutine_threadsafe(self.astop(), self._loop)

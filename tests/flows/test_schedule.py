@@ -65,7 +65,7 @@ def test_a_film_added_between_two_runs_is_all_that_the_second_reads(
     make_film(tmp_path / "new.mp4", shade=90).rename(folder / "new.mp4")  # whole at once, as no copy is
     until(lambda: rows("FROM runs WHERE ended_at IS NOT NULL AND n_read = 1 AND n_skipped = 1"), said)
     process.send_signal(signal.SIGTERM)
-    process.wait(60)
+    assert process.wait(60) == 143
 
     assert rows("SELECT n_read, n_skipped, n_failed FROM runs WHERE n_read > 0 ORDER BY started_at") == [
         {"n_read": 1, "n_skipped": 0, "n_failed": 0},
