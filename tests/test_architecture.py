@@ -51,7 +51,7 @@ DOORS = {
     "duckdb": {"aria_docs.storage"},
     "prefect": {"aria_docs.flows"},
     "ray": {"aria_docs.flows.ray_run"},
-    "torch": {"aria_docs.model.aria", "aria_docs.model.embedded.referee"},
+    "torch": {"aria_docs.model.aria"},
     "transformers": {"aria_docs.model.aria"},
     "safetensors": {"aria_docs.model.aria.weights", "aria_docs.model.aria.adapter", "aria_docs.model.aria.adapt"},
     "huggingface_hub": {"aria_docs.model.aria.weights"},
