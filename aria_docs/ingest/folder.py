@@ -82,6 +82,8 @@ def kind_of(head: bytes, suffix: str) -> Kind | None:
     if b"%PDF-" in head[: _PDF_HEADER_WITHIN + 5]:
         return "pdf"
     is_video = _VIDEO_MAGIC.match(head) and not (head[4:8] == b"ftyp" and head[8:12] in _STILL_OR_SOUND_BRANDS)
+    if suffix == ".sub":  # a DVD's, in a container of films
+        return None
     if is_video or (head.startswith(b"GIF8") and b"NETSCAPE2.0" in head):  # an animation, not a picture
         return "video"
     if _IMAGE_MAGIC.match(head) and suffix != ".pdf" and suffix not in VIDEO_SUFFIXES:
@@ -157,7 +159,7 @@ def _with_sidecars(files: Iterable[FoundFile]) -> list[FoundFile]:
     in_folder = cache(sidecars.in_folder)
 
     def sidecar(video: Path) -> str | None:
-        return in_folder(str(video.parent)).get(video.stem)
+        return sidecars.beside(video, in_folder(str(video.parent)))
 
     return [replace(file, sidecar=sidecar(Path(file.path))) if file.kind == "video" else file for file in files]
 
