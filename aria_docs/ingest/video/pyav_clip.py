@@ -9,10 +9,11 @@ import io
 import re
 from bisect import bisect_left, bisect_right
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -29,7 +30,6 @@ from aria_docs.media import Cue, VideoInfo, one_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from av.container import InputContainer
     from av.packet import Packet
@@ -43,14 +43,18 @@ av.logging.set_level(None)  # what matters is raised
 # Containers of moving pictures and of sound. FFmpeg has some 300 more that read still images, ANSI art, scripts naming
 # other files and playlists naming other machines: none of these may pass for a video.
 CONTAINERS = (
-    "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,m4v,obu,ivf,flv,asf,ogg,gif,mxf,nut,dv,rm,wtv,"
-    "mp3,wav,flac,aac"
+    "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,m4v,obu,ivf,flv,asf,ogg,gif,apng,mxf,gxf,nut,dv,rm,wtv,"
+    "yuv4mpegpipe,mjpeg,mp3,wav,flac,aac"
 )
 
 # Subtitles that are text; DVD's and Blu-ray's are pictures.
 TEXT_CODECS = set(
     "ass ssa subrip srt mov_text webvtt text cc_dec stl pjs jacosub realtext subviewer subviewer1 vplayer".split()
 )
+
+# What the titles of tracks tell.
+IN_PART, WHOLE = re.compile(r"forced|signs|songs"), re.compile(r"full|dialog")
+FOR_THE_DEAF = re.compile(r"\b(sdh|cc|hi|hearing|closed captions?)\b")
 
 # First bytes (offset, bytes) of these containers: such a file that does not open is a damaged video, others are none.
 MAGIC = (
@@ -209,8 +213,8 @@ class PyAVClip:
             )
             self.chapters = tuple(_chapters(container, self.info))
         captions = contents.captions[self.stream]
-        tracks = [_track(track, self.info.start_s) for track in contents.texts if track.lines]
-        self.text_tracks = (*tracks, *([TextTrack(_since(self.info.start_s, captions))] if captions else []))
+        lines = [(text.kind, text.lines) for text in contents.texts] + [(TextTrack(()), captions)]
+        self.text_tracks = tuple(replace(kind, lines=_since(self.info.start_s, said)) for kind, said in lines if said)
         self.text_note = contents.text_note
 
     @property
@@ -250,6 +254,7 @@ class PyAVClip:
             yield picture
         read_s, n_lost = last_s + self._period_s, self.info.n_frames - n_shown
         self.note = one_note(
+            "it lacks its last page: what followed is missing" if self._is_open_ended() else None,
             self._damage_note(read_s, first_damage_s, n_damaged, max(n_missing, n_lost)),
             self._jumps_note(),
             f"nothing is there from {' and '.join(holes[:5])}" if holes else None,
@@ -265,6 +270,16 @@ class PyAVClip:
         if n_lost > 0:
             return f"{n_lost} of {self.info.n_frames} frames before {read_s:.1f} s cannot be decoded"
         return None
+
+    def _is_open_ended(self) -> bool:
+        """Ogg gives no length, but marks its last page (RFC 3533, section 6)."""
+        if self._container_format != "ogg":
+            return False
+        with self.path.open("rb") as file:
+            file.seek(max(0, self.path.stat().st_size - 2 * 65_307))  # a page has that many bytes at most
+            tail = file.read()
+        at = tail.rfind(b"OggS\0")
+        return not tail[at + 5 : at + 6] or not tail[at + 5] & 4
 
     @cached_property
     def _longest_s(self) -> float:
@@ -409,7 +424,8 @@ def _open(path: Path) -> Iterator[InputContainer]:
     options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
     try:
         # "file:" because a name may look like a protocol (`a:b.mp4`); names and tags may be any bytes.
-        container = av.open(f"file:{path}", options=options, metadata_errors="replace")
+        form = "mjpeg" if path.suffix.lower() in (".mjpeg", ".mjpg") else None  # else it is taken for one picture
+        container = av.open(f"file:{path}", format=form, options=options, metadata_errors="replace")
     except av.FFmpegError as e:
         if _is_container(path):
             raise Damaged(f"{path.name} is a video that cannot be opened ({e.strerror}): fetch it again.") from e
@@ -517,6 +533,7 @@ class _Text:
     """The packets of one subtitle track, as they come: (start, end, marked text), in container time."""
 
     stream: SubtitleStream
+    kind: TextTrack
     lines: list[tuple[float, float, str]] = field(default_factory=list)
     n_unread: int = 0
 
@@ -557,14 +574,14 @@ class _Contents:
 
     end_s:          of the last packet of any stream.
     captions:       in words too, by stream of pictures; in container time.
-    n_of_pictures:  tracks of subtitles that are no words.
+    text_note:      which subtitles could not be read.
     """
 
     indices: dict[int, Index]
     texts: tuple[_Text, ...]
     end_s: float
     captions: dict[int, list[tuple[float, float, str]]]
-    n_of_pictures: int
+    text_note: str | None
 
     @classmethod
     def read(cls, container: InputContainer) -> _Contents:
@@ -576,7 +593,7 @@ class _Contents:
             )
             for s in _moving(container)
         }
-        texts = {s.index: _Text(s) for s in container.streams.subtitles if _is_text(s)}
+        texts = {s.index: _Text(s, _kind(s)) for s in container.streams.subtitles if _is_text(s)}
         end_s = 0.0
         try:
             for packet in _packets(container):
@@ -597,7 +614,7 @@ class _Contents:
                 number: read.caption_lines(container.streams[number].time_base or Fraction(1, av.time_base))
                 for number, read in pictures.items()
             },
-            len(container.streams.subtitles) - len(texts),
+            _note_of([*texts.values()], len(container.streams.subtitles) - len(texts)),
         )
 
     def main(self, container: InputContainer) -> int:
@@ -618,33 +635,35 @@ class _Contents:
             raise NothingDecoded(f"{Path(container.name).name} has no pictures in a format that can be decoded.")
         return best.index
 
-    @property
-    def text_note(self) -> str | None:
-        """Which subtitles could not be read."""
-        unread = [text for text in self.texts if text.n_unread and not text.lines]
-        numbers = " and ".join(str(text.stream.index) for text in unread)
-        n_unseen = 0 if any(text.lines for text in self.texts) else self.n_of_pictures
-        tracks = f"{n_unseen} track{'s' * (n_unseen > 1)}"
-        return one_note(
-            f"the subtitles of track {numbers} are in a format that cannot be read" if unread else None,
-            f"{tracks} of subtitles made of pictures, which are not read" if n_unseen else None,
-        )
+
+def _note_of(texts: Sequence[_Text], n_of_pictures: int) -> str | None:
+    """Which subtitles could not be read."""
+    unread = [text for text in texts if text.n_unread and not text.lines]
+    numbers = " and ".join(str(text.stream.index) for text in unread)
+    n_unseen = 0 if any(text.lines for text in texts) else n_of_pictures
+    tracks = f"{n_unseen} track{'s' * (n_unseen > 1)}"
+    return one_note(
+        f"the subtitles of track {numbers} are in a format that cannot be read" if unread else None,
+        f"{tracks} of subtitles made of pictures, which are not read" if n_unseen else None,
+    )
 
 
 def _is_text(stream: SubtitleStream) -> bool:
     return stream.codec_context is None or stream.codec_context.name in TEXT_CODECS
 
 
-def _track(text: _Text, start_s: float) -> TextTrack:
-    """Times from the first displayed frame on."""
-    stream, titled = text.stream, text.stream.metadata.get("title", "").casefold()
+def _kind(stream: SubtitleStream) -> TextTrack:
+    """What a track says of itself, while its file is open."""
+    title = stream.metadata.get("title", "").casefold()
+    marks = stream.disposition
     aside = Disposition.comment | Disposition.descriptions | Disposition.lyrics | Disposition.karaoke
     return TextTrack(
-        lines=_since(start_s, text.lines),
+        (),
         language=stream.language or "",
-        chosen=bool(stream.disposition & Disposition.default),
-        forced=bool(stream.disposition & Disposition.forced) or "forced" in titled,
-        aside=bool(stream.disposition & aside) or "comment" in titled,
+        chosen=bool(marks & Disposition.default),
+        forced=bool(marks & Disposition.forced or (IN_PART.search(title) and not WHOLE.search(title))),
+        aside=bool(marks & aside) or "comment" in title,
+        for_the_deaf=bool(marks & Disposition.hearing_impaired or FOR_THE_DEAF.search(title)),
     )
 
 
@@ -679,11 +698,24 @@ def _header_length_s(container: InputContainer, stream: VideoStream, index: Inde
         if stream.frames > index.n_all and stream.duration and stream.time_base:
             return float(stream.duration * stream.time_base)
         return None
+    if container.format.name == "asf" and container.duration is None:  # FFmpeg forgets it where the size is wrong
+        return _asf_length_s(Path(container.name.removeprefix("file:")))
     if container.duration is None or "mpeg" in container.format.name:  # MPEG has no header, its length is a guess
         return None
     tick = stream.time_base or Fraction(1, av.time_base)
     promised_s, read_s = container.duration / av.time_base, max(float(index.end * tick), last_s)
     return promised_s - float(index.pts[0] * tick if index.pts else 0) if promised_s > read_s + 0.2 else None
+
+
+def _asf_length_s(path: Path) -> float | None:
+    """Of the file properties object (ASF, section 3.2): what is played, after what is read ahead."""
+    with path.open("rb") as file:
+        head = file.read(65_536)
+    at = head.find(bytes.fromhex("A1DCAB8C47A9CF118EE400C00C205365"))
+    if not 0 <= at <= len(head) - 88:
+        return None
+    played, ahead_ms = (int.from_bytes(head[at + first : at + first + 8], "little") for first in (64, 80))
+    return played / 1e7 - ahead_ms / 1e3
 
 
 def _codec(stream: VideoStream) -> str:
@@ -701,7 +733,8 @@ def _lines(text: str) -> list[tuple[float, float, str]]:
     formats = {"format_whitelist": "scc,stl,pjs,jacosub,realtext,subviewer1,aqtitle,vplayer"}
     try:
         with av.open(io.BytesIO(_pace(text).encode()), "r", options=formats) as container:
-            track = _Text(container.streams.subtitles[0])
+            stream = container.streams.subtitles[0]
+            track = _Text(stream, _kind(stream))
             for packet in _packets(container, track.stream):
                 track.add(packet)
             marks = re.compile(r"\^[IBU]" if container.format.name == "stl" else "(?!)")

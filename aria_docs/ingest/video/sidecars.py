@@ -108,8 +108,10 @@ def _key(stem: str) -> str:
 
 def _rank_of_content(path: str, *, claimed: bool) -> int | None:
     """What the first bytes add to the rank of a name; None where the file holds no subtitles, or nobody claims it."""
+    if path.lower().endswith((".idx", ".sup")):
+        return LAST_RESORT
     anything = path.lower().endswith(ANYTHING)
-    if not claimed or not (anything or path.lower().endswith((".sub", ".idx", ".sup"))):
+    if not claimed or not (anything or path.lower().endswith(".sub")):
         return None if anything else 0
     with open(path, "rb") as file:  # noqa: PTH123
         head = file.read(4096)

@@ -51,7 +51,7 @@ def _tracks(tracks: Sequence[TextTrack]) -> tuple[TextTrack | None, TextTrack | 
         return track.forced or len(track.lines) * 4 <= max(same, default=0)
 
     def first(kind: Iterable[TextTrack]) -> TextTrack | None:
-        return min(kind, key=lambda track: (track.aside, not track.chosen), default=None)
+        return min(kind, key=lambda track: (track.aside, not track.chosen, track.for_the_deaf), default=None)
 
     return first(t for t in tracks if not is_forced(t)), first(t for t in tracks if is_forced(t))
 
@@ -107,8 +107,11 @@ def unroll(cues: Sequence[Cue]) -> tuple[Cue, ...]:
     """
     cues = _typeset(dict.fromkeys(cues))  # Advanced SubStation draws a line twice for its shadow
     again = [_again(a, b) for a, b in pairwise(cues)]
-    if sum(n > 1 for n in again) * 5 < len(cues):
+    n_rolled = sum(n > 1 for n in again)
+    if n_rolled * 5 < len(cues):
         return cues
+    if n_rolled * 2 >= len(again):  # nearly all do: then a single word has been said before, too
+        again = [_again(a, b, least=1) for a, b in pairwise(cues)]
     found = [*cues[:1]]
     for cue, n in zip(cues[1:], again, strict=True):
         if text := " ".join(cue.text.split()[n:]):
@@ -132,11 +135,11 @@ def _typeset(cues: Iterable[Cue]) -> tuple[Cue, ...]:
     return tuple(found)
 
 
-def _again(before: Cue, cue: Cue) -> int:
+def _again(before: Cue, cue: Cue, *, least: int = 3) -> int:
     """How many words at the start of a cue are the last of the one before; three in a row are no coincidence, nor is
     the whole of a shorter one."""
     if cue.start_s > before.end_s + 0.1:
         return 0
     old, new = before.text.split(), cue.text.split()
     longest_first = range(min(len(old), len(new)), 0, -1)
-    return next((n for n in longest_first if old[-n:] == new[:n] and n >= min(3, len(old), len(new))), 0)
+    return next((n for n in longest_first if old[-n:] == new[:n] and n >= min(least, len(old), len(new))), 0)
