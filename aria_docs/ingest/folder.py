@@ -23,8 +23,8 @@ Kind = Literal["pdf", "image", "video"]
 VIDEO_SUFFIXES = frozenset(
     f".{name}"
     for name in (
-        "3g2 3gp 264 265 asf avi divx dv f4v flv h264 h265 hevc ivf m2ts m2v m4v mkv mov mp4 mpeg mpg mts mxf ogm ogv "
-        "vob webm wmv y4m"
+        "3g2 3gp 264 265 asf avi divx dv f4v flv gxf h264 h265 hevc ivf m2ts m2v m4v mjpeg mjpg mkv mov mp4 mpeg mpg "
+        "mts mxf nut obu ogm ogv rm rmvb vob webm wmv wtv y4m"
     ).split()
 )
 # ISO base media files that are pictures, raw photographs or sound.
@@ -34,7 +34,11 @@ _VIDEO_MAGIC = re.compile(
     rb"|RIFF....AVI |FLV\x01|OggS|DKIF|YUV4MPEG2 "
     rb"|\x00\x00\x01[\xba\xb3]"  # MPEG program and video streams
     rb"|\x30\x26\xb2\x75\x8e\x66\xcf\x11"  # ASF, WMV
-    rb"|\x06\x0e\x2b\x34\x02\x05\x01\x01"  # MXF
+    rb"|\x06\x0e\x2b\x34\x02\x05\x01\x01|\x00{4}\x01\xbc.{8}\xe1\xe2"  # MXF, GXF
+    rb"|\.RMF|nut/multimedia container"
+    rb"|\xb7\xd8\x00\x20\x37\x49\xda\x11\xa6\x4e\x00\x07\xe9\x5e\xad\x8d"  # Windows' recordings of television
+    rb"|\x89PNG.*?\x00{3}\x08acTL(?!\x00{3}[\x00\x01])"  # moving pictures, with more than one of them
+    rb"|GIF8.*?(?:NETSCAPE2\.0|!\xf9\x04.(?!\x00\x00).{2})"  # that repeat, or wait
     rb"|....(?:ftyp|moov|mdat|wide)"  # MP4, QuickTime
     rb"|\x47(?:.{187}\x47){3}|.{4}\x47(?:.{191}\x47){3}",  # MPEG transport streams of 188- and 192-byte packets
     re.DOTALL,
@@ -82,7 +86,9 @@ def kind_of(head: bytes, suffix: str) -> Kind | None:
     if b"%PDF-" in head[: _PDF_HEADER_WITHIN + 5]:
         return "pdf"
     is_video = _VIDEO_MAGIC.match(head) and not (head[4:8] == b"ftyp" and head[8:12] in _STILL_OR_SOUND_BRANDS)
-    if is_video or (head.startswith(b"GIF8") and b"NETSCAPE2.0" in head):  # an animation, not a picture
+    if suffix == ".sub":  # a DVD's, in a container of films
+        return None
+    if is_video:
         return "video"
     if _IMAGE_MAGIC.match(head) and suffix != ".pdf" and suffix not in VIDEO_SUFFIXES:
         return "image"
@@ -157,7 +163,7 @@ def _with_sidecars(files: Iterable[FoundFile]) -> list[FoundFile]:
     in_folder = cache(sidecars.in_folder)
 
     def sidecar(video: Path) -> str | None:
-        return in_folder(str(video.parent)).get(video.stem)
+        return sidecars.beside(video, in_folder(str(video.parent)))
 
     return [replace(file, sidecar=sidecar(Path(file.path))) if file.kind == "video" else file for file in files]
 

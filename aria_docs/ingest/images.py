@@ -61,8 +61,10 @@ class ImageDocument(OpenPdf):
 
     def _info(self) -> DocumentInfo:
         with self._decoding(1):
-            n_pages = getattr(self._handle, "n_frames", 1) if self._handle.format == "TIFF" else 1
-        return DocumentInfo(n_pages=n_pages)
+            n_frames = getattr(self._handle, "n_frames", 1)
+        if n_frames > 1 and self._handle.format == "WEBP":
+            return DocumentInfo(n_pages=1, note=f"the first of {n_frames} moving pictures is read, the others are not")
+        return DocumentInfo(n_pages=n_frames if self._handle.format == "TIFF" else 1)
 
     def size(self, number: int) -> tuple[float, float]:
         """(width, height) of a page in points. Raises Damaged."""

@@ -65,6 +65,7 @@ class TextTrack:
     chosen:    marked as the default by the writer of the file.
     forced:    only what is foreign or written in the picture; marked so, or named so.
     aside:     comments, or descriptions of what is seen.
+    for_the_deaf:  what else is heard, too.
     """
 
     lines: tuple[tuple[float, float, str], ...]
@@ -72,6 +73,7 @@ class TextTrack:
     chosen: bool = False
     forced: bool = False
     aside: bool = False
+    for_the_deaf: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 # Letters above ASCII by how often a language has them, most often first, after the pages that it is written in.
 LANGUAGES = """
-cp1252 iso8859_15 mac_roman éèàêçâùôîûëïœ
-cp1252 mac_roman            áíóéñúü¿¡
+cp1252 iso8859_15 mac_roman cp850 éèàêçâùôîûëïœ
+cp1252 mac_roman cp850      áíóéñúü¿¡
 cp1252 mac_roman            ãçáéóêíõúâôà
-cp1252 iso8859_15 mac_roman üäößé
+cp1252 iso8859_15 mac_roman cp850 üäößé
 cp1252 mac_roman            äöåé
 cp1252 mac_roman            åøæéò
 cp1252 mac_roman            èàùòìé
@@ -41,7 +41,7 @@ cp1254                      ışğüçöİâ
 cp1257                      ėšųįžąūčę
 cp1257                      āīšēņūļžģčķ
 cp1257                      äõüöšž
-cp1251 koi8_r cp866 iso8859_5  оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъё
+cp1251 koi8_r cp866 iso8859_5 mac_cyrillic оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъё
 cp1251 koi8_u               оаніитверлскпудмязбьгчйшхжюцщїєфґ
 cp1251                      аоиетнрсвлкпдмзъугбчяйцжхшщюфь
 cp1251                      аоиенрјстувкдмплзбгчцшњжћхљђфџ
@@ -70,7 +70,7 @@ def _decode(data: bytes) -> str:
     if sum(zeros.values()) * 8 > len(head):  # digits and arrows in two bytes each
         return data.decode("utf-16-le" if zeros[1] > zeros[0] else "utf-16-be", errors="replace")
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("iso2022_jp" if b"\x1b$B" in data else "utf-8-sig")
     except UnicodeDecodeError:
         mended = data.decode("utf-8", errors="replace")
         n_broken, n_whole = mended.count("\ufffd"), sum(letter > "\x7f" and letter != "\ufffd" for letter in mended)

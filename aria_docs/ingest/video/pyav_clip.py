@@ -5,12 +5,15 @@ Runs inside a child process that can be killed: FFmpeg parses untrusted bytes.
 
 from __future__ import annotations
 
+import io
+import re
 from bisect import bisect_left, bisect_right
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -22,11 +25,11 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from aria_docs.errors import Damaged, NoVideoStream, WrongKind
 from aria_docs.ingest.video import subtitle_formats, tone
 from aria_docs.ingest.video.clip import SLACK_S, Chapter, Picture, TextTrack, pictures_at
-from aria_docs.media import VideoInfo, one_note
+from aria_docs.ingest.video.subtitle_formats import plain
+from aria_docs.media import Cue, VideoInfo, one_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from av.container import InputContainer
     from av.packet import Packet
@@ -40,12 +43,18 @@ av.logging.set_level(None)  # what matters is raised
 # Containers of moving pictures and of sound. FFmpeg has some 300 more that read still images, ANSI art, scripts naming
 # other files and playlists naming other machines: none of these may pass for a video.
 CONTAINERS = (
-    "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,m4v,obu,ivf,flv,asf,ogg,gif,mxf,nut,dv,rm,wtv,"
-    "mp3,wav,flac,aac"
+    "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,m4v,obu,ivf,flv,asf,ogg,gif,apng,mxf,gxf,nut,dv,rm,wtv,"
+    "yuv4mpegpipe,mjpeg,mp3,wav,flac,aac"
 )
 
 # Subtitles that are text; DVD's and Blu-ray's are pictures.
-TEXT_CODECS = {"ass", "ssa", "subrip", "srt", "mov_text", "webvtt", "text"}
+TEXT_CODECS = set(
+    "ass ssa subrip srt mov_text webvtt text cc_dec stl pjs jacosub realtext subviewer subviewer1 vplayer".split()
+)
+
+# What the titles of tracks tell.
+IN_PART, WHOLE = re.compile(r"forced|signs|songs"), re.compile(r"full|dialog")
+FOR_THE_DEAF = re.compile(r"\b(sdh|cc|hi|hearing|closed captions?)\b")
 
 # First bytes (offset, bytes) of these containers: such a file that does not open is a damaged video, others are none.
 MAGIC = (
@@ -61,6 +70,12 @@ ROUGH_FROM_PX = 640
 STREAMED = ("mpegts", "mpeg", "flv")
 BACK_S, AHEAD_S = 1.0, 60.0  # a jump of the clock that no reordering, no lost reception explains
 HOLE_S = 1.0  # a time without pictures that an even film does not have
+
+
+# Captions of television are in the packets of pictures (ATSC A/53 part 4): pairs of bytes of CEA-608, 30 a second.
+CAPTIONS, CAPTIONED = b"GA94\x03", ("h264", "hevc", "mpeg2video")
+CAPTIONS_WITHIN, CAPTIONS_BEFORE = 2048, 300  # bytes of a packet; packets of a film
+SCC_HZ, CAPTION_S = 30, 5.0
 
 
 class NothingDecoded(Damaged):
@@ -197,7 +212,9 @@ class PyAVClip:
                 _header_length_s(container, pictures, self._index, contents.end_s) or self.info.duration_s
             )
             self.chapters = tuple(_chapters(container, self.info))
-        self.text_tracks = tuple(_track(track, self.info.start_s) for track in contents.texts if track.lines)
+        captions = contents.captions[self.stream]
+        lines = [(text.kind, text.lines) for text in contents.texts] + [(TextTrack(()), captions)]
+        self.text_tracks = tuple(replace(kind, lines=_since(self.info.start_s, said)) for kind, said in lines if said)
         self.text_note = contents.text_note
 
     @property
@@ -237,6 +254,7 @@ class PyAVClip:
             yield picture
         read_s, n_lost = last_s + self._period_s, self.info.n_frames - n_shown
         self.note = one_note(
+            "it lacks its last page: what followed is missing" if self._is_open_ended() else None,
             self._damage_note(read_s, first_damage_s, n_damaged, max(n_missing, n_lost)),
             self._jumps_note(),
             f"nothing is there from {' and '.join(holes[:5])}" if holes else None,
@@ -252,6 +270,16 @@ class PyAVClip:
         if n_lost > 0:
             return f"{n_lost} of {self.info.n_frames} frames before {read_s:.1f} s cannot be decoded"
         return None
+
+    def _is_open_ended(self) -> bool:
+        """Ogg gives no length, but marks its last page (RFC 3533, section 6)."""
+        if self._container_format != "ogg":
+            return False
+        with self.path.open("rb") as file:
+            file.seek(max(0, self.path.stat().st_size - 2 * 65_307))  # a page has that many bytes at most
+            tail = file.read()
+        at = tail.rfind(b"OggS\0")
+        return not tail[at + 5 : at + 6] or not tail[at + 5] & 4
 
     @cached_property
     def _longest_s(self) -> float:
@@ -396,7 +424,8 @@ def _open(path: Path) -> Iterator[InputContainer]:
     options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
     try:
         # "file:" because a name may look like a protocol (`a:b.mp4`); names and tags may be any bytes.
-        container = av.open(f"file:{path}", options=options, metadata_errors="replace")
+        form = "mjpeg" if path.suffix.lower() in (".mjpeg", ".mjpg") else None  # else it is taken for one picture
+        container = av.open(f"file:{path}", format=form, options=options, metadata_errors="replace")
     except av.FFmpegError as e:
         if _is_container(path):
             raise Damaged(f"{path.name} is a video that cannot be opened ({e.strerror}): fetch it again.") from e
@@ -455,11 +484,15 @@ class _PicturePackets:
     n_shown: int = 0
     n_all: int = 0
     end: int = 0
+    captioned: bool = False
+    captions: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, packet: Packet[Any]) -> None:
         self.n_all += 1
         self.clock.mend(packet)
         ticks = packet.pts if packet.pts is not None else packet.dts
+        if ticks is not None and self.captioned and (self.captions or self.n_all < CAPTIONS_BEFORE):
+            self.captions += ((ticks, pair) for pair in _caption_pairs(packet))
         if ticks is not None and packet.is_keyframe:
             self.keyframes.append(ticks)  # also one that an edit list hides: the others are built from it
         if packet.is_discard:
@@ -468,6 +501,11 @@ class _PicturePackets:
         if ticks is not None:
             self.pts.append(ticks)
             self.end = max(self.end, ticks + (packet.duration or 0))
+
+    def caption_lines(self, tick: Fraction) -> list[tuple[float, float, str]]:
+        """(start, end, text), in container time."""
+        pairs = sorted(self.captions, key=lambda pair: pair[0])
+        return _lines(_scc([(float(ticks * tick), pair) for ticks, pair in pairs])) if pairs else []
 
     def index(self) -> Index:
         pts = sorted(self.pts)
@@ -478,63 +516,84 @@ class _PicturePackets:
         return Index(tuple(pts), tuple(sorted(self.keyframes)), self.n_shown, self.n_all, end, jumps)
 
 
+def _caption_pairs(packet: Packet[Any]) -> Iterator[str]:
+    """Pairs of bytes of the first field, in hex."""
+    head = bytes(memoryview(packet)[:CAPTIONS_WITHIN])
+    if (at := head.find(CAPTIONS)) >= 0:
+        said = head[at + len(CAPTIONS) :].replace(b"\0\0\x03", b"\0\0")  # H.264 keeps zeros apart
+        for n in range(2, 2 + 3 * (said[0] & 31), 3):
+            if (
+                len(said) >= n + 3 and said[n] & 7 == 4 and (said[n + 1] | said[n + 2]) & 0x7F
+            ):  # valid, of the first field
+                yield said[n + 1 : n + 3].hex()
+
+
 @dataclass(slots=True)
 class _Text:
     """The packets of one subtitle track, as they come: (start, end, marked text), in container time."""
 
     stream: SubtitleStream
+    kind: TextTrack
     lines: list[tuple[float, float, str]] = field(default_factory=list)
     n_unread: int = 0
 
     def add(self, packet: Packet[Any]) -> None:
-        if packet.pts is None or packet.time_base is None or not packet.duration:
+        if packet.pts is None or packet.time_base is None:
             return
         start_s = float(packet.pts * packet.time_base)
-        end_s = start_s + float(packet.duration * packet.time_base)
-        for text in self._texts(packet):
-            if text.startswith("<?xml"):  # a whole document of TTML, with times of its own
-                self.lines += [(cue.start_s, cue.end_s, cue.text) for cue in subtitle_formats.parse(text)]
-            else:
-                self.lines.append((start_s, end_s, text))
-
-    def _texts(self, packet: Packet[Any]) -> Iterator[str]:
+        end_s = start_s + float((packet.duration or 0) * packet.time_base)
         context: Any = self.stream.codec_context
         if context is None:  # FFmpeg has no decoder; a format of plain text needs none
-            text = bytes(packet).decode("utf-8", errors="replace")
-            if "\ufffd" in text or not "".join(text.split()).isprintable():
-                self.n_unread += 1
-            else:
-                yield text
+            self._add_bytes(bytes(packet), start_s, end_s)
             return
         try:
-            decoded = packet.decode()
+            decoded = context.decode2(packet)
         except av.FFmpegError:
             self.n_unread += 1
             return
-        for rect in decoded:
+        if decoded and context.name == "cc_dec":  # tells of a caption when it goes
+            start_s = decoded.pts / av.time_base
+            end_s = start_s + decoded.end_display_time / 1000
+        for rect in decoded or ():
             if isinstance(rect, AssSubtitle):
-                yield rect.dialogue.decode(errors="replace")
+                self.lines.append((start_s, end_s, rect.dialogue.decode(errors="replace")))
+
+    def _add_bytes(self, data: bytes, start_s: float, end_s: float) -> None:
+        text = data.decode("utf-8", errors="replace")
+        if "\ufffd" in text or not "".join(text.split()).isprintable():
+            self.n_unread += 1
+        elif text.startswith("<?xml"):  # a whole document of TTML, with times of its own
+            self.lines += [(cue.start_s, cue.end_s, cue.text) for cue in subtitle_formats.parse(text)]
+        else:
+            self.lines.append((start_s, end_s, text))
 
 
 @dataclass(frozen=True, slots=True)
 class _Contents:
     """What one demux pass finds: the packets of every stream of pictures, and all subtitles in words.
 
-    end_s:  of the last packet of any stream.
+    end_s:          of the last packet of any stream.
+    captions:       in words too, by stream of pictures; in container time.
+    text_note:      which subtitles could not be read.
     """
 
     indices: dict[int, Index]
     texts: tuple[_Text, ...]
     end_s: float
+    captions: dict[int, list[tuple[float, float, str]]]
+    text_note: str | None
 
     @classmethod
     def read(cls, container: InputContainer) -> _Contents:
         streamed = container.format.name in STREAMED
         pictures = {
-            s.index: _PicturePackets(Clock(tick=s.time_base or Fraction(1, av.time_base), streamed=streamed))
+            s.index: _PicturePackets(
+                Clock(tick=s.time_base or Fraction(1, av.time_base), streamed=streamed),
+                captioned=s.codec_context is not None and s.codec_context.name in CAPTIONED,
+            )
             for s in _moving(container)
         }
-        texts = {s.index: _Text(s) for s in container.streams.subtitles if _is_text(s)}
+        texts = {s.index: _Text(s, _kind(s)) for s in container.streams.subtitles if _is_text(s)}
         end_s = 0.0
         try:
             for packet in _packets(container):
@@ -547,7 +606,16 @@ class _Contents:
                     end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
         except av.FFmpegError:
             pass  # cut off here; that packets are missing shows in the count
-        return cls({number: read.index() for number, read in pictures.items()}, tuple(texts.values()), end_s)
+        return cls(
+            {number: read.index() for number, read in pictures.items()},
+            tuple(texts.values()),
+            end_s,
+            {
+                number: read.caption_lines(container.streams[number].time_base or Fraction(1, av.time_base))
+                for number, read in pictures.items()
+            },
+            _note_of([*texts.values()], len(container.streams.subtitles) - len(texts)),
+        )
 
     def main(self, container: InputContainer) -> int:
         """The number of the stream to read. A single picture, or a few beside a film, is a cover that is not marked as
@@ -567,31 +635,40 @@ class _Contents:
             raise NothingDecoded(f"{Path(container.name).name} has no pictures in a format that can be decoded.")
         return best.index
 
-    @property
-    def text_note(self) -> str | None:
-        """Which subtitles could not be read."""
-        unread = [text for text in self.texts if text.n_unread and not text.lines]
-        if not unread:
-            return None
-        numbers = " and ".join(str(text.stream.index) for text in unread)
-        return f"the subtitles of track {numbers} are in a format that cannot be read"
+
+def _note_of(texts: Sequence[_Text], n_of_pictures: int) -> str | None:
+    """Which subtitles could not be read."""
+    unread = [text for text in texts if text.n_unread and not text.lines]
+    numbers = " and ".join(str(text.stream.index) for text in unread)
+    n_unseen = 0 if any(text.lines for text in texts) else n_of_pictures
+    tracks = f"{n_unseen} track{'s' * (n_unseen > 1)}"
+    return one_note(
+        f"the subtitles of track {numbers} are in a format that cannot be read" if unread else None,
+        f"{tracks} of subtitles made of pictures, which are not read" if n_unseen else None,
+    )
 
 
 def _is_text(stream: SubtitleStream) -> bool:
     return stream.codec_context is None or stream.codec_context.name in TEXT_CODECS
 
 
-def _track(text: _Text, start_s: float) -> TextTrack:
-    """Times from the first displayed frame on."""
-    stream, titled = text.stream, text.stream.metadata.get("title", "").casefold()
+def _kind(stream: SubtitleStream) -> TextTrack:
+    """What a track says of itself, while its file is open."""
+    title = stream.metadata.get("title", "").casefold()
+    marks = stream.disposition
     aside = Disposition.comment | Disposition.descriptions | Disposition.lyrics | Disposition.karaoke
     return TextTrack(
-        lines=tuple((begin_s - start_s, end_s - start_s, said) for begin_s, end_s, said in text.lines),
+        (),
         language=stream.language or "",
-        chosen=bool(stream.disposition & Disposition.default),
-        forced=bool(stream.disposition & Disposition.forced) or "forced" in titled,
-        aside=bool(stream.disposition & aside) or "comment" in titled,
+        chosen=bool(marks & Disposition.default),
+        forced=bool(marks & Disposition.forced or (IN_PART.search(title) and not WHOLE.search(title))),
+        aside=bool(marks & aside) or "comment" in title,
+        for_the_deaf=bool(marks & Disposition.hearing_impaired or FOR_THE_DEAF.search(title)),
     )
+
+
+def _since(start_s: float, lines: Iterable[tuple[float, float, str]]) -> tuple[tuple[float, float, str], ...]:
+    return tuple((begin_s - start_s, end_s - start_s, said) for begin_s, end_s, said in lines)
 
 
 def _chapters(container: InputContainer, info: VideoInfo) -> Iterator[Chapter]:
@@ -621,6 +698,8 @@ def _header_length_s(container: InputContainer, stream: VideoStream, index: Inde
         if stream.frames > index.n_all and stream.duration and stream.time_base:
             return float(stream.duration * stream.time_base)
         return None
+    if container.format.name == "asf" and container.duration is None:  # FFmpeg forgets it where the size is wrong
+        return _asf_length_s(Path(container.name.removeprefix("file:")))
     if container.duration is None or "mpeg" in container.format.name:  # MPEG has no header, its length is a guess
         return None
     tick = stream.time_base or Fraction(1, av.time_base)
@@ -628,8 +707,61 @@ def _header_length_s(container: InputContainer, stream: VideoStream, index: Inde
     return promised_s - float(index.pts[0] * tick if index.pts else 0) if promised_s > read_s + 0.2 else None
 
 
+def _asf_length_s(path: Path) -> float | None:
+    """Of the file properties object (ASF, section 3.2): what is played, after what is read ahead."""
+    with path.open("rb") as file:
+        head = file.read(65_536)
+    at = head.find(bytes.fromhex("A1DCAB8C47A9CF118EE400C00C205365"))
+    if not 0 <= at <= len(head) - 88:
+        return None
+    played, ahead_ms = (int.from_bytes(head[at + first : at + first + 8], "little") for first in (64, 80))
+    return played / 1e7 - ahead_ms / 1e3
+
+
 def _codec(stream: VideoStream) -> str:
     return stream.codec_context.codec.canonical_name
+
+
+def subtitles(text: str) -> tuple[Cue, ...]:
+    """What is said in a file of subtitles in one of the formats that FFmpeg knows and nobody else here."""
+    cues = (Cue(max(0.0, start_s), end_s, plain(said, of_ass=True), "sidecar") for start_s, end_s, said in _lines(text))
+    return tuple(cue for cue in cues if cue.text)
+
+
+def _lines(text: str) -> list[tuple[float, float, str]]:
+    """(start, end, text as in Advanced SubStation)."""
+    formats = {"format_whitelist": "scc,stl,pjs,jacosub,realtext,subviewer1,aqtitle,vplayer"}
+    try:
+        with av.open(io.BytesIO(_pace(text).encode()), "r", options=formats) as container:
+            stream = container.streams.subtitles[0]
+            track = _Text(stream, _kind(stream))
+            for packet in _packets(container, track.stream):
+                track.add(packet)
+            marks = re.compile(r"\^[IBU]" if container.format.name == "stl" else "(?!)")
+    except (av.FFmpegError, IndexError):
+        return []
+    return [(start_s, end_s, marks.sub("", said)) for start_s, end_s, said in track.lines]
+
+
+def _pace(text: str) -> str:
+    """SCC gives the time of a line's first pair of bytes; each of the others comes a frame later."""
+    if not text.startswith("Scenarist_SCC"):
+        return text
+    pairs = []
+    for hours, minutes, seconds, frames, line in re.findall(r"(\d+):(\d\d):(\d\d)[:;.,](\d\d)[ \t]+(.+)", text):
+        first_s = int(hours) * 3600 + int(minutes) * 60 + int(seconds) + int(frames) / SCC_HZ
+        pairs += [(first_s + number / SCC_HZ, pair) for number, pair in enumerate(line.split())]
+    return _scc(pairs)
+
+
+def _scc(pairs: Sequence[tuple[float, str]]) -> str:
+    """Pairs of bytes of CEA-608, each at its second; at the end the screen is cleared."""
+    lines = ["Scenarist_SCC V1.0"]
+    for at_s, pair in [*pairs, *((pairs[-1][0] + after_s, "942c") for after_s in (CAPTION_S, CAPTION_S + 0.1))]:
+        frames = round(at_s * SCC_HZ)
+        seconds = frames // SCC_HZ
+        lines.append(f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}:{frames % SCC_HZ:02}\t{pair}")
+    return "\n\n".join(lines)
 
 
 def sound(path: Path, *, rate_hz: int) -> Iterator[tuple[float, NDArray[np.float32]]]:

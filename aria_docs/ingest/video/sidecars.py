@@ -1,4 +1,4 @@
-"""Names of files → which subtitles belong to which video. Knows folders, not what the files hold."""
+"""Names of files → which subtitles belong to which video. Of what the files hold it knows the first bytes."""
 
 from __future__ import annotations
 
@@ -9,22 +9,27 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-SUFFIXES = tuple(".srt .vtt .sbv .ass .ssa .smi .sami .ttml .dfxp .sub .lrc .srv1 .srv2 .srv3 .json3".split())
-VIDEOS = frozenset("mp4 mkv avi mov m4v webm ts mpg mpeg wmv flv".split())
+SUFFIXES = tuple(
+    ".srt .vtt .sbv .ass .ssa .smi .sami .ttml .dfxp .itt .lrc .srv1 .srv2 .srv3 .json3 .stl .scc .mcc .jss .pjs .rt "
+    ".sub .idx .sup .txt .json .xml .tsv .csv".split()
+)
+VIDEOS = frozenset("mp4 mkv avi mov m4v webm ts m2ts mts mpg mpeg vob wmv asf flv ogv 3gp".split())
+SOUNDS = frozenset("wav mp3 m4a flac".split())  # what was given to a model that hears
 # As Plex, Jellyfin, Kodi, yt-dlp and those who write by hand name what follows the name of the video.
 FOR_THE_DEAF = frozenset("sdh cc hi hearing impaired closedcaptions closed".split())
-BY_MACHINE = frozenset("auto ai mt whisper generated asr".split())
+BY_MACHINE = frozenset("auto autogen ai mt whisper generated asr".split())
 IN_PART = frozenset("forced foreign signs songs".split())
 ASIDE = frozenset("commentary comments".split())
 OTHERS = frozenset(
     "default full orig original subs sub subtitles subtitle captions caption transcript utf8 colored".split()
 )
-MARKS = FOR_THE_DEAF | BY_MACHINE | IN_PART | ASIDE | VIDEOS | OTHERS
+MARKS = FOR_THE_DEAF | BY_MACHINE | IN_PART | ASIDE | VIDEOS | SOUNDS | OTHERS
 LANGUAGES = frozenset(
     "arabic chinese czech danish dutch english finnish french german greek hebrew hindi hungarian italian japanese "
     "korean norwegian polish portuguese romanian russian spanish swedish turkish ukrainian bulgarian croatian serbian "
     "slovak slovenian thai vietnamese indonesian malay persian bengali tamil telugu catalan "
-    "brazilian brazil latin american european castilian simplified traditional mandarin cantonese british canadian "
+    "united states brazilian brazil latin american european castilian simplified traditional mandarin british canadian "
+    "cantonese "
     "deutsch español français italiano português русский українська polski nederlands svenska dansk norsk suomi "
     "čeština magyar türkçe română ελληνικά עברית العربية 日本語 한국어 中文 简体 繁體 繁体 简体中文 繁體中文 "
     "en de fr es it pt nl sv da no nb nn fi pl cs sk hu ro bg hr sr sl ru uk el tr he ar fa hi bn ta te th vi id ms ja "
@@ -34,16 +39,36 @@ LANGUAGES = frozenset(
 )
 CODE = re.compile(r"[a-z]{2,3}")
 NUMBER = re.compile(r"(track)?\d{1,2}")
-REGION = re.compile(r"[a-z]{2}|\d{3}|hans|hant|latn|cyrl")
+REGION = re.compile(r"[a-z]{2}|x|\d{3}|hans|hant|latn|cyrl")
 BETWEEN = r"\s._\-()\[\]&+,"
 LAST = re.compile(rf"(.*[^{BETWEEN}]|)([{BETWEEN}]+)([^{BETWEEN}]+)[{BETWEEN}]*", re.DOTALL)
+COPY = re.compile(r"(.+?) ?\(\d\)")  # what a browser calls a second download
+SIZE = re.compile(
+    r"([_. -](gallery|gvo|avo|as))?[_. -](\d{3,4}x\d{3,4}|\d{3,4}p)$"
+)  # not in the name of Zoom's transcript
 SUBFOLDERS = frozenset(("subs", "subtitles", "sub", "subtitle"))
+ANYTHING = (".txt", ".json", ".xml", ".tsv", ".csv")  # their first bytes tell whether they hold subtitles
+TIMED = re.compile(
+    r"WEBVTT|<SAMI|\[(INFORMATION|TITLE|BEGIN)\]|start[\t,]end[\t,]|[{\[]\d+[}\]][{\[]\d*[}\]]"
+    r"|(\d+\s+)?-?(\d+:)?\d+:\d+[.,]\d+\s*(-->|,)|\d+:\d\d:\d\d[:=]"
+    r"|\{\s*\"text\"\s*:|\{.*\"(segments|transcription|tStartMs)\"\s*:"
+    r"|(<\?xml.*?\?>\s*)?(<!--.*?-->\s*)?<(\w+:)?(tt|timedtext|transcript)[\s>]",
+    re.DOTALL,
+)
+PICTURES_OF_TEXT = (b"\0\0\x01\xba", b"# VobSub", b"PG")  # of DVD and Blu-ray
+UNSURE, LAST_RESORT = 4, 10
+
+
+def beside(video: Path, files: dict[str, str]) -> str | None:
+    """The subtitle file of a video among those that `in_folder` found."""
+    return files.get(_key(video.stem)) or files.get(_key(SIZE.sub("", video.stem)))
 
 
 def in_folder(folder: str) -> dict[str, str]:
-    """The subtitle files of a folder, and of `Subs` in it, by the stem of the video that they belong to: to `film.mp4`
-    belongs `film.srt`, else `film.<language or mark>….srt`, the full text before that for the deaf, that before what a
-    machine wrote or is forced, then by name; `film.part2.final.srt` does not. What an export wrote there is none."""
+    """The subtitle files of a folder, and of `Subs` in it, by what `beside` asks for: to `film.mp4` belongs `film.srt`,
+    else `film.<language or mark>….srt`, the full text before that for the deaf, that before what a machine wrote or is
+    forced, then by name; `film.part2.final.srt` does not, nor what an export wrote there. Beside a single video the
+    name of a language is enough."""
     try:
         others, places = _list(folder)
         named = [entry for place, prefix in places for entry in _files(place, prefix)]
@@ -52,32 +77,66 @@ def in_folder(folder: str) -> dict[str, str]:
     exported = _own_exports(folder) if named else set()
     found: dict[str, tuple[tuple[int, str], str]] = {}
     for name, path in named:
-        if name in exported:
+        keys = [(_key(stem), _rank(tokens)) for stem, tokens in _stems(name)]
+        of_content = _rank_of_content(path, claimed=any(key in others for key, _ in keys))
+        if name in exported or of_content is None:
             continue
-        for stem, tokens in _stems(name):
-            rank = (_rank(tokens), name)
-            if stem not in found or rank < found[stem][0]:
-                found[stem] = rank, path
-            if stem in others:
+        for key, rank in keys:
+            if key not in found or (rank + of_content, name) < found[key][0]:
+                found[key] = (rank + of_content, name), path
+            if key in others:
                 break
-    return {stem: path for stem, (_, path) in found.items()}
+    return {key: path for key, (_, path) in found.items()}
+
+
+def unclaimed(video: Path) -> list[str]:
+    """Names of subtitle files beside a video that is alone in its folder and has none by its name."""
+    try:
+        _, places = _list(str(video.parent))
+        if len(places) > 1 and places[1][0] == places[0][0]:
+            exported = _own_exports(str(video.parent))
+            found = {name for name, _ in _files(*places[0]) if not name.lower().endswith(ANYTHING)}
+            return sorted(found - exported)
+    except OSError:
+        pass  # see `in_folder`
+    return []
+
+
+def _key(stem: str) -> str:
+    return re.sub(rf"[{BETWEEN}]+$", "", unicodedata.normalize("NFC", stem).casefold())
+
+
+def _rank_of_content(path: str, *, claimed: bool) -> int | None:
+    """What the first bytes add to the rank of a name; None where the file holds no subtitles, or nobody claims it."""
+    if path.lower().endswith((".idx", ".sup")):
+        return LAST_RESORT
+    anything = path.lower().endswith(ANYTHING)
+    if not claimed or not (anything or path.lower().endswith(".sub")):
+        return None if anything else 0
+    with open(path, "rb") as file:  # noqa: PTH123
+        head = file.read(4096)
+    if head.startswith(PICTURES_OF_TEXT):
+        return LAST_RESORT
+    text = head.replace(b"\0", b"").decode("latin-1").lstrip("\xef\xbb\xbf\xfe\xff \r\n\t")
+    return (UNSURE if TIMED.match(text) else None) if anything else 0
 
 
 def _list(folder: str) -> tuple[set[str], list[tuple[str, str]]]:
-    """The stems of what is no subtitle, and where subtitles lie, with what stands before their names: in `Subs` a file
-    is named for its language where there is one video, or lies in a folder named for the video."""
+    """What identifies the files that are no subtitles, and where subtitles lie, with what stands before their names:
+    beside a single video and in `Subs` a file is named for its language, or lies in a folder named for the video."""
     with os.scandir(folder) as entries:
         listed = list(entries)
     others = [Path(entry.name) for entry in listed if not entry.name.lower().endswith(SUFFIXES)]
     videos = {path.stem for path in others if path.suffix[1:].lower() in VIDEOS}
+    claimants = {_key(stem) for path in others for stem in (path.stem, SIZE.sub("", path.stem))}
     only = f"{videos.pop()}." if len(videos) == 1 else ""
-    places = [(folder, "")]
+    places = [(folder, ""), (folder, only)] if only else [(folder, "")]
     for entry in listed:
         if entry.name.lower() in SUBFOLDERS and entry.is_dir():
             places += [(entry.path, ""), (entry.path, only)] if only else [(entry.path, "")]
             with os.scandir(entry.path) as inner:
                 places += [(each.path, f"{each.name}.") for each in inner if each.is_dir()]
-    return {path.stem for path in others}, places
+    return claimants, places
 
 
 def _files(folder: str, prefix: str) -> list[tuple[str, str]]:
@@ -93,8 +152,10 @@ def _stems(name: str) -> Iterator[tuple[str, Sequence[str]]]:
     stem = Path(name).stem
     tokens: list[str] = []
     yield stem, ()
-    if stem != stem.rstrip("._- "):
-        yield stem.rstrip("._- "), ()
+    if copied := COPY.fullmatch(stem):
+        stem = copied[1]
+        tokens.append("copy")
+        yield stem, tokens
     is_said = is_pending = False  # whether a language or mark was there; whether a region or number waits for one
     while split := LAST.fullmatch(stem):
         stem, between, token = split.groups()
@@ -114,7 +175,7 @@ def _stems(name: str) -> Iterator[tuple[str, Sequence[str]]]:
 
 
 def _rank(tokens: Iterable[str]) -> int:
-    has = set(tokens) - VIDEOS
+    has = set(tokens) - VIDEOS - SOUNDS
     if not has:
         return 0
     ranks = (ASIDE, 6), (IN_PART, 5), (BY_MACHINE, 4), (frozenset(("default",)), 1), (FOR_THE_DEAF, 3)

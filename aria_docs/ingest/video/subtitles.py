@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aria_docs.errors import Unreachable
-from aria_docs.ingest.video import subtitle_formats
-from aria_docs.ingest.video.sidecars import in_folder
+from aria_docs.ingest.video import pyav_clip, sidecars, subtitle_formats
+from aria_docs.ingest.video.code_pages import decode
 from aria_docs.ingest.video.subtitle_formats import plain
 from aria_docs.media import Cue, one_note
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aria_docs.ingest.video.clip import Clip, TextTrack
 
 _HOUR_S = 3600.0
+A_FRAME_S = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class Words:
 def words(clip: Clip) -> Words:
     """The full subtitle track; without one the file beside the video; without that, a track of what is foreign."""
     full, forced = _tracks(clip.text_tracks)
-    if full:
-        return Words(_of_track(full, clip.info.duration_s), clip.text_note)
+    if full and (cues := _of_track(full, clip.info.duration_s)):
+        return Words(cues, clip.text_note)
     beside = sidecar(clip.path, duration_s=clip.info.duration_s, fps=clip.info.fps)
     note = one_note(clip.text_note, beside.note)
     if not beside.cues and forced:
@@ -50,32 +51,35 @@ def _tracks(tracks: Sequence[TextTrack]) -> tuple[TextTrack | None, TextTrack | 
         return track.forced or len(track.lines) * 4 <= max(same, default=0)
 
     def first(kind: Iterable[TextTrack]) -> TextTrack | None:
-        return min(kind, key=lambda track: (track.aside, not track.chosen), default=None)
+        return min(kind, key=lambda track: (track.aside, not track.chosen, track.for_the_deaf), default=None)
 
     return first(t for t in tracks if not is_forced(t)), first(t for t in tracks if is_forced(t))
 
 
 def _of_track(track: TextTrack, duration_s: float) -> tuple[Cue, ...]:
-    cues = (
-        Cue(max(0.0, start_s), end_s, text, "track")
-        for start_s, end_s, marked in track.lines
-        if (text := plain(marked)) and end_s > max(start_s, 0.0) and start_s < duration_s
-    )
-    return unroll(sorted(cues, key=lambda cue: cue.start_s))
+    cues = [
+        Cue(max(0.0, start_s), end_s, plain(marked, of_ass=True), "track") for start_s, end_s, marked in track.lines
+    ]
+    shown = (cue for cue in cues if cue.text and cue.end_s >= 0 and cue.start_s < duration_s)
+    return unroll(tuple(subtitle_formats.lasting(sorted(shown, key=lambda cue: cue.start_s))))
 
 
 def sidecar(video: Path, *, duration_s: float, fps: float) -> Words:
     """The cues of the file beside a video, see `in_folder`; times as written, but for those that begin at a later hour
     than the video has. Raises Unreachable."""
-    path = in_folder(str(video.parent)).get(video.stem)
+    path = sidecars.beside(video, sidecars.in_folder(str(video.parent)))
     if path is None:
-        return Words()
+        unclaimed = sidecars.unclaimed(video)
+        named = f"{' and '.join(unclaimed[:3])} beside it has another name, and is not read" if unclaimed else None
+        return Words(note=named)
     try:
         data = Path(path).read_bytes()
     except OSError as e:
         raise Unreachable(f"{path} cannot be read: {e.strerror}") from e
     name = Path(path).name
-    cues = subtitle_formats.cues(data, fps=fps)
+    if data.startswith(sidecars.PICTURES_OF_TEXT):
+        return Words(note=f"{name} holds pictures of text, which are not read")
+    cues = subtitle_formats.cues(data, fps=fps) or pyav_clip.subtitles(decode(data))
     if not cues:
         return Words(note=f"{name} holds no subtitles that can be read")
     if all(cue.start_s >= max(duration_s, _HOUR_S) for cue in cues):
@@ -88,7 +92,9 @@ def sidecar(video: Path, *, duration_s: float, fps: float) -> Words:
             return Words(note=f"the subtitles of {name} begin after the end of the video")
         note = f"the subtitles of {name} begin at hour {late_s / _HOUR_S:.0f}, which is taken for the start"
         return Words(unroll(cues), note)
-    return Words(unroll(cues))
+    n_late = sum(cue.start_s > duration_s + 1 for cue in cues)
+    late = f"{n_late} of {len(cues)} subtitles of {name} begin after the end of the video"
+    return Words(unroll(cues), late if n_late else None)
 
 
 def unroll(cues: Sequence[Cue]) -> tuple[Cue, ...]:
@@ -99,10 +105,13 @@ def unroll(cues: Sequence[Cue]) -> tuple[Cue, ...]:
     Only where a fifth of the cues and more begin with what the one before ends with, and follow without a pause:
     otherwise somebody has said a thing twice.
     """
-    cues = tuple(dict.fromkeys(cues))  # Advanced SubStation draws a line twice for its shadow
+    cues = _typeset(dict.fromkeys(cues))  # Advanced SubStation draws a line twice for its shadow
     again = [_again(a, b) for a, b in pairwise(cues)]
-    if sum(n > 1 for n in again) * 5 < len(cues):
+    n_rolled = sum(n > 1 for n in again)
+    if n_rolled * 5 < len(cues):
         return cues
+    if n_rolled * 2 >= len(again):  # nearly all do: then a single word has been said before, too
+        again = [_again(a, b, least=1) for a, b in pairwise(cues)]
     found = [*cues[:1]]
     for cue, n in zip(cues[1:], again, strict=True):
         if text := " ".join(cue.text.split()[n:]):
@@ -110,11 +119,27 @@ def unroll(cues: Sequence[Cue]) -> tuple[Cue, ...]:
     return tuple(found)
 
 
-def _again(before: Cue, cue: Cue) -> int:
+def _typeset(cues: Iterable[Cue]) -> tuple[Cue, ...]:
+    """A sign that moves is drawn anew for every frame: one cue."""
+    found: list[Cue] = []
+    last: dict[str, tuple[int, float]] = {}  # text → its place, and how long it was drawn the last time
+    for cue in cues:
+        length_s = cue.end_s - cue.start_s
+        at, before_s = last.get(cue.text, (0, float("inf")))
+        if max(length_s, before_s) < A_FRAME_S and cue.start_s - found[at].end_s < A_FRAME_S:
+            found[at] = replace(found[at], end_s=max(cue.end_s, found[at].end_s))
+        else:
+            at = len(found)
+            found.append(cue)
+        last[cue.text] = at, length_s
+    return tuple(found)
+
+
+def _again(before: Cue, cue: Cue, *, least: int = 3) -> int:
     """How many words at the start of a cue are the last of the one before; three in a row are no coincidence, nor is
     the whole of a shorter one."""
     if cue.start_s > before.end_s + 0.1:
         return 0
     old, new = before.text.split(), cue.text.split()
     longest_first = range(min(len(old), len(new)), 0, -1)
-    return next((n for n in longest_first if old[-n:] == new[:n] and n >= min(3, len(old), len(new))), 0)
+    return next((n for n in longest_first if old[-n:] == new[:n] and n >= min(least, len(old), len(new))), 0)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
 import ffmpeg
 import imageio_ffmpeg
 import numpy as np
@@ -354,6 +355,21 @@ def test_the_subtitle_track_counts_from_the_first_frame(tmp_path, name, codec, o
     seen = video.watch(open_clip(tmp_path / name)).cues
     assert [cue.text for cue in seen] == [cue.text for cue in SAID]
     assert [t for cue in seen for t in (cue.start_s, cue.end_s)] == pytest.approx([0.2, 0.9, 1.0, 1.5], abs=0.011)
+
+
+def test_the_track_that_its_writer_chose(tmp_path):
+    (tmp_path / "1.srt").write_text(SRT)
+    (tmp_path / "2.srt").write_text(SRT.replace("Hello", "Salut"))
+    inputs = [ffmpeg.input(str(path)) for path in (encode(tmp_path / "in.mp4"), tmp_path / "1.srt", tmp_path / "2.srt")]
+    options = {"c": "copy", "disposition:s:0": "0", "disposition:s:1": "default"}
+    ffmpeg.output(*inputs, str(tmp_path / "v.mkv"), **options).run(cmd=FFMPEG, quiet=True)
+    assert video.watch(open_clip(tmp_path / "v.mkv")).cues[0].text == "Salut there, you"
+
+
+def test_captions_of_television_are_in_the_pictures():
+    """A/53: marker, count, a byte, threes, the first of which says what the others are; H.264 keeps zeros apart."""
+    said = b"\x06\x04GA94\x03" + bytes([0x40 | 3, 0xFF]) + b"\xfa\0\0\x03\xfc\x80\x80\xfc\x73\x61" + bytes(50)
+    assert [*pyav_clip._caption_pairs(av.Packet(said))] == ["7361"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Known answers on subtitles of every make: what is said, and when."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,31 @@ def test_rolling_captions_say_everything_once() -> None:
     assert said(found) == [(1, 2.99, "we sail"), (3, 4.99, "at nine"), (5, 7, "from the old harbour")]
 
 
+@pytest.mark.parametrize(
+    ("marked", "text"),
+    [
+        ("a vector<int>, if a<b and c>d, I <3 you -> me", "a vector<int>, if a<b and c>d, I <3 you -> me"),
+        ("<ruby>漢<rt>かん</rt></ruby>で<v.loud Ann Lee>す</v>", "漢です"),
+        ("print('\\n') || C:\\new", "print('\\n') || C:\\new"),
+        ("I&amp;#39;m \u202b<font color=red>here\u202c", "I'm here"),
+    ],
+)
+def test_what_is_markup_and_what_is_said(marked: str, text: str) -> None:
+    assert subtitle_formats.parse(STAMPED + marked)[0].text == text
+
+
+def test_letters_of_broadcasters() -> None:
+    cues = subtitle_formats.cues(ebu_stl("b\xc8\xe1 \xc2e".replace("\xe1", "i") + "\x8a\xe1"), fps=25)
+    assert said(cues) == [(1, 2, "bï é Æ")]
+
+
+def test_single_words_that_roll_up_are_said_once() -> None:
+    rolled = ["the old wagon", "stands in the yard", "Yes.", "it does not move", "does it"]
+    shown = [rolled[0], *(f"{above} {below}" for above, below in pairwise(rolled))]
+    cues = [Cue(float(i), i + 1.0, text) for i, text in enumerate(shown)]
+    assert [cue.text for cue in subtitles.unroll(cues)] == rolled
+
+
 def test_who_says_a_thing_twice_has_said_it_twice() -> None:
     cues = [Cue(i * 2.0, i * 2.0 + 2, text) for i, text in enumerate(["No.", "No.", "a", "b", "c", "d", "e", "f", "g"])]
     assert subtitles.unroll(cues) == tuple(cues)
@@ -55,7 +81,7 @@ def test_a_film_that_begins_at_a_later_hour(tmp_path: Path, late_h: int) -> None
 
 def test_subtitles_of_a_longer_cut_keep_their_times(tmp_path: Path) -> None:
     words = beside(tmp_path, "film.srt", STAMPED + "said\n\n2\n01:10:00,000 --> 01:10:01,000\nlate")
-    assert said(words.cues) == [(1, 2, "said"), (4200, 4201, "late")] and words.note is None
+    assert said(words.cues) == [(1, 2, "said"), (4200, 4201, "late")] and "1 of 2" in (words.note or "")
 
 
 @pytest.mark.parametrize(
@@ -121,6 +147,18 @@ def test_a_line_without_length_stands_until_the_next() -> None:
     assert said(subtitle_formats.parse(text)) == [(1, 2, "old"), (2, 3, "wagon")]
 
 
+# Of television: a caption is sent as pairs of bytes, thirty a second, and shown by 942f, gone by 942c.
+SCC = "Scenarist_SCC V1.0\n\n00:00:00:24\t9420 9420 9470 9470 7361 e964 942f 942f\n\n00:00:02:00\t942c 942c"
+
+
+def ebu_stl(text: str, *, starts_at: bytes = b"10000000") -> bytes:
+    """A programme of one subtitle, a second after its start, in EBU's bytes."""
+    head = b"850STL25.01100".ljust(256) + starts_at.ljust(768)
+    hour = int(starts_at[:2])
+    said = bytes([1, 0, 0, 255, 0, hour, 0, 1, 0, hour, 0, 2, 0, 20, 2, 0]) + text.encode("latin-1").ljust(112, b"\x8f")
+    return head + said
+
+
 TTML = (
     '<tt xmlns="http://www.w3.org/ns/ttml"><body><div>'
     '<p begin="00:00:01.000" end="00:00:02.000">said</p></div></body></tt>'
@@ -147,20 +185,43 @@ TTML = (
         ("film.sub", "{1}{1}10\n{10}{20}said"),
         ("film.srt", "{25}{50}said"),
         ("film.ass", STAMPED + "said"),
+        ("film.srt", "1\n00：00：01，000 --> 00：00：02，0000 said\n```\n\n2\n-00:00:02,000 --> -00:00:01,000\nbefore"),
+        ("film.stl", "$FontName = Arial\n00:00:01:00 , 00:00:02:00 , ^Isaid^I\n"),
+        ("film.jss", "#TIMERES 100\n0:00:01.00 0:00:02.00 D said\n"),
+        ("film.txt", "00:00:01:said\n00:00:02:\n"),
+        ("film.tsv", "start\tend\ttext\n1000\t2000\tsaid\n"),
+        ("film.mp4.json", '{"text": "said", "segments": [{"start": 1.0, "end": 2.0, "text": " said"}]}'),
+        ("film.json", '{"transcription": [{"offsets": {"from": 1000, "to": 2000}, "text": " said"}]}'),
+        ("film.srv2", '<timedtext><text t="1000" d="1000">said</text></timedtext>'),
+        ("film.xml", TTML.replace("said", "<metadata><d>a</d></metadata>said&nbsp;")),
+        (
+            "film.ass",
+            "".join(f"Dialogue: 0,0:00:01.{i}0,0:00:01.{i + 1}0,a,,0,0,0,,said{{a}}\n" for i in range(9))
+            + "Dialogue: 0,0:00:01.90,0:00:02.00,a,,0,0,0,,said",
+        ),
+        ("film.scc", SCC),
+        ("film.stl", ebu_stl("said")),
         (
             "film.smi",
             "<SAMI><BODY><SYNC Start=1000><P Class=A>said<P Class=B><SYNC Start=2000><P Class=A>&nbsp;<P Class=B>a",
         ),
     ],
 )
-def test_formats_that_players_read(tmp_path: Path, name: str, text: str) -> None:
+def test_formats_that_players_read(tmp_path: Path, name: str, text: str | bytes) -> None:
+    (tmp_path / "film.mp4").touch()
     assert said(beside(tmp_path, name, text).cues) == [(1, 2, "said")]
 
 
-@pytest.mark.parametrize("name", ["film.srt", "film.ass", "film.sub"])
-def test_a_file_without_subtitles_is_named(tmp_path: Path, name: str) -> None:
-    words = beside(tmp_path, name, b"\0\0\x01\xba pictures of text" if name == "film.sub" else "notes on the film")
-    assert words == subtitles.Words((), f"{name} holds no subtitles that can be read")
+@pytest.mark.parametrize(
+    ("name", "data", "note"),
+    [
+        ("film.srt", "notes on the film", "film.srt holds no subtitles that can be read"),
+        ("film.ass", "notes on the film", "film.ass holds no subtitles that can be read"),
+        ("film.sub", b"\0\0\x01\xba pictures", "film.sub holds pictures of text, which are not read"),
+    ],
+)
+def test_a_file_without_subtitles_is_named(tmp_path: Path, name: str, data: bytes | str, note: str) -> None:
+    assert beside(tmp_path, name, data) == subtitles.Words((), note)
 
 
 @pytest.mark.parametrize(
@@ -182,14 +243,40 @@ def test_a_file_without_subtitles_is_named(tmp_path: Path, name: str) -> None:
         (["film.en.auto.vtt", "film.fr.captions.vtt"], "film.fr.captions.vtt"),
         (["film.en.srt", "film.en.mp4"], None),
         (["film.chapters.vtt", "film2.srt", "other.srt"], None),
+        (["FILM.srt"], "FILM.srt"),
+        (["film.mp4", "English.srt"], "English.srt"),
+        (["film.mp4", "film.json"], None),
+        (["film.srt", "film.idx", "film.mp4"], "film.srt"),
+        (["film-en-x-autogen.vtt"], "film-en-x-autogen.vtt"),
+        (["film (2).srt"], "film (2).srt"),
     ],
 )
 def test_names_beside_a_film(tmp_path: Path, names: list[str], expected: str | None) -> None:
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).touch()
-    found = sidecars.in_folder(str(tmp_path)).get("film")
+    found = sidecars.beside(tmp_path / "film.mp4", sidecars.in_folder(str(tmp_path)))
     assert found == (str(tmp_path / expected) if expected else None)
+
+
+@pytest.mark.parametrize(
+    ("video", "name"),
+    [
+        ("A talk [dQw4w9WgXcQ].mp4", "A talk [dQw4w9WgXcQ].en-orig.vtt"),
+        ("GMT20240101-120000_Recording_1920x1080.mp4", "GMT20240101-120000_Recording.transcript.vtt"),
+        ("cafe\u0301.mkv", "caf\xe9.srt"),
+    ],
+)
+def test_names_that_other_programs_give(tmp_path: Path, video: str, name: str) -> None:
+    for each in (video, name):
+        (tmp_path / each).touch()
+    assert sidecars.beside(tmp_path / video, sidecars.in_folder(str(tmp_path))) == str(tmp_path / name)
+
+
+def test_a_file_by_another_name_is_named(tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").touch()
+    note = beside(tmp_path, "The film.srt", STAMPED + "said").note
+    assert note == "The film.srt beside it has another name, and is not read"
 
 
 def test_what_an_export_wrote_is_not_what_is_said(tmp_path: Path) -> None:
@@ -211,6 +298,7 @@ def lines(*texts: str) -> tuple[tuple[float, float, str], ...]:
         ([TextTrack(lines("SIGN"), chosen=True, forced=True), TextTrack(lines("a", "b"))], "a"),
         ([TextTrack(lines("SIGN"), "en"), TextTrack(lines("a", "b", "c", "d"), "en")], "a"),
         ([TextTrack(lines("a", "b"), "en"), TextTrack(lines("x", "y"), "fr", chosen=True)], "x"),
+        ([TextTrack(lines("[bang]"), "en", for_the_deaf=True), TextTrack(lines("a"), "en")], "a"),
         ([TextTrack(lines("as I shot this"), "en", chosen=True, aside=True), TextTrack(lines("a"), "en")], "a"),
     ],
 )
