@@ -51,7 +51,7 @@ ANYTHING = (".txt", ".json", ".xml", ".tsv", ".csv")  # their first bytes tell w
 TIMED = re.compile(
     r"WEBVTT|<SAMI|\[(INFORMATION|TITLE|BEGIN)\]|start[\t,]end[\t,]|[{\[]\d+[}\]][{\[]\d*[}\]]"
     r"|(\d+\s+)?-?(\d+:)?\d+:\d+[.,]\d+\s*(-->|,)|\d+:\d\d:\d\d[:=]"
-    r"|\{\s*\"text\"\s*:|\{.*\"(segments|transcription|tStartMs)\"\s*:"
+    r"|\{\s*\"text\"\s*:|\[\s*\{[^{}]*\"start\"\s*:|\{.*\"(segments|transcription|tStartMs)\"\s*:"
     r"|(<\?xml.*?\?>\s*)?(<!--.*?-->\s*)?<(\w+:)?(tt|timedtext|transcript)[\s>]",
     re.DOTALL,
 )
@@ -162,7 +162,9 @@ def _stems(name: str) -> Iterator[tuple[str, Sequence[str]]]:
         token = unicodedata.normalize("NFC", token).casefold()
         if token in MARKS or token in LANGUAGES or ("." in between and CODE.fullmatch(token)):
             is_said, is_pending = True, False
-        elif (REGION.fullmatch(token) and "." not in between) or (NUMBER.fullmatch(token) and "." in between):
+        elif (REGION.fullmatch(token) and "." not in between) or (
+            NUMBER.fullmatch(token) and ("." in between or not token.isdigit())
+        ):
             is_pending = is_pending or not is_said
         else:
             return
