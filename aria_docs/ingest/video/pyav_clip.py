@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import numpy as np
 from av.stream import Disposition
+from av.subtitles.stream import SubtitleStream
 from av.subtitles.subtitle import AssSubtitle
 from av.video.reformatter import Interpolation, VideoReformatter
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from av.container import InputContainer
     from av.packet import Packet
-    from av.subtitles.stream import SubtitleStream
+    from av.stream import Stream
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
     from numpy.typing import NDArray
@@ -76,6 +77,9 @@ HOLE_S = 1.0  # a time without pictures that an even film does not have
 CAPTIONS, CAPTIONED = b"GA94\x03", ("h264", "hevc", "mpeg2video")
 CAPTIONS_WITHIN, CAPTIONS_BEFORE = 2048, 300  # bytes of a packet; packets of a film
 SCC_HZ, CAPTION_S = 30, 5.0
+
+
+VTT_BOXES = (b"vttc", b"vtte")  # a cue, and none
 
 
 class NothingDecoded(Damaged):
@@ -532,7 +536,7 @@ def _caption_pairs(packet: Packet[Any]) -> Iterator[str]:
 class _Text:
     """The packets of one subtitle track, as they come: (start, end, marked text), in container time."""
 
-    stream: SubtitleStream
+    stream: Stream
     kind: TextTrack
     lines: list[tuple[float, float, str]] = field(default_factory=list)
     n_unread: int = 0
@@ -542,7 +546,7 @@ class _Text:
             return
         start_s = float(packet.pts * packet.time_base)
         end_s = start_s + float((packet.duration or 0) * packet.time_base)
-        context: Any = self.stream.codec_context
+        context: Any = self.stream.codec_context if isinstance(self.stream, SubtitleStream) else None
         if context is None:  # FFmpeg has no decoder; a format of plain text needs none
             self._add_bytes(bytes(packet), start_s, end_s)
             return
@@ -559,13 +563,27 @@ class _Text:
                 self.lines.append((start_s, end_s, rect.dialogue.decode(errors="replace")))
 
     def _add_bytes(self, data: bytes, start_s: float, end_s: float) -> None:
-        text = data.decode("utf-8", errors="replace")
+        is_boxed = data[4:8] in VTT_BOXES
+        if self.stream.type == "data" and not is_boxed:  # time codes, where a camera was
+            return
+        text = (_of_boxes(data) if is_boxed else data).decode("utf-8", errors="replace")
         if "\ufffd" in text or not "".join(text.split()).isprintable():
             self.n_unread += 1
         elif text.startswith("<?xml"):  # a whole document of TTML, with times of its own
             self.lines += [(cue.start_s, cue.end_s, cue.text) for cue in subtitle_formats.parse(text)]
         else:
             self.lines.append((start_s, end_s, text))
+
+
+def _of_boxes(data: bytes) -> bytes:
+    """What is said in a sample of WebVTT in MP4 (ISO/IEC 14496-30): boxes of cues, in each one of text."""
+    said, at = [], 0
+    while at + 8 <= len(data):
+        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        if kind == b"payl":
+            said.append(data[at + 8 : at + size])
+        at += 8 if kind == b"vttc" else max(size, 8)
+    return b"\n".join(said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -593,7 +611,8 @@ class _Contents:
             )
             for s in _moving(container)
         }
-        texts = {s.index: _Text(s, _kind(s)) for s in container.streams.subtitles if _is_text(s)}
+        subtitled = [s for s in container.streams.subtitles if _is_text(s)]
+        texts = {s.index: _Text(s, _kind(s)) for s in [*subtitled, *container.streams.data]}
         end_s = 0.0
         try:
             for packet in _packets(container):
@@ -614,7 +633,7 @@ class _Contents:
                 number: read.caption_lines(container.streams[number].time_base or Fraction(1, av.time_base))
                 for number, read in pictures.items()
             },
-            _note_of([*texts.values()], len(container.streams.subtitles) - len(texts)),
+            _note_of([*texts.values()], len(container.streams.subtitles) - len(subtitled)),
         )
 
     def main(self, container: InputContainer) -> int:
@@ -652,7 +671,7 @@ def _is_text(stream: SubtitleStream) -> bool:
     return stream.codec_context is None or stream.codec_context.name in TEXT_CODECS
 
 
-def _kind(stream: SubtitleStream) -> TextTrack:
+def _kind(stream: Stream) -> TextTrack:
     """What a track says of itself, while its file is open."""
     title = stream.metadata.get("title", "").casefold()
     marks = stream.disposition
