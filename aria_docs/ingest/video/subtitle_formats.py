@@ -37,7 +37,7 @@ DRAWING = re.compile(r"\{[^}]*\\p[1-9][^}]*\}.*?(\{[^}]*\\p0[^}]*\}|$)", re.DOTA
 TAGS = re.compile(
     r"<rt\b[^>]*>.*?(?:</rt>|(?=</ruby))|<rp\b[^>]*>.*?</rp>|<\d[\d:.]*>"
     r"|</?(?:[biusc](?:\.[\w.]*)?|v\b[^<>]*|(?:br|em|strong|small|big|center|ruby|rtc?|rb)\s*/?)>"
-    r"|</?(?:p|font|span|div|lang|body|sami|sync)\b[^<>]*>|\{\\[^}]*\}|\{/?[biu]\}|\{[yYcCfFsSpP]:[^}]*\}",
+    r"|</?(?:a\s+href|p|font|span|div|lang|body|sami|sync)\b[^<>]*>|</a>|\{\\[^}]*\}|\{/?[biu]\}|\{[yYcCfFsSpP]:[^}]*\}",
     re.IGNORECASE,
 )
 BREAKS = re.compile(r"\\N|(?i:\[br\]|<br\s*/?>)")
