@@ -57,9 +57,10 @@ TEXT_CODECS = set(
 IN_PART, WHOLE = re.compile(r"forced|signs|songs"), re.compile(r"full|dialog")
 FOR_THE_DEAF = re.compile(r"\b(sdh|cc|hi|hearing|closed captions?)\b")
 
+EBML = b"\x1aE\xdf\xa3"
 # First bytes (offset, bytes) of these containers: such a file that does not open is a damaged video, others are none.
 MAGIC = (
-    (4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (4, b"free"), (4, b"wide"), (0, b"\x1aE\xdf\xa3"), (8, b"AVI "),
+    (4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (4, b"free"), (4, b"wide"), (0, EBML), (8, b"AVI "),
     (0, b"FLV\x01"), (0, b"OggS"), (0, b"0&\xb2u\x8ef\xcf\x11"), (0, b"\0\0\x01\xba"), (0, b"\0\0\x01\xb3"),
     (0, b"GIF8"), (0, b"\x06\x0e\x2b\x34"),
 )  # fmt: skip
@@ -259,6 +260,7 @@ class PyAVClip:
         read_s, n_lost = last_s + self._period_s, self.info.n_frames - n_shown
         self.note = one_note(
             "it lacks its last page: what followed is missing" if self._is_open_ended() else None,
+            "another film is joined to its end, which is not read" if _is_joined(self.path) else None,
             self._damage_note(read_s, first_damage_s, n_damaged, max(n_missing, n_lost)),
             self._jumps_note(),
             f"nothing is there from {' and '.join(holes[:5])}" if holes else None,
@@ -724,6 +726,37 @@ def _header_length_s(container: InputContainer, stream: VideoStream, index: Inde
     tick = stream.time_base or Fraction(1, av.time_base)
     promised_s, read_s = container.duration / av.time_base, max(float(index.end * tick), last_s)
     return promised_s - float(index.pts[0] * tick if index.pts else 0) if promised_s > read_s + 0.2 else None
+
+
+def _is_joined(path: Path) -> bool:
+    """Whether another MP4 or Matroska begins where one ends: players show the first alone."""
+    with path.open("rb") as file:
+        head, at, n_bytes = file.read(12), 0, path.stat().st_size
+        is_ebml = head.startswith(EBML)
+        if not is_ebml and head[4:8] != b"ftyp":
+            return False
+        while at < n_bytes:
+            file.seek(at)
+            head = file.read(20)
+            if at and (head.startswith(EBML) if is_ebml else head[4:8] == b"ftyp"):
+                return True
+            size = _ebml_size(head) if is_ebml else _box_size(head)
+            if size < 8:  # to the end of the file, or no box
+                return False
+            at += size
+    return False
+
+
+def _box_size(head: bytes) -> int:
+    size = int.from_bytes(head[:4], "big")
+    return int.from_bytes(head[8:16], "big") if size == 1 else size
+
+
+def _ebml_size(head: bytes) -> int:
+    """Of an element with a name of four bytes, as both at the top have; 0 where it is unknown (RFC 8794, section 6)."""
+    n = 9 - head[4].bit_length() if len(head) > 12 and head[4] else 0
+    size = int.from_bytes(head[4 : 4 + n], "big") & ~(1 << 7 * n)
+    return 4 + n + size if n and size != (1 << 7 * n) - 1 else 0
 
 
 def _asf_length_s(path: Path) -> float | None:
