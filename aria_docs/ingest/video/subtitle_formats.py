@@ -147,7 +147,8 @@ def _read_timed(text: str) -> Iterator[Cue]:
         said = [line.strip() for line in said if not line.startswith("```")]  # a chat's fence
         while said and not said[-1]:
             said.pop()
-        if until < len(lines) and numbered and said and NUMBER.fullmatch(said[-1]):
+        is_before = until < len(lines) or said[-2:-1] == [""]  # another cue, or what is left of one
+        if is_before and numbered and said and NUMBER.fullmatch(said[-1]):
             said.pop()
         if rest and not SETTINGS.fullmatch(rest):
             said.insert(0, rest)
