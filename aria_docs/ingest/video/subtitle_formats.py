@@ -66,7 +66,16 @@ def parse(text: str, *, fps: float = 25.0) -> tuple[Cue, ...]:
     """The cues of a text in any of the formats, in order of time."""
     try:
         found = list(_in_form(text.lstrip(), fps))
-    except (pysubs2.Pysubs2Error, ET.ParseError, ValueError, KeyError, TypeError, AttributeError, csv.Error):
+    except (
+        pysubs2.Pysubs2Error,
+        ET.ParseError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        csv.Error,
+        RecursionError,
+    ):
         return ()  # it begins like one of the formats, and is none
     found = sorted((cue for cue in found if cue.text and cue.end_s >= 0), key=lambda cue: cue.start_s)
     return tuple(lasting(found))
