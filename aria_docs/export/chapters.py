@@ -55,8 +55,8 @@ def export(
                 yield Left(
                     video.path,
                     FileError(
-                        f"no list for YouTube of {Path(video.path).name}: it shows chapters from {YOUTUBE_FEWEST} on, "
-                        f"of {YOUTUBE_SHORTEST_S} s each, and there are {len(kept)}"
+                        f"no list for YouTube: it shows {YOUTUBE_FEWEST} chapters and more, of {YOUTUBE_SHORTEST_S} s "
+                        f"each, and of such this video has {len(kept)}"
                     ),
                     is_unwanted=True,
                 )

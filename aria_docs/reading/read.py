@@ -107,7 +107,7 @@ def read_document(job: Job, requests: Iterable[ReadPages | Summarise]) -> Iterat
                         checks=check_rows(row, number, tables),
                     )
     if "scenes" in job.recipes:  # then it is the only task: nothing else was asked for
-        yield Finished(_TimedReading(job, engine, "scenes", "document").row("a PDF has no scenes", ok=True))
+        yield Finished(_TimedReading(job, engine, "scenes", "document").row("a document has no scenes", ok=True))
 
 
 def read_video(job: Job, _requests: Iterable[object]) -> Iterator[Answer]:

@@ -107,7 +107,7 @@ def show_document(job: Job, requests: Iterable[ReadPages | ShowPages]) -> Iterat
                     # A page without words is no poorer for a model that reads its picture.
                     yield SeenPage(replace(page, note=note), _page(document, number, part, job, profile), tasks)
     foreign = job.recipes.keys() - {*look.pages, *look.document}  # then it is the only task: nothing else was asked for
-    yield from without(job, "document", "a PDF has no scenes", tasks=foreign)
+    yield from without(job, "document", "a document has no scenes", tasks=foreign)
 
 
 def _whole(

@@ -168,7 +168,7 @@ def test_what_has_nothing_to_show_has_a_reading(bench, video, with_model) -> Non
     bench.run(tasks=("scenes",))
     bench.run(tasks=("tables",))
     assert bench.rows("SELECT task, part, note FROM readings WHERE note IS NOT NULL ORDER BY ALL") == [
-        ("scenes", "document", "a PDF has no scenes"), ("tables", "video", "a video has no tables"),
+        ("scenes", "document", "a document has no scenes"), ("tables", "video", "a video has no tables"),
     ]  # fmt: skip
 
 

@@ -32,7 +32,7 @@ def cues(data: bytes) -> Iterator[Cue]:
     """In the order they are in. Times count from where the file says that the programme starts."""
     head = MAGIC.match(data)
     assert head
-    frames, alphabet, start = int(head[1]), ALPHABETS.get(data[12:14]), data[256:264]
+    frames, alphabet, start = max(1, int(head[1])), ALPHABETS.get(data[12:14]), data[256:264]
     zero_s = _time_s(bytes(int(start[at : at + 2]) for at in (0, 2, 4, 6)), frames) if start.isdigit() else 0.0
     said = b""
     for at in range(HEAD, len(data) - BLOCK + 1, BLOCK):

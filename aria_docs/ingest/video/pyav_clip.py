@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import numpy as np
 from av.stream import Disposition
+from av.subtitles.stream import SubtitleStream
 from av.subtitles.subtitle import AssSubtitle
 from av.video.reformatter import Interpolation, VideoReformatter
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from av.container import InputContainer
     from av.packet import Packet
-    from av.subtitles.stream import SubtitleStream
+    from av.stream import Stream
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
     from numpy.typing import NDArray
@@ -56,9 +57,10 @@ TEXT_CODECS = set(
 IN_PART, WHOLE = re.compile(r"forced|signs|songs"), re.compile(r"full|dialog")
 FOR_THE_DEAF = re.compile(r"\b(sdh|cc|hi|hearing|closed captions?)\b")
 
+EBML = b"\x1aE\xdf\xa3"
 # First bytes (offset, bytes) of these containers: such a file that does not open is a damaged video, others are none.
 MAGIC = (
-    (4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (4, b"free"), (4, b"wide"), (0, b"\x1aE\xdf\xa3"), (8, b"AVI "),
+    (4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (4, b"free"), (4, b"wide"), (0, EBML), (8, b"AVI "),
     (0, b"FLV\x01"), (0, b"OggS"), (0, b"0&\xb2u\x8ef\xcf\x11"), (0, b"\0\0\x01\xba"), (0, b"\0\0\x01\xb3"),
     (0, b"GIF8"), (0, b"\x06\x0e\x2b\x34"),
 )  # fmt: skip
@@ -76,6 +78,9 @@ HOLE_S = 1.0  # a time without pictures that an even film does not have
 CAPTIONS, CAPTIONED = b"GA94\x03", ("h264", "hevc", "mpeg2video")
 CAPTIONS_WITHIN, CAPTIONS_BEFORE = 2048, 300  # bytes of a packet; packets of a film
 SCC_HZ, CAPTION_S = 30, 5.0
+
+
+VTT_BOXES = (b"vttc", b"vtte")  # a cue, and none
 
 
 class NothingDecoded(Damaged):
@@ -255,6 +260,7 @@ class PyAVClip:
         read_s, n_lost = last_s + self._period_s, self.info.n_frames - n_shown
         self.note = one_note(
             "it lacks its last page: what followed is missing" if self._is_open_ended() else None,
+            "another film is joined to its end, which is not read" if _is_joined(self.path) else None,
             self._damage_note(read_s, first_damage_s, n_damaged, max(n_missing, n_lost)),
             self._jumps_note(),
             f"nothing is there from {' and '.join(holes[:5])}" if holes else None,
@@ -532,7 +538,7 @@ def _caption_pairs(packet: Packet[Any]) -> Iterator[str]:
 class _Text:
     """The packets of one subtitle track, as they come: (start, end, marked text), in container time."""
 
-    stream: SubtitleStream
+    stream: Stream
     kind: TextTrack
     lines: list[tuple[float, float, str]] = field(default_factory=list)
     n_unread: int = 0
@@ -542,7 +548,7 @@ class _Text:
             return
         start_s = float(packet.pts * packet.time_base)
         end_s = start_s + float((packet.duration or 0) * packet.time_base)
-        context: Any = self.stream.codec_context
+        context: Any = self.stream.codec_context if isinstance(self.stream, SubtitleStream) else None
         if context is None:  # FFmpeg has no decoder; a format of plain text needs none
             self._add_bytes(bytes(packet), start_s, end_s)
             return
@@ -559,13 +565,27 @@ class _Text:
                 self.lines.append((start_s, end_s, rect.dialogue.decode(errors="replace")))
 
     def _add_bytes(self, data: bytes, start_s: float, end_s: float) -> None:
-        text = data.decode("utf-8", errors="replace")
+        is_boxed = data[4:8] in VTT_BOXES
+        if self.stream.type == "data" and not is_boxed:  # time codes, where a camera was
+            return
+        text = (_of_boxes(data) if is_boxed else data).decode("utf-8", errors="replace")
         if "\ufffd" in text or not "".join(text.split()).isprintable():
             self.n_unread += 1
         elif text.startswith("<?xml"):  # a whole document of TTML, with times of its own
             self.lines += [(cue.start_s, cue.end_s, cue.text) for cue in subtitle_formats.parse(text)]
         else:
             self.lines.append((start_s, end_s, text))
+
+
+def _of_boxes(data: bytes) -> bytes:
+    """What is said in a sample of WebVTT in MP4 (ISO/IEC 14496-30): boxes of cues, in each one of text."""
+    said, at = [], 0
+    while at + 8 <= len(data):
+        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        if kind == b"payl":
+            said.append(data[at + 8 : at + size])
+        at += 8 if kind == b"vttc" else max(size, 8)
+    return b"\n".join(said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -593,7 +613,8 @@ class _Contents:
             )
             for s in _moving(container)
         }
-        texts = {s.index: _Text(s, _kind(s)) for s in container.streams.subtitles if _is_text(s)}
+        subtitled = [s for s in container.streams.subtitles if _is_text(s)]
+        texts = {s.index: _Text(s, _kind(s)) for s in [*subtitled, *container.streams.data]}
         end_s = 0.0
         try:
             for packet in _packets(container):
@@ -614,7 +635,7 @@ class _Contents:
                 number: read.caption_lines(container.streams[number].time_base or Fraction(1, av.time_base))
                 for number, read in pictures.items()
             },
-            _note_of([*texts.values()], len(container.streams.subtitles) - len(texts)),
+            _note_of([*texts.values()], len(container.streams.subtitles) - len(subtitled)),
         )
 
     def main(self, container: InputContainer) -> int:
@@ -652,7 +673,7 @@ def _is_text(stream: SubtitleStream) -> bool:
     return stream.codec_context is None or stream.codec_context.name in TEXT_CODECS
 
 
-def _kind(stream: SubtitleStream) -> TextTrack:
+def _kind(stream: Stream) -> TextTrack:
     """What a track says of itself, while its file is open."""
     title = stream.metadata.get("title", "").casefold()
     marks = stream.disposition
@@ -705,6 +726,37 @@ def _header_length_s(container: InputContainer, stream: VideoStream, index: Inde
     tick = stream.time_base or Fraction(1, av.time_base)
     promised_s, read_s = container.duration / av.time_base, max(float(index.end * tick), last_s)
     return promised_s - float(index.pts[0] * tick if index.pts else 0) if promised_s > read_s + 0.2 else None
+
+
+def _is_joined(path: Path) -> bool:
+    """Whether another MP4 or Matroska begins where one ends: players show the first alone."""
+    with path.open("rb") as file:
+        head, at, n_bytes = file.read(12), 0, path.stat().st_size
+        is_ebml = head.startswith(EBML)
+        if not is_ebml and head[4:8] != b"ftyp":
+            return False
+        while at < n_bytes:
+            file.seek(at)
+            head = file.read(20)
+            if at and (head.startswith(EBML) if is_ebml else head[4:8] == b"ftyp"):
+                return True
+            size = _ebml_size(head) if is_ebml else _box_size(head)
+            if size < 8:  # to the end of the file, or no box
+                return False
+            at += size
+    return False
+
+
+def _box_size(head: bytes) -> int:
+    size = int.from_bytes(head[:4], "big")
+    return int.from_bytes(head[8:16], "big") if size == 1 else size
+
+
+def _ebml_size(head: bytes) -> int:
+    """Of an element with a name of four bytes, as both at the top have; 0 where it is unknown (RFC 8794, section 6)."""
+    n = 9 - head[4].bit_length() if len(head) > 12 and head[4] else 0
+    size = int.from_bytes(head[4 : 4 + n], "big") & ~(1 << 7 * n)
+    return 4 + n + size if n and size != (1 << 7 * n) - 1 else 0
 
 
 def _asf_length_s(path: Path) -> float | None:

@@ -42,6 +42,7 @@ NUMBER = re.compile(r"(track)?\d{1,2}")
 REGION = re.compile(r"[a-z]{2}|x|\d{3}|hans|hant|latn|cyrl")
 BETWEEN = r"\s._\-()\[\]&+,"
 LAST = re.compile(rf"(.*[^{BETWEEN}]|)([{BETWEEN}]+)([^{BETWEEN}]+)[{BETWEEN}]*", re.DOTALL)
+ID_OF_CAPTIONS = re.compile(r"(\.[a-z]{2,3}(?:-[A-Z]{2})?)-[\w-]{11}$")  # which yt-dlp writes after the language
 COPY = re.compile(r"(.+?) ?\(\d\)")  # what a browser calls a second download
 SIZE = re.compile(
     r"([_. -](gallery|gvo|avo|as))?[_. -](\d{3,4}x\d{3,4}|\d{3,4}p)$"
@@ -51,7 +52,7 @@ ANYTHING = (".txt", ".json", ".xml", ".tsv", ".csv")  # their first bytes tell w
 TIMED = re.compile(
     r"WEBVTT|<SAMI|\[(INFORMATION|TITLE|BEGIN)\]|start[\t,]end[\t,]|[{\[]\d+[}\]][{\[]\d*[}\]]"
     r"|(\d+\s+)?-?(\d+:)?\d+:\d+[.,]\d+\s*(-->|,)|\d+:\d\d:\d\d[:=]"
-    r"|\{\s*\"text\"\s*:|\{.*\"(segments|transcription|tStartMs)\"\s*:"
+    r"|\{\s*\"text\"\s*:|\[\s*\{[^{}]*\"start\"\s*:|\{.*\"(segments|transcription|tStartMs)\"\s*:"
     r"|(<\?xml.*?\?>\s*)?(<!--.*?-->\s*)?<(\w+:)?(tt|timedtext|transcript)[\s>]",
     re.DOTALL,
 )
@@ -61,24 +62,28 @@ UNSURE, LAST_RESORT = 4, 10
 
 def beside(video: Path, files: dict[str, str]) -> str | None:
     """The subtitle file of a video among those that `in_folder` found."""
-    return files.get(_key(video.stem)) or files.get(_key(SIZE.sub("", video.stem)))
+    return next((files[key] for key in _keys(video) if key in files), None)
 
 
-def in_folder(folder: str) -> dict[str, str]:
+def in_folder(folder: str, *, of: Path | None = None) -> dict[str, str]:
     """The subtitle files of a folder, and of `Subs` in it, by what `beside` asks for: to `film.mp4` belongs `film.srt`,
     else `film.<language or mark>….srt`, the full text before that for the deaf, that before what a machine wrote or is
     forced, then by name; `film.part2.final.srt` does not, nor what an export wrote there. Beside a single video the
-    name of a language is enough."""
+    name of a language is enough.
+
+    of: whose file is wanted; then no other is looked into.
+    """
     try:
         others, places = _list(folder)
         named = [entry for place, prefix in places for entry in _files(place, prefix)]
     except OSError:  # a folder that shows nobody what it holds, but gives out what is named
         return {}
     exported = _own_exports(folder) if named else set()
+    asked = {*_keys(of)} if of else others
     found: dict[str, tuple[tuple[int, str], str]] = {}
     for name, path in named:
         keys = [(_key(stem), _rank(tokens)) for stem, tokens in _stems(name)]
-        of_content = _rank_of_content(path, claimed=any(key in others for key, _ in keys))
+        of_content = _rank_of_content(path, claimed=any(key in asked for key, _ in keys))
         if name in exported or of_content is None:
             continue
         for key, rank in keys:
@@ -90,16 +95,23 @@ def in_folder(folder: str) -> dict[str, str]:
 
 
 def unclaimed(video: Path) -> list[str]:
-    """Names of subtitle files beside a video that is alone in its folder and has none by its name."""
+    """Names of subtitle files beside a video without any that may be its own: all beside a single video, else those
+    that go on after its name, and belong to no other."""
+    folder = str(video.parent)
     try:
-        _, places = _list(str(video.parent))
-        if len(places) > 1 and places[1][0] == places[0][0]:
-            exported = _own_exports(str(video.parent))
-            found = {name for name, _ in _files(*places[0]) if not name.lower().endswith(ANYTHING)}
-            return sorted(found - exported)
-    except OSError:
-        pass  # see `in_folder`
-    return []
+        others, places = _list(folder)
+        is_single = len(places) > 1 and places[1][0] == folder
+        belonging = {Path(path).name for key, path in in_folder(folder, of=video).items() if key in others}
+        taken = _own_exports(folder) | belonging
+        found = {name for name, _ in _files(folder, "") if not name.lower().endswith(ANYTHING)} - taken
+    except OSError:  # see `in_folder`
+        return []
+    longer = re.compile(rf"{re.escape(_key(video.stem))}[{BETWEEN}]")
+    return sorted(name for name in found if is_single or longer.match(_key(name)))
+
+
+def _keys(video: Path) -> tuple[str, str]:
+    return _key(video.stem), _key(SIZE.sub("", video.stem))
 
 
 def _key(stem: str) -> str:
@@ -128,7 +140,7 @@ def _list(folder: str) -> tuple[set[str], list[tuple[str, str]]]:
         listed = list(entries)
     others = [Path(entry.name) for entry in listed if not entry.name.lower().endswith(SUFFIXES)]
     videos = {path.stem for path in others if path.suffix[1:].lower() in VIDEOS}
-    claimants = {_key(stem) for path in others for stem in (path.stem, SIZE.sub("", path.stem))}
+    claimants = {key for path in others for key in _keys(path)}
     only = f"{videos.pop()}." if len(videos) == 1 else ""
     places = [(folder, ""), (folder, only)] if only else [(folder, "")]
     for entry in listed:
@@ -149,7 +161,7 @@ def _stems(name: str) -> Iterator[tuple[str, Sequence[str]]]:
 
     film.pt-BR.forced.srt → film.pt-BR.forced, film.pt-BR (forced), film (forced, br, pt)
     """
-    stem = Path(name).stem
+    stem = ID_OF_CAPTIONS.sub(r"\1", Path(name).stem)
     tokens: list[str] = []
     yield stem, ()
     if copied := COPY.fullmatch(stem):
@@ -162,7 +174,9 @@ def _stems(name: str) -> Iterator[tuple[str, Sequence[str]]]:
         token = unicodedata.normalize("NFC", token).casefold()
         if token in MARKS or token in LANGUAGES or ("." in between and CODE.fullmatch(token)):
             is_said, is_pending = True, False
-        elif (REGION.fullmatch(token) and "." not in between) or (NUMBER.fullmatch(token) and "." in between):
+        elif (REGION.fullmatch(token) and "." not in between) or (
+            NUMBER.fullmatch(token) and ("." in between or not token.isdigit())
+        ):
             is_pending = is_pending or not is_said
         else:
             return

@@ -2,7 +2,8 @@
 
     sound     ▁▂▆▇▅▂▁▁▃▆▇▅▃▁▁▁▂▅▇▆▃▁      stretches of ten minutes at most, cut in the longest pause between words
     stretch   │             │              the silences in it left out, by the network (silero-vad) in faster-whisper
-    heard       [1.2 5.0]     [11.3 …      sentences with their seconds, all in the language of the film
+    heard       [1.2 5.0]     [11.3 …      sentences with their seconds, in the language of the film, or where the
+                                           model is sure of another, in that
 
 Nothing is ever fetched: a folder that does not hold all that faster-whisper needs is refused.
 """
@@ -53,7 +54,7 @@ class Listener(Protocol):
         """ISO 639-1; None where nobody speaks."""
 
     def transcribe(self, sound: Sound, language: str) -> Iterable[tuple[float, float, str]]:
-        """(start, end, text) of each sentence, in seconds."""
+        """(start, end, text) of each sentence, in seconds. language: where it is not sure of another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def identity(folder: Path) -> str:
             digest.update(file.read(1 << 20))
             file.seek(max(0, size - (1 << 20)))
             digest.update(file.read())
-    return f"{version} by-sentence {digest.hexdigest()[:16]}"
+    return f"{version} by-sentence own-languages {digest.hexdigest()[:16]}"
 
 
 def hear(
@@ -214,8 +215,35 @@ class Whisper:
         """As a `Listener`."""
         # Left to itself, Whisper hears words in silence, and goes on repeating a sentence that it has got wrong; and a
         # sentence begins where the one before ended, however long the silence between, unless it is timed by its words.
-        segments, _ = self._model.transcribe(
-            sound, language=language, vad_filter=True, condition_on_previous_text=False, word_timestamps=True
-        )
-        for segment in segments:
-            yield from _sentences([(float(word.start), float(word.end), word.word) for word in segment.words])
+        network = self._model.model
+        self._model.model = _Languages(network, language)
+        try:
+            segments, _ = self._model.transcribe(
+                sound,
+                language=language,
+                multilingual=network.is_multilingual,
+                vad_filter=True,
+                condition_on_previous_text=False,
+                word_timestamps=True,
+            )
+            for segment in segments:
+                yield from _sentences([(float(word.start), float(word.end), word.word) for word in segment.words])
+        finally:
+            self._model.model = network
+
+
+class _Languages:
+    """The network of a faster-whisper model, which is asked for the language of each half-minute of speech: the usual
+    one where it is not sure. That costs nothing, the half-minute has to be encoded anyway."""
+
+    def __init__(self, network: Any, usual: str) -> None:
+        self._network, self._usual = network, usual
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._network, name)
+
+    def detect_language(self, encoded: Any) -> list[list[tuple[str, float]]]:
+        """(language token, how sure), the likeliest first, for each half-minute."""
+        usual = [(f"<|{self._usual}|>", 1.0)]
+        found = self._network.detect_language(encoded)
+        return [likely if likely[0][1] >= LANGUAGE_SURE else usual for likely in found]

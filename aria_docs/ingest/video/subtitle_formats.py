@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 STAMP = r"(-?)\s*(?:(\d+)\s*:\s*)?(\d{1,3})\s*:\s*(\d{1,2})(?:\s*[.,:;]\s*(\d{1,9}))?"
 # SubRip's and WebVTT's arrow, whatever an editor has made of it; the comma of SubViewer and YouTube.
 TIMING = re.compile(rf"^\s*{STAMP}\s*(?:-*>|[\u2010-\u2015\u2212]+>|[→⇒]|,)\s*{STAMP}(?:\s+(?!,)(.*)|$)")
+NUMBER = re.compile(r"[-#]?[a-zA-Z]?\d+")  # of a cue
 WIDE = str.maketrans("：，．", ":,.")  # as a translator's keyboard has them
 SETTINGS = re.compile(r"(\s*\w+:\S+)*\s*")  # where on the screen
 DRAWING = re.compile(r"\{[^}]*\\p[1-9][^}]*\}.*?(\{[^}]*\\p0[^}]*\}|$)", re.DOTALL)
@@ -36,7 +37,7 @@ DRAWING = re.compile(r"\{[^}]*\\p[1-9][^}]*\}.*?(\{[^}]*\\p0[^}]*\}|$)", re.DOTA
 TAGS = re.compile(
     r"<rt\b[^>]*>.*?(?:</rt>|(?=</ruby))|<rp\b[^>]*>.*?</rp>|<\d[\d:.]*>"
     r"|</?(?:[biusc](?:\.[\w.]*)?|v\b[^<>]*|(?:br|em|strong|small|big|center|ruby|rtc?|rb)\s*/?)>"
-    r"|</?(?:p|font|span|div|lang|body|sami)\b[^<>]*>|\{\\[^}]*\}|\{/?[biu]\}|\{[yYcCfFsSpP]:[^}]*\}",
+    r"|</?(?:a\s+href|p|font|span|div|lang|body|sami|sync)\b[^<>]*>|</a>|\{\\[^}]*\}|\{/?[biu]\}|\{[yYcCfFsSpP]:[^}]*\}",
     re.IGNORECASE,
 )
 BREAKS = re.compile(r"\\N|(?i:\[br\]|<br\s*/?>)")
@@ -51,7 +52,7 @@ HTML_NAME = re.compile(r"&(?!#|(?:amp|lt|gt|quot|apos);)(\w+;)?")  # what XML do
 SYNC = re.compile(r"<SYNC[^>]*?\bStart\s*=\s*[\"']?(-?\d+)[^>]*>", re.IGNORECASE)
 PARAGRAPH = re.compile(r"<P\b(?:[^>]*?\bClass\s*=\s*[\"']?(\w+))?[^>]*>", re.IGNORECASE)
 CLOCK = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)(?::(\d+(?:\.\d+)?))?")
-OFFSET = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|f|t)")
+OFFSET = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|f|t|)")
 AT_LEAST_S = 2.0  # how long a line stands whose end is not before its start
 LAST_S = 5.0  # and the last one, where only beginnings are written
 
@@ -65,7 +66,16 @@ def parse(text: str, *, fps: float = 25.0) -> tuple[Cue, ...]:
     """The cues of a text in any of the formats, in order of time."""
     try:
         found = list(_in_form(text.lstrip(), fps))
-    except (pysubs2.Pysubs2Error, ET.ParseError, ValueError, KeyError, TypeError, AttributeError, csv.Error):
+    except (
+        pysubs2.Pysubs2Error,
+        ET.ParseError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        csv.Error,
+        RecursionError,
+    ):
         return ()  # it begins like one of the formats, and is none
     found = sorted((cue for cue in found if cue.text and cue.end_s >= 0), key=lambda cue: cue.start_s)
     return tuple(lasting(found))
@@ -74,6 +84,7 @@ def parse(text: str, *, fps: float = 25.0) -> tuple[Cue, ...]:
 def _in_form(text: str, fps: float) -> Iterator[Cue]:
     if re.search(r"^(\[Script Info\]|Dialogue:)", text, re.MULTILINE):
         return _by_pysubs2(text, "ass")
+    text = re.sub(r"^\{DEFAULT\}.*\s+", "", text)  # MicroDVD's colours
     if re.match(r"\{\d+\}\{\d*\}", text):
         says = re.match(r"\{[01]\}\{[01]\}\d+(\.\d+)?\s", text)
         return _by_pysubs2(text, "microdvd", fps=None if says else fps)
@@ -136,7 +147,7 @@ def _read_timed(text: str) -> Iterator[Cue]:
     if not starts:
         return
     is_vtt = text.startswith("WEBVTT")
-    numbered = [*filter(None, map(str.strip, lines[: starts[0]])), ""][-2:][0].isdigit()
+    numbered = NUMBER.fullmatch([*filter(None, map(str.strip, lines[: starts[0]])), ""][-2:][0])
     for i, until in pairwise([*starts, len(lines)]):
         *stamps, rest = timings[i].groups()
         said = lines[i + 1 : until]
@@ -145,7 +156,8 @@ def _read_timed(text: str) -> Iterator[Cue]:
         said = [line.strip() for line in said if not line.startswith("```")]  # a chat's fence
         while said and not said[-1]:
             said.pop()
-        if until < len(lines) and numbered and said and said[-1].isdigit():
+        is_before = until < len(lines) or said[-2:-1] == [""]  # another cue, or what is left of one
+        if is_before and numbered and said and NUMBER.fullmatch(said[-1]):
             said.pop()
         if rest and not SETTINGS.fullmatch(rest):
             said.insert(0, rest)
@@ -167,9 +179,15 @@ def _sami(text: str) -> Iterator[Cue]:
         paragraphs = PARAGRAPH.split(piece)
         for name, marked in zip(paragraphs[1::2], paragraphs[2::2], strict=True):
             by_class.setdefault((name or "").casefold(), []).append((int(start_ms) / 1000, plain(marked)))
-    most = max(by_class.values(), key=lambda lines: sum(bool(said) for _, said in lines), default=[])
+    most = sorted(
+        max(by_class.values(), key=lambda lines: sum(bool(said) for _, said in lines), default=[]), key=_first
+    )
     for (start_s, said), (end_s, _) in pairwise([*most, (most[-1][0] + LAST_S if most else 0.0, "")]):
         yield _cue(start_s, end_s, said)
+
+
+def _first(line: tuple[float, str]) -> float:
+    return line[0]
 
 
 def _lrc(text: str) -> Iterator[Cue]:
@@ -182,7 +200,7 @@ def _lrc(text: str) -> Iterator[Cue]:
         stamps = LRC.findall(line)
         said = LRC.sub("", line)
         lines += [(int(minutes) * 60 + float(seconds.replace(":", ".")), said) for minutes, seconds in stamps]
-    lines.sort(key=lambda line: line[0])
+    lines.sort(key=_first)
     for (start_s, said), (end_s, _) in pairwise([*lines, (lines[-1][0] + LAST_S, "")]):
         yield _cue(start_s - early_s, end_s - early_s, said)
 
@@ -270,13 +288,14 @@ def _name(element: ET.Element | str) -> str:
 
 
 def _time_s(written: str, frame_s: float, tick_s: float) -> float:
-    if clock := CLOCK.fullmatch(written.strip()):
+    written = written.strip().replace(",", ".")
+    if clock := CLOCK.fullmatch(written):
         hours, minutes, seconds, frames = clock.groups()
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds) + float(frames or 0) * frame_s
-    offset = OFFSET.fullmatch(written.strip())
+    offset = OFFSET.fullmatch(written)
     if not offset:
         raise ValueError(f"{written} is no time of TTML")
-    units_s = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "f": frame_s, "t": tick_s}
+    units_s = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0, "ms": 0.001, "f": frame_s, "t": tick_s}
     return float(offset[1]) * units_s[offset[2]]
 
 

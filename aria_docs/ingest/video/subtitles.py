@@ -67,7 +67,7 @@ def _of_track(track: TextTrack, duration_s: float) -> tuple[Cue, ...]:
 def sidecar(video: Path, *, duration_s: float, fps: float) -> Words:
     """The cues of the file beside a video, see `in_folder`; times as written, but for those that begin at a later hour
     than the video has. Raises Unreachable."""
-    path = sidecars.beside(video, sidecars.in_folder(str(video.parent)))
+    path = sidecars.beside(video, sidecars.in_folder(str(video.parent), of=video))
     if path is None:
         unclaimed = sidecars.unclaimed(video)
         named = f"{' and '.join(unclaimed[:3])} beside it has another name, and is not read" if unclaimed else None

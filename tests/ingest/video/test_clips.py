@@ -372,6 +372,22 @@ def test_captions_of_television_are_in_the_pictures():
     assert [*pyav_clip._caption_pairs(av.Packet(said))] == ["7361"]
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_a_film_behind_a_film_is_named(tmp_path, name):
+    path = encode(tmp_path / name)
+    assert not pyav_clip._is_joined(path)
+    path.write_bytes(path.read_bytes() * 2)
+    assert "another film is joined" in video.watch(open_clip(path)).note
+
+
+def test_webvtt_in_boxes():
+    def box(kind, *inside):
+        return (8 + len(b"".join(inside))).to_bytes(4, "big") + kind + b"".join(inside)
+
+    sample = box(b"vttc", box(b"iden", b"1"), box(b"payl", b"Hello")) + box(b"vttc", box(b"payl", b"there")) + b"\0"
+    assert pyav_clip._of_boxes(sample) == b"Hello\nthere" and pyav_clip._of_boxes(box(b"vtte")) == b""
+
+
 @pytest.mark.parametrize(
     ("name", "data"),
     [

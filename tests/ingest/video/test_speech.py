@@ -177,6 +177,8 @@ def test_a_sentence_begins_with_its_first_word():
     """Not where Whisper's line does, which spans a silence."""
 
     class Model:
+        model = SimpleNamespace(is_multilingual=True)
+
         def transcribe(self, sound, *, language, word_timestamps=False, **_):
             assert language == "en"
             assert word_timestamps
@@ -186,6 +188,21 @@ def test_a_sentence_begins_with_its_first_word():
 
     told = list(speech.Whisper(Model()).transcribe(np.zeros(0, np.float32), "en"))
     assert told == [(1.65, 2.4, " Dr. Lee."), (2.7, 6.89, " Yes"), (11.15, 13.31, " it is")]
+
+
+def test_another_language_is_written_where_the_model_is_sure():
+    class Model:
+        model = SimpleNamespace(
+            is_multilingual=True, detect_language=lambda sure: [[("<|fr|>", sure), ("<|en|>", 1 - sure)]]
+        )
+
+        def transcribe(self, sound, *, multilingual, **_):
+            heard = [self.model.detect_language(sure)[0][0][0] for sure in sound]
+            words = [SimpleNamespace(start=i * 9.0, end=i * 9.0 + 1, word=word) for i, word in enumerate(heard)]
+            return [SimpleNamespace(words=words)] * multilingual, None
+
+    told = speech.Whisper(Model()).transcribe(np.array([0.6, 0.9]), "en")
+    assert [word for *_, word in told] == ["<|en|>", "<|fr|>"]
 
 
 @pytest.mark.parametrize(

@@ -182,6 +182,10 @@ TTML = (
         ("film.lrc", "[offset: +500]\n[00:01.50]said\n[00:02.50]\n"),
         ("film.srt", "1\n00:00:01,000 --> 00:00:02,000\n<i>said</i>\n\n2\n00:00:01,000 --> 00:00:02,000\nsaid\n"),
         ("film.sub", "[10][20]said"),
+        ("film.sub", "{DEFAULT}{}{C:$0000ff}\n{25}{50}said"),
+        ("film.ttml", TTML.replace("00:00:01.000", "1").replace("02.000", "02,000")),
+        ("film.smi", "<SAMI><SYNC Start=2000><P>&nbsp;</SYNC><SYNC Start='1000'><P>said</P></SYNC></SAMI>"),
+        ("film.srt", "a1\n" + STAMPED[2:] + "said\na2\n00:00:05,000 --> 00:00:06,000\n"),
         ("film.sub", "{1}{1}10\n{10}{20}said"),
         ("film.srt", "{25}{50}said"),
         ("film.ass", STAMPED + "said"),
@@ -263,6 +267,7 @@ def test_names_beside_a_film(tmp_path: Path, names: list[str], expected: str | N
     ("video", "name"),
     [
         ("A talk [dQw4w9WgXcQ].mp4", "A talk [dQw4w9WgXcQ].en-orig.vtt"),
+        ("A talk [dQw4w9WgXcQ].mp4", "A talk [dQw4w9WgXcQ].en-nP7-2PuUl7o.vtt"),
         ("GMT20240101-120000_Recording_1920x1080.mp4", "GMT20240101-120000_Recording.transcript.vtt"),
         ("cafe\u0301.mkv", "caf\xe9.srt"),
     ],
@@ -277,6 +282,24 @@ def test_a_file_by_another_name_is_named(tmp_path: Path) -> None:
     (tmp_path / "film.mp4").touch()
     note = beside(tmp_path, "The film.srt", STAMPED + "said").note
     assert note == "The film.srt beside it has another name, and is not read"
+    (tmp_path / "other.mp4").touch()  # then it may be anybody's
+    note = beside(tmp_path, "film.my last one.srt", STAMPED + "said").note
+    assert note == "film.my last one.srt beside it has another name, and is not read"
+
+
+def test_nobody_looks_into_what_lies_beside_other_films(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(9):
+        (tmp_path / f"{number}.mp4").touch()
+        (tmp_path / f"{number}.txt").write_text("00:00:01:said\n")
+    opened: list[str] = []
+    rank = sidecars._rank_of_content
+    monkeypatch.setattr(
+        sidecars,
+        "_rank_of_content",
+        lambda path, claimed: opened.append(path) if claimed else rank(path, claimed=claimed),
+    )
+    sidecars.in_folder(str(tmp_path), of=tmp_path / "3.mp4")
+    assert opened == [str(tmp_path / "3.txt")]
 
 
 def test_what_an_export_wrote_is_not_what_is_said(tmp_path: Path) -> None:
