@@ -81,8 +81,8 @@ DOUBTFUL_SHARE = (0.25, 0.55)  # of the blocks changed by a cut, around MOST
 DOUBTFUL_LEFT = (0.35, 0.65)  # of the change that a cut made, soon after it, around half
 DOUBTFUL_ODDS = (-3.0, 3.0)  # of a dissolve
 WINDOW = 100  # frames shown to it
-# Of 93 false candidates in sets of our own none had more than .41, of 39 wipes half had less than this: .5 would find one
-# wipe of 80 more, and one false.
+# Of 93 false candidates in sets of our own none had more than .41, of 39 wipes half had less than this; .5 would
+# find one wipe of 80 more, and one false.
 AGREED = 0.6
 
 
