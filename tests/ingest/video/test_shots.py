@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
 from aria_docs.ingest.video import watch as video
 from aria_docs.ingest.video.opening import open_clip
@@ -429,6 +430,20 @@ def test_a_lower_third_over_a_still_picture_replaces_nothing():
     assert screen((photo, 60), (covered, 60), (photo, 60)) == []
 
 
+def test_a_pulled_focus_replaces_nothing():
+    photo = np.random.default_rng(5).integers(20, 235, (27, 48, 3)).repeat(2, 0).repeat(2, 1).astype(np.uint8)
+    steps = [np.asarray(Image.fromarray(photo).filter(ImageFilter.GaussianBlur(1.5 * i / 8))) for i in range(9)]
+    assert screen((photo, 60), *((step, 1) for step in steps), (steps[-1], 60)) == []
+
+
+def test_cards_of_one_layout_and_other_colours_are_cut():
+    """In other light they would be one picture."""
+    red, blue = np.full((54, 96, 3), (200, 60, 60), np.uint8), np.full((54, 96, 3), (40, 80, 160), np.uint8)
+    red[20:34, 10:60:3] = blue[20:34, 25:75:4] = 255
+    stream = ((i / 25, red if i < 60 else blue, True) for i in range(120))
+    assert [(shot.transition, shot.start_s) for shot in detect(stream, duration_s=4.8)][1:] == [("cut", 2.4)]
+
+
 def test_a_full_slide_gives_way_to_a_sparse_one():
     """Moved far enough up, the full one too leaves little but paper."""
     rng = np.random.default_rng(7)
@@ -481,6 +496,14 @@ def test_bars_that_come_are_no_cut():
     frames = scene(1, 100)
     frames[50:, :4] = frames[50:, -4:] = 0
     assert boundaries(frames) == []
+
+
+def test_bars_that_close_on_a_camera_that_moves_are_no_dissolve():
+    frames = enlarged(scene(1, 100, pan_px=0.04))
+    for i, frame in enumerate(frames):
+        bar = min(9, max(0, (i - 35) // 2))
+        frame[:bar] = frame[54 - bar :] = 0
+    assert screen(*((frame, 1) for frame in frames)) == []
 
 
 def test_upright_pictures_in_a_wide_film_are_cut():
