@@ -260,7 +260,9 @@ class PyAVClip:
         read_s, n_lost = last_s + self._period_s, self.info.n_frames - n_shown
         self.note = one_note(
             "it lacks its last page: what followed is missing" if self._is_open_ended() else None,
-            "another film is joined to its end, which is not read" if _is_joined(self.path) else None,
+            "another film is joined to its end, which is not read"
+            if self._container_format.startswith("mov") and _is_joined(self.path)
+            else None,
             self._damage_note(read_s, first_damage_s, n_damaged, max(n_missing, n_lost)),
             self._jumps_note(),
             f"nothing is there from {' and '.join(holes[:5])}" if holes else None,
@@ -348,7 +350,7 @@ class PyAVClip:
     def _frames(
         self, container: InputContainer, stream: VideoStream, *, from_pts: int | None = None
     ) -> Iterator[VideoFrame]:
-        clock = Clock(tick=self._tick, streamed=self._container_format in STREAMED) if self._index.jumps else None
+        clock = Clock(tick=self._tick, streamed=True) if self._index.jumps else None
         return _frames(container, stream, from_pts=from_pts, clock=clock)
 
     def _pictures(self, frames: Iterable[VideoFrame], *, from_s: float = 0.0) -> Iterator[Picture]:
@@ -605,7 +607,7 @@ class _Contents:
 
     @classmethod
     def read(cls, container: InputContainer) -> _Contents:
-        streamed = container.format.name in STREAMED
+        streamed = _is_streamed(container)
         pictures = {
             s.index: _PicturePackets(
                 Clock(tick=s.time_base or Fraction(1, av.time_base), streamed=streamed),
@@ -728,8 +730,14 @@ def _header_length_s(container: InputContainer, stream: VideoStream, index: Inde
     return promised_s - float(index.pts[0] * tick if index.pts else 0) if promised_s > read_s + 0.2 else None
 
 
+def _is_streamed(container: InputContainer) -> bool:
+    return container.format.name in STREAMED or (
+        container.format.name.startswith("matroska") and _is_joined(Path(container.name.removeprefix("file:")))
+    )
+
+
 def _is_joined(path: Path) -> bool:
-    """Whether another MP4 or Matroska begins where one ends: players show the first alone."""
+    """Whether another MP4 or Matroska begins where one ends. FFmpeg goes on in Matroska alone, players nowhere."""
     with path.open("rb") as file:
         head, at, n_bytes = file.read(12), 0, path.stat().st_size
         is_ebml = head.startswith(EBML)
@@ -827,7 +835,7 @@ def sound(path: Path, *, rate_hz: int) -> Iterator[tuple[float, NDArray[np.float
         if not tracks:
             return
         track = max(tracks, key=lambda s: (bool(s.disposition & Disposition.default), -s.index))
-        clock = Clock(tick=track.time_base or Fraction(1, av.time_base), streamed=container.format.name in STREAMED)
+        clock = Clock(tick=track.time_base or Fraction(1, av.time_base), streamed=_is_streamed(container))
         try:
             for packet in _packets(container, track):
                 if packet.size:

@@ -44,9 +44,8 @@ BETWEEN = r"\s._\-()\[\]&+,"
 LAST = re.compile(rf"(.*[^{BETWEEN}]|)([{BETWEEN}]+)([^{BETWEEN}]+)[{BETWEEN}]*", re.DOTALL)
 ID_OF_CAPTIONS = re.compile(r"(\.[a-z]{2,3}(?:-[A-Z]{2})?)-[\w-]{11}$")  # which yt-dlp writes after the language
 COPY = re.compile(r"(.+?) ?\(\d\)")  # what a browser calls a second download
-SIZE = re.compile(
-    r"([_. -](gallery|gvo|avo|as))?[_. -](\d{3,4}x\d{3,4}|\d{3,4}p)$"
-)  # not in the name of Zoom's transcript
+# Not in the name of Zoom's transcript.
+SIZE = re.compile(r"([_. -](gallery|gvo|avo|as))?[_. -](\d{3,4}x\d{3,4}|\d{3,4}p)$")
 SUBFOLDERS = frozenset(("subs", "subtitles", "sub", "subtitle"))
 ANYTHING = (".txt", ".json", ".xml", ".tsv", ".csv")  # their first bytes tell whether they hold subtitles
 TIMED = re.compile(
@@ -56,7 +55,7 @@ TIMED = re.compile(
     r"|(<\?xml.*?\?>\s*)?(<!--.*?-->\s*)?<(\w+:)?(tt|timedtext|transcript)[\s>]",
     re.DOTALL,
 )
-PICTURES_OF_TEXT = (b"\0\0\x01\xba", b"# VobSub", b"PG")  # of DVD and Blu-ray
+PICTURES_OF_TEXT = re.compile(rb"\0\0\x01\xba|# VobSub|PG.{8}[\x14-\x17\x80]", re.DOTALL)  # of DVD and Blu-ray
 UNSURE, LAST_RESORT = 4, 10
 
 
@@ -125,9 +124,12 @@ def _rank_of_content(path: str, *, claimed: bool) -> int | None:
     anything = path.lower().endswith(ANYTHING)
     if not claimed or not (anything or path.lower().endswith(".sub")):
         return None if anything else 0
-    with open(path, "rb") as file:  # noqa: PTH123
-        head = file.read(4096)
-    if head.startswith(PICTURES_OF_TEXT):
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            head = file.read(4096)
+    except OSError:  # whoever reads the film will say so of what is named for it
+        return None if anything else 0
+    if PICTURES_OF_TEXT.match(head):
         return LAST_RESORT
     text = head.replace(b"\0", b"").decode("latin-1").lstrip("\xef\xbb\xbf\xfe\xff \r\n\t")
     return (UNSURE if TIMED.match(text) else None) if anything else 0

@@ -77,7 +77,7 @@ def sidecar(video: Path, *, duration_s: float, fps: float) -> Words:
     except OSError as e:
         raise Unreachable(f"{path} cannot be read: {e.strerror}") from e
     name = Path(path).name
-    if data.startswith(sidecars.PICTURES_OF_TEXT):
+    if sidecars.PICTURES_OF_TEXT.match(data):
         return Words(note=f"{name} holds pictures of text, which are not read")
     cues = subtitle_formats.cues(data, fps=fps) or pyav_clip.subtitles(decode(data))
     if not cues:

@@ -372,12 +372,16 @@ def test_captions_of_television_are_in_the_pictures():
     assert [*pyav_clip._caption_pairs(av.Packet(said))] == ["7361"]
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
-def test_a_film_behind_a_film_is_named(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "n", "note"), [("a.mp4", N, "another film is joined"), ("a.mkv", 2 * N, "the time stamps jump")]
+)
+def test_a_film_behind_a_film_is_named(tmp_path, name, n, note):
     path = encode(tmp_path / name)
     assert not pyav_clip._is_joined(path)
     path.write_bytes(path.read_bytes() * 2)
-    assert "another film is joined" in video.watch(open_clip(path)).note
+    clip = open_clip(path)
+    assert len([*clip.pictures()]) == n and clip.note.startswith(note)
+    assert clip.info.duration_s == pytest.approx(n / 25, abs=0.2)
 
 
 def test_webvtt_in_boxes():
