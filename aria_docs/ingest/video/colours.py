@@ -35,6 +35,7 @@ CLEAR = 2.9  # a weight above which there was none; below, the pictures themselv
 RESTLESS = 0.37
 STEP, RIVALLED = 0.35, 1.6  # a cut's change of colours, and how far it stands out among the steps around it
 BINS = 64
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
 
 
 @dataclass(frozen=True, slots=True)

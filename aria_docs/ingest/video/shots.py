@@ -26,12 +26,13 @@ from numpy.lib.stride_tricks import sliding_window_view
 from aria_docs.ingest.video.colours import (
     LENGTHS_S,
     LONG_LENGTHS_S,
+    LUMA,
     changes,
     distance,
     histograms,
     outstanding_steps,
 )
-from aria_docs.ingest.video.slides import is_paper, is_refocused, is_scrolled, largest, replacements
+from aria_docs.ingest.video.slides import is_paper, is_retouched, is_scrolled, largest, replacements
 from aria_docs.ingest.video.sweeps import is_panned, is_swept
 from aria_docs.media import Shot, Transition
 
@@ -58,7 +59,6 @@ CLOSEST_S, FURTHEST_S, HELD_S = 0.0285, 0.1, 1.5
 # A film of so few frames a second that each shows something else: from picture to picture at least, and at most.
 LOW_RATE_S = 0.3, 2.5
 
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
 STRETCH = 1024  # frames looked at together
 MARGIN_S = 3.9  # what a decision may have to see on either side: half of the longest dissolve, and what is around it
 HALF_LENGTHS_S = (0.06, 0.09, 0.13, 0.18, 0.25, 0.35, 0.48, 0.64, 0.85, 1.2)  # of dissolves, in steps of about 1.4
@@ -526,7 +526,7 @@ class Stretch:
             if (
                 self.relit(change.first, change.last)
                 or self._is_barred(change.first, change.last)
-                or is_refocused(self.fine[change.first], self.fine[change.last])
+                or is_retouched(self.fine[change.first], self.fine[change.last])
                 or (self._is_motion(change.middle) and not is_paper(self.fine[change.middle]))
             ):
                 continue
@@ -624,7 +624,7 @@ class Stretch:
                 continue
             odds = self._evidence(first, i, last, float(error[i]), float(jump[i]))
             doubtful = DOUBTFUL_ODDS[0] < odds < DOUBTFUL_ODDS[1]
-            if self._is_barred(first, last) or is_refocused(self.fine[first], self.fine[last]):
+            if self._is_barred(first, last) or is_retouched(self.fine[first], self.fine[last]):
                 continue
             if settled(first, i, last, found=odds > ENOUGH, doubtful=doubtful) and not self._is_panned(first, last):
                 found.append(Boundary(first, i, last, "dissolve"))

@@ -430,10 +430,12 @@ def test_a_lower_third_over_a_still_picture_replaces_nothing():
     assert screen((photo, 60), (covered, 60), (photo, 60)) == []
 
 
-def test_a_pulled_focus_replaces_nothing():
+def test_a_picture_out_of_focus_or_without_its_colours_is_not_replaced():
     photo = np.random.default_rng(5).integers(20, 235, (27, 48, 3)).repeat(2, 0).repeat(2, 1).astype(np.uint8)
     steps = [np.asarray(Image.fromarray(photo).filter(ImageFilter.GaussianBlur(1.5 * i / 8))) for i in range(9)]
     assert screen((photo, 60), *((step, 1) for step in steps), (steps[-1], 60)) == []
+    grey = np.asarray(Image.fromarray(photo).convert("L").convert("RGB"))
+    assert screen((photo, 60), (grey, 60), (photo, 60)) == []
 
 
 def test_cards_of_one_layout_and_other_colours_are_cut():
