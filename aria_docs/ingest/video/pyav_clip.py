@@ -80,6 +80,7 @@ CAPTIONS_WITHIN, CAPTIONS_BEFORE = 2048, 300  # bytes of a packet; packets of a 
 SCC_HZ, CAPTION_S = 30, 5.0
 
 
+MOST_BOXES = 200_000  # looked at; a day in fragments of a second has as many
 VTT_BOXES = (b"vttc", b"vtte")  # a cue, and none
 
 
@@ -743,7 +744,7 @@ def _is_joined(path: Path) -> bool:
         is_ebml = head.startswith(EBML)
         if not is_ebml and head[4:8] != b"ftyp":
             return False
-        while at < n_bytes:
+        for _ in range(MOST_BOXES):
             file.seek(at)
             head = file.read(20)
             if at and (head.startswith(EBML) if is_ebml else head[4:8] == b"ftyp"):
@@ -752,6 +753,8 @@ def _is_joined(path: Path) -> bool:
             if size < 8:  # to the end of the file, or no box
                 return False
             at += size
+            if at >= n_bytes:
+                return False
     return False
 
 
