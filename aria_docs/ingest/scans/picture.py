@@ -161,7 +161,8 @@ def _long_and_thin(picture: Gray, lines: Mask, mask: Mask, pt: float, *, least_p
     thick[1:] |= lines[:-1]
     thick[:-1] |= lines[1:]
     for patch in patches(thick, min_run_px=least_pt / pt):
-        y0, y1 = patch.y0 + 1, patch.y1 - 1
+        y0 = min(patch.y0 + 1, (patch.y0 + patch.y1) // 2)  # pieces of a drifting line may meet in one row alone
+        y1 = max(patch.y1 - 1, y0 + 1)
         if y1 - y0 > _RULING_WIDTH_PT / pt:
             continue
         above, below = (mask[y, patch.x0 : patch.x1] for y in (max(0, y0 - 3), min(len(mask) - 1, y1 + 2)))

@@ -15,7 +15,7 @@ from aria_docs.ingest.mupdf import pymupdf
 from aria_docs.ingest.pdf import NO_TEXT, open_document
 from aria_docs.ingest.scans import choice
 from aria_docs.ingest.scans import scan as scans
-from aria_docs.ingest.scans.picture import patches, rotate, rulings, skew_degrees
+from aria_docs.ingest.scans.picture import _long_and_thin, patches, rotate, rulings, skew_degrees
 from aria_docs.ingest.scans.reader import HOW_TO_GET_IT, OcrLine, OcrName, OcrWord
 from aria_docs.ingest.scans.scan import Scan
 
@@ -398,3 +398,12 @@ def test_a_white_line_between_shades_is_a_ruling_and_the_white_between_lines_of_
     between = [line for line in level if 58 <= line.y0 <= line.y1 <= 64]
     assert [(line.x0 <= 24, line.x1 >= 276) for line in between] == [(True, True)]
     assert not any(139 <= line.y0 <= line.y1 <= 144 for line in level)
+
+
+def test_pieces_of_a_line_that_meet_in_one_row_are_a_line() -> None:
+    picture = np.full((400, 600), 200, np.uint8)
+    picture[201:204, 100:210] = 0
+    stands_out = np.zeros(picture.shape, bool)
+    stands_out[201, 100:160] = stands_out[203, 150:210] = True  # it drifts by two pixels
+    [line] = _long_and_thin(picture, stands_out, stands_out, 0.5, least_pt=40, paper=0.2)
+    assert (line.x0, line.y0, line.x1, line.y1) == (100, 202, 210, 203)
