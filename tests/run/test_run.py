@@ -114,6 +114,7 @@ def test_subtitles_that_come_change_or_go_are_read_with_their_video(bench, video
         ("film.en.vtt", "Not the one that is read.", None),
         ("film2.srt", "Of another film.", None),
         ("film.srt", None, ["Not the one that is read.", None]),
+        ("film2.srt", None, None),  # a note would name it
         ("film.en.vtt", None, [None, None]),
     ]
     for name, words, expected in changes:
