@@ -307,7 +307,10 @@ def run(
     spool: Annotated[
         Path | None,
         _option(
-            _OUTPUT, "Leave what is read there, for aria-docs load; in place of --db.", metavar="FOLDER", parser=_place
+            _OUTPUT,
+            "Leave what is read there, a folder or s3://, for aria-docs load; in place of --db.",
+            metavar="FOLDER",
+            parser=_place,
         ),
     ] = None,
     force: Annotated[bool, _flag(_READ, "Read everything again.", "--force")] = False,
@@ -865,9 +868,6 @@ def _read_config(command: Any, arguments: list[str]) -> tuple[list[str], dict[st
     return left, config.defaults(file, known, left)
 
 
-_FEW_PROCESSES = 1024
-
-
 class _Interrupted(KeyboardInterrupt):
     """A signal came. Where a plain KeyboardInterrupt passes an `exec`, as in many imports, CPython ends by SIGINT
     whatever the exit status."""
@@ -893,6 +893,9 @@ class _Interrupts:
 
 
 _interrupts = _Interrupts()
+
+
+_FEW_PROCESSES = 1024
 
 
 def _probe_threads() -> None:

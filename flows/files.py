@@ -32,7 +32,7 @@ from aria_docs.run.recipes import Options, read_passwords
 from aria_docs.run.run import Run
 from aria_docs.storage.database import Store
 from aria_docs.storage.keeper import Keeper
-from aria_docs.storage.object_store import parse
+from aria_docs.storage.object_store import is_remote, parse
 from aria_docs.storage.spool import Spool
 from aria_docs.text_table import printable
 
@@ -349,7 +349,7 @@ def parameters(paths: Sequence[Path], db: Path, options: Options, password_file:
     hand_down(options.servers)
     return {
         "paths": [os.path.abspath(path) for path in paths],  # noqa: PTH100 - resolve() would follow links
-        "db": str(db.absolute()),
+        "db": str(db) if is_remote(db) else os.path.abspath(db),  # noqa: PTH100
         "options": replace(options, passwords=(), servers=tuple(map(without_credentials, options.servers))),
         "password_file": os.path.abspath(password_file) if password_file else None,  # noqa: PTH100
     }

@@ -9,12 +9,12 @@ rows never pass through this process, so nothing piles up in it, nor in Ray's ob
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import queue
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -174,7 +174,7 @@ def read_on_ray(
 
     Raises UsageError for a path that does not exist, EngineError where no actor can be started, StoreError.
     """
-    with redirect_stdout(io.StringIO()):  # where Ray prints its own account of a lost actor, among our answers
+    with redirect_stdout(sys.stderr):  # Ray prints its own account of a lost actor, which is no answer of ours
         _connect(address)
         try:
             with Run(Spool(spool, say=progress.say), options, command=command, progress=progress) as run:

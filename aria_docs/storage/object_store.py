@@ -55,7 +55,7 @@ def is_remote(path: Path) -> bool:
 def contents(folder: Path) -> dict[str, dict[str, int]]:
     """What is right under a folder → the files in it and their sizes in bytes; for a file "" and its own.
 
-    All methods here raise OSError, whatever the store's client raises.
+    All here raise OSError for what a store answers, and for one that cannot be reached.
     """
     store, top = _store(folder)
     found: dict[str, dict[str, int]] = {}
@@ -143,9 +143,16 @@ def _store(path: Path) -> tuple[Any, str]:
 
 @contextmanager
 def _as_os_error() -> Iterator[None]:
+    """What s3fs passes on of the client below it: no key, no network. All else it makes an OSError itself."""
     try:
         yield
-    except OSError:
-        raise
-    except Exception as error:
-        raise OSError(errno.EIO, " ".join(str(error).split())[:300] or type(error).__name__) from error
+    except _client_errors() as error:
+        raise OSError(errno.EIO, " ".join(str(error).split())[:300]) from error
+
+
+def _client_errors() -> tuple[type[Exception], ...]:
+    try:
+        from botocore.exceptions import BotoCoreError
+    except ModuleNotFoundError:
+        return ()  # another store
+    return (BotoCoreError,)

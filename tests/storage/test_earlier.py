@@ -1,6 +1,7 @@
 """What earlier versions wrote opens, keeps every row, and is not read again for what only our version changed."""
 
 import gzip
+import hashlib
 import json
 import re
 import shutil
@@ -27,6 +28,26 @@ DATA = Path(__file__).parents[1] / "data"
 EMBEDDED = Options(ocr=None)
 # What is worked out from other rows, and what says which files of a spool were loaded.
 DERIVED = {"migrations", "stacked_tables", "ranked_texts", "ranked_terms", "loaded_spool_files"}
+SQL = Path(__file__).parents[2] / "schemas" / "sql"
+# A database that has a script's name among its migrations is taken to have all that it does: one that somebody has run
+# is never changed, the next one changes what it made. When yours has landed, add it.
+LANDED = {
+    "0001_initial.sql": "570073a6d6259c21",
+    "0002_stacked_tables.sql": "af2bfe50bf9b04bc",
+    "0003_ranked.sql": "a003c43287d5c072",
+    "0004_custom_schemas.sql": "0a01536b60fc6da7",
+    "0005_loaded_spool_files.sql": "c6bc5d7348c20bee",
+    "0006_sidecars.sql": "c3ec50dba412c325",
+    "0007_newest.sql": "a654d00e6cc3e283",
+    "0008_meanings.sql": "1e09ff14e6f9f349",
+    "0009_cues.sql": "d84b0684007fc961",
+    "0010_documents.sql": "389716c30f7a3455",
+    "0012_trust.sql": "0b518b07e84380f3",
+    "0013_confidence.sql": "5db4f52460e2d585",
+    "0014_spools.sql": "4beeaf1bf2925489",
+    "0015_unread.sql": "be9c9737c44045a5",
+    "0016_due_tables.sql": "d01f5a8b02cfe73b",
+}
 
 
 @pytest.fixture(params=sorted(path.parent for path in DATA.glob("*/rows.json")), ids=lambda folder: folder.name)
@@ -108,6 +129,23 @@ def test_a_database_keeps_every_row(version: Path, database: Store) -> None:
     assert {table: len(rows) for table, rows in now.items() if table in ("readings", "cells", "files", "x_letter")} == {
         "readings": 10, "cells": 108, "files": 4, "x_letter": 1
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LANDED)
+def test_a_migration_that_has_landed_is_as_it_was(name: str) -> None:
+    assert hashlib.sha256((SQL / name).read_bytes()).hexdigest()[:16] == LANDED[name]
+
+
+def test_what_was_due_before_there_were_numbers_is_worked_out(database: Store) -> None:
+    database.prepare(patience_s=0)
+    with database.writing() as db:  # as it was then
+        db.execute("DELETE FROM migrations WHERE name >= '0017'")
+        db.execute("ALTER TABLE due_tables DROP COLUMN number")
+        db.execute("INSERT INTO due_tables SELECT DISTINCT source_id FROM tables")
+    database.prepare(patience_s=0)
+    database.work_out()
+    assert database.records("SELECT count(*) AS n FROM aria_docs_internal.due_tables") == [{"n": 0}]
+    assert database.records("SELECT count(*) AS n FROM aria_docs_internal.table_meanings")[0]["n"] > 0
 
 
 def test_its_views_show_what_was_read(database: Store) -> None:
