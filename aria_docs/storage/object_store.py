@@ -60,7 +60,7 @@ def contents(folder: Path) -> dict[str, dict[str, int]]:
     store, top = _store(folder)
     found: dict[str, dict[str, int]] = {}
     with _as_os_error():
-        store.invalidate_cache()  # what others left meanwhile is seen; from here on sizes are known without asking
+        store.invalidate_cache()  # some kinds of store would answer from an earlier listing; s3fs keeps sizes from here on
         listed = store.find(top, detail=True)
     for path, about in listed.items():
         name, _, file = path.removeprefix(f"{top}/").partition("/")

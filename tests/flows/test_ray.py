@@ -106,7 +106,9 @@ def test_a_long_document_is_shared_out(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.usefixtures("cluster")
-def test_an_actor_that_is_killed_costs_its_lease(folder: Path, tmp_path: Path) -> None:
+def test_an_actor_that_is_killed_costs_its_lease(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     store, one, spool = Store(tmp_path / "r.duckdb"), Store(tmp_path / "one.duckdb"), tmp_path / "spool"
 
     class Killing(Told):
@@ -128,6 +130,7 @@ def test_an_actor_that_is_killed_costs_its_lease(folder: Path, tmp_path: Path) -
     told = Killing()
     outcome = ray_run.read_on_ray([folder], spool, replace(OPTIONS, workers=1), command="test", progress=told)
     assert any("has vanished" in said for said in told.said)
+    assert capsys.readouterr().out == ""  # where answers go; Ray tells of it, too
     assert outcome.n_failed == 1
     read(one, folder, tasks=("tables",))
     load(spool, store, say=print)

@@ -46,6 +46,14 @@ def test_frames_of_a_tiff_are_pages(tmp_path: Path) -> None:
         assert document.render(2, long_edge_px=30).min() == 255
 
 
+def test_moving_pictures_that_are_not_read_are_named(tmp_path: Path) -> None:
+    white = Image.new("RGB", (300, 200), "white")
+    flag().save(tmp_path / "x.webp", save_all=True, append_images=[white, flag()], duration=100)
+    with open_document(tmp_path / "x.webp") as document:
+        assert document.info.n_pages == 1
+        assert document.info.note == "the first of 3 moving pictures is read, the others are not"
+
+
 def test_a_photograph_is_turned_as_its_camera_says(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned a quarter clockwise

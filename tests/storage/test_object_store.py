@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 
 from aria_docs import open as open_database
@@ -119,6 +120,40 @@ def test_a_batch_that_was_put_in_part_is_not_there(place: Path) -> None:
     assert NAMES[0] in object_store.contents(place), "another process may be about to put its manifest"
     object_store.clear(place, stale_s=-60)
     assert list(object_store.contents(place)) == NAMES[1:2]
+
+
+def test_whoever_looks_while_a_batch_is_put_or_removed_sees_all_of_it_or_nothing(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files, _ = object_store._store(place)
+    seen: list[tuple[str, list[str]]] = []
+    for name in ("put", "put_file", "rm_file", "rm"):
+        real = getattr(files, name)
+
+        def looked_at(*given: Any, of: str = name, real: Any = real, **how: Any) -> None:
+            seen.append((of, lake.names(place)))
+            real(*given, **how)
+            seen.append((of, lake.names(place)))
+
+        monkeypatch.setattr(files, name, looked_at)
+    write(place, NAMES[0])
+    object_store.remove(place / NAMES[0])
+    there = [NAMES[0]]
+    assert seen == [
+        ("put", []), ("put", []), ("put_file", []), ("put_file", there),
+        ("rm_file", there), ("rm_file", []), ("rm", []), ("rm", []),
+    ]  # fmt: skip
+
+
+def test_what_others_leave_or_remove_meanwhile_is_seen(place: Path) -> None:
+    write(place, *NAMES[:2])
+    assert lake.names(place) == NAMES[:2]
+    another, top = fsspec.filesystem("s3", skip_instance_cache=True), object_store._store(place)[1]
+    another.pipe_file(f"{top}/", b"")  # as a console makes a folder
+    another.copy(f"{top}/{NAMES[1]}", f"{top}/{NAMES[2]}", recursive=True)
+    another.rm(f"{top}/{NAMES[0]}", recursive=True)
+    assert set(object_store.contents(place)) == set(NAMES[1:3])
+    assert list(object_store.manifests(place, NAMES[:3])) == NAMES[1:3]
 
 
 def test_small_batches_become_one_and_each_row_is_there_once(place: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from aria_docs.errors import Damaged, NoVideoStream, Unreachable, WrongKind
-from aria_docs.ingest.video import decord_clip, pyav_clip
+from aria_docs.ingest.video import decord_clip, pyav_clip, subtitles
 from aria_docs.ingest.video import watch as video
 from aria_docs.ingest.video.decord_clip import DecordClip
 from aria_docs.ingest.video.opening import open_clip
@@ -372,6 +372,76 @@ def test_captions_of_television_are_in_the_pictures():
     assert [*pyav_clip._caption_pairs(av.Packet(said))] == ["7361"]
 
 
+def test_captions_of_a_broadcast_are_heard_at_their_second(tmp_path):
+    """Pairs of CEA-608, one a picture: a caption is loaded, shown by 942f, and gone by 942c."""
+    pairs = "9420 9420 9470 9470 7361 e964 942f 942f".split() + 20 * ["8080"] + ["942c", "942c"]
+    path = tmp_path / "v.mkv"
+    with av.open(str(encode(tmp_path / "in.mp4", bf=0))) as given, av.open(str(path), "w") as made:
+        track = made.add_stream_from_template(given.streams.video[0])
+        for number, packet in enumerate(given.demux(video=0)):
+            if packet.size:
+                pair = bytes.fromhex(pairs[number] if number < len(pairs) else "8080")
+                said = b"\xb5\0\x31GA94\x03\x41\xff\xfc" + pair + b"\xff"
+                sei = b"\x06\x04" + bytes([len(said)]) + said + b"\x80"
+                captioned = av.Packet(len(sei).to_bytes(4, "big") + sei + bytes(packet))
+                captioned.pts, captioned.dts, captioned.time_base = packet.pts, packet.dts, packet.time_base
+                captioned.is_keyframe, captioned.stream = packet.is_keyframe, track
+                made.mux(captioned)
+    [cue] = subtitles.words(open_clip(path)).cues
+    assert cue.text == "said" and (cue.start_s, cue.end_s) == (
+        pytest.approx(0.28, abs=0.1),
+        pytest.approx(1.16, abs=0.1),
+    )
+
+
+def test_webvtt_in_mp4_is_read(tmp_path):
+    (tmp_path / "1.srt").write_text(SRT)
+    inputs = [ffmpeg.input(str(path)) for path in (encode(tmp_path / "in.mp4"), tmp_path / "1.srt")]
+    ffmpeg.output(*inputs, str(tmp_path / "text.mp4"), **{"c:v": "copy", "c:s": "mov_text"}).run(cmd=FFMPEG, quiet=True)
+    path = tmp_path / "v.mp4"
+    with av.open(str(tmp_path / "text.mp4")) as given, av.open(str(path), "w") as made:
+        tracks = {stream.index: made.add_stream_from_template(stream) for stream in given.streams}
+        for packet in given.demux():
+            if packet.size:
+                sample = bytes(packet)
+                if packet.stream.type == "subtitle":  # a length, then the text
+                    said = sample[2 : 2 + int.from_bytes(sample[:2], "big")]
+                    sample = box(b"vttc", box(b"payl", said)) if said else box(b"vtte")
+                boxed = av.Packet(sample)
+                boxed.pts, boxed.dts, boxed.duration = packet.pts, packet.dts, packet.duration
+                boxed.time_base, boxed.is_keyframe = packet.time_base, packet.is_keyframe
+                boxed.stream = tracks[packet.stream.index]
+                made.mux(boxed)
+    path.write_bytes(path.read_bytes().replace(b"tx3g", b"wvtt"))
+    assert subtitles.words(open_clip(path)).cues == subtitles.words(open_clip(tmp_path / "text.mp4")).cues != ()
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "note"),
+    [
+        ("v.ogv", {"vcodec": "libtheora", "crf": 23}, "it lacks its last page"),
+        ("v.wmv", {"vcodec": "wmv2", "crf": 23}, "stops at 2"),
+    ],
+)
+def test_a_film_whose_container_tells_its_end_is_missed_there(tmp_path, name, how, note):
+    path = encode(tmp_path / name, np.random.default_rng(0).integers(0, 255, (100, 96, 128, 3), np.uint8), **how)
+    whole = open_clip(path)
+    assert [*whole.pictures()] and not whole.note
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    clip = open_clip(path)
+    assert [*clip.pictures()] and note in (clip.note or "")
+
+
+def test_a_track_of_pictures_of_text_is_named(tmp_path):
+    (tmp_path / "1.srt").write_text(SRT)
+    path = tmp_path / "v.mkv"
+    inputs = [ffmpeg.input(str(each)) for each in (encode(tmp_path / "in.mp4"), tmp_path / "1.srt")]
+    ffmpeg.output(*inputs, str(path), **{"c:v": "copy", "c:s": "srt"}).run(cmd=FFMPEG, quiet=True)
+    path.write_bytes(path.read_bytes().replace(b"S_TEXT/UTF8", b"S_HDMV/PGS\0"))
+    words = subtitles.words(open_clip(path))
+    assert words == subtitles.Words((), "1 track of subtitles made of pictures, which are not read")
+
+
 @pytest.mark.parametrize(
     ("name", "n", "note"), [("a.mp4", N, "another film is joined"), ("a.mkv", 2 * N, "the time stamps jump")]
 )
@@ -384,10 +454,11 @@ def test_a_film_behind_a_film_is_named(tmp_path, name, n, note):
     assert clip.info.duration_s == pytest.approx(n / 25, abs=0.2)
 
 
-def test_webvtt_in_boxes():
-    def box(kind, *inside):
-        return (8 + len(b"".join(inside))).to_bytes(4, "big") + kind + b"".join(inside)
+def box(kind, *inside):
+    return (8 + len(b"".join(inside))).to_bytes(4, "big") + kind + b"".join(inside)
 
+
+def test_webvtt_in_boxes():
     sample = box(b"vttc", box(b"iden", b"1"), box(b"payl", b"Hello")) + box(b"vttc", box(b"payl", b"there")) + b"\0"
     assert pyav_clip._of_boxes(sample) == b"Hello\nthere" and pyav_clip._of_boxes(box(b"vtte")) == b""
 
