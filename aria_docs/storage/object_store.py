@@ -60,7 +60,7 @@ def contents(folder: Path) -> dict[str, dict[str, int]]:
     store, top = _store(folder)
     found: dict[str, dict[str, int]] = {}
     with _as_os_error():
-        store.invalidate_cache()  # some kinds of store would answer from an earlier listing; s3fs keeps sizes from here on
+        store.invalidate_cache()  # some kinds of store would answer from an earlier listing
         listed = store.find(top, detail=True)
     for path, about in listed.items():
         name, _, file = path.removeprefix(f"{top}/").partition("/")

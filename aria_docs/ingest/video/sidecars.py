@@ -61,7 +61,7 @@ UNSURE, LAST_RESORT = 4, 10
 
 def beside(video: Path, files: dict[str, str]) -> str | None:
     """The subtitle file of a video among those that `in_folder` found."""
-    return next((files[key] for key in _keys(video) if key in files), None)
+    return next((files[key] for key in sorted(_keys(video.stem), key=len, reverse=True) if key in files), None)
 
 
 def in_folder(folder: str, *, of: Path | None = None) -> dict[str, str]:
@@ -73,12 +73,14 @@ def in_folder(folder: str, *, of: Path | None = None) -> dict[str, str]:
     of: whose file is wanted; then no other is looked into.
     """
     try:
-        others, places = _list(folder)
+        others, places, is_single = _list(folder)
         named = [entry for place, prefix in places for entry in _files(place, prefix)]
     except OSError:  # a folder that shows nobody what it holds, but gives out what is named
         return {}
     exported = _own_exports(folder) if named else set()
-    asked = {*_keys(of)} if of else others
+    asked = _keys(of.stem) if of else others
+    if of and not is_single:  # ten thousand films may lie there
+        named = [entry for entry in named if _key(entry[0]).startswith(min(asked, key=len))]
     found: dict[str, tuple[tuple[int, str], str]] = {}
     for name, path in named:
         keys = [(_key(stem), _rank(tokens)) for stem, tokens in _stems(name)]
@@ -98,23 +100,25 @@ def unclaimed(video: Path) -> list[str]:
     that go on after its name, and belong to no other."""
     folder = str(video.parent)
     try:
-        others, places = _list(folder)
-        is_single = len(places) > 1 and places[1][0] == folder
+        others, _, is_single = _list(folder)
+        found = {name for name, _ in _files(folder, "") if not name.lower().endswith(ANYTHING)}
+        longer = re.compile(rf"{re.escape(_key(video.stem))}[{BETWEEN}]")
+        found = {name for name in found if is_single or longer.match(_key(name))}
+        if not found:
+            return []
         belonging = {Path(path).name for key, path in in_folder(folder, of=video).items() if key in others}
-        taken = _own_exports(folder) | belonging
-        found = {name for name, _ in _files(folder, "") if not name.lower().endswith(ANYTHING)} - taken
+        return sorted(found - belonging - _own_exports(folder))
     except OSError:  # see `in_folder`
         return []
-    longer = re.compile(rf"{re.escape(_key(video.stem))}[{BETWEEN}]")
-    return sorted(name for name in found if is_single or longer.match(_key(name)))
 
 
-def _keys(video: Path) -> tuple[str, str]:
-    return _key(video.stem), _key(SIZE.sub("", video.stem))
+def _keys(stem: str) -> set[str]:
+    return {_key(each) for each in {stem, SIZE.sub("", stem)}}
 
 
 def _key(stem: str) -> str:
-    return re.sub(rf"[{BETWEEN}]+$", "", unicodedata.normalize("NFC", stem).casefold())
+    folded = stem.lower() if stem.isascii() else unicodedata.normalize("NFC", stem).casefold()
+    return folded if folded[-1:].isalnum() else re.sub(rf"[{BETWEEN}]+$", "", folded)
 
 
 def _rank_of_content(path: str, *, claimed: bool) -> int | None:
@@ -135,14 +139,15 @@ def _rank_of_content(path: str, *, claimed: bool) -> int | None:
     return (UNSURE if TIMED.match(text) else None) if anything else 0
 
 
-def _list(folder: str) -> tuple[set[str], list[tuple[str, str]]]:
-    """What identifies the files that are no subtitles, and where subtitles lie, with what stands before their names:
-    beside a single video and in `Subs` a file is named for its language, or lies in a folder named for the video."""
+def _list(folder: str) -> tuple[set[str], list[tuple[str, str]], bool]:
+    """What identifies the files that are no subtitles; where subtitles lie, with what stands before their names: beside
+    a single video and in `Subs` a file is named for its language, or lies in a folder named for the video; and whether
+    there is a single video."""
     with os.scandir(folder) as entries:
         listed = list(entries)
-    others = [Path(entry.name) for entry in listed if not entry.name.lower().endswith(SUFFIXES)]
-    videos = {path.stem for path in others if path.suffix[1:].lower() in VIDEOS}
-    claimants = {key for path in others for key in _keys(path)}
+    others = [os.path.splitext(entry.name) for entry in listed if not entry.name.lower().endswith(SUFFIXES)]  # noqa: PTH122
+    videos = {stem for stem, suffix in others if suffix[1:].lower() in VIDEOS}
+    claimants = {key for stem, _ in others for key in _keys(stem)}
     only = f"{videos.pop()}." if len(videos) == 1 else ""
     places = [(folder, ""), (folder, only)] if only else [(folder, "")]
     for entry in listed:
@@ -150,7 +155,7 @@ def _list(folder: str) -> tuple[set[str], list[tuple[str, str]]]:
             places += [(entry.path, ""), (entry.path, only)] if only else [(entry.path, "")]
             with os.scandir(entry.path) as inner:
                 places += [(each.path, f"{each.name}.") for each in inner if each.is_dir()]
-    return claimants, places
+    return claimants, places, bool(only)
 
 
 def _files(folder: str, prefix: str) -> list[tuple[str, str]]:
